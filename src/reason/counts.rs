@@ -1,0 +1,159 @@
+//! What happened so far, countable at any moment from any thread.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam::queue::ArrayQueue;
+
+use super::decision::{Decision, Reason, Source};
+
+/// Latencies kept until the cold side collects them.
+const LATENCIES: usize = 4096;
+
+/// Counters of the guarantee: `received = accepted + superseded + refused + pending` and
+/// `accepted = decisions + in flight`, with pending and in flight zero once all is answered.
+#[derive(Debug)]
+pub struct Counts {
+    received: AtomicU64,
+    accepted: AtomicU64,
+    superseded: AtomicU64,
+    refused: AtomicU64,
+    late: AtomicU64,
+    engine_changes: AtomicU64,
+    per_source: [AtomicU64; Source::ALL.len()],
+    per_reason: [AtomicU64; Reason::ALL.len()],
+    per_exit: Vec<AtomicU64>,
+    stage_bounds_ns: Vec<AtomicU64>,
+    latencies: ArrayQueue<Duration>,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Arrivals on the trigger source.
+    pub received: u64,
+    /// Cycles opened.
+    pub accepted: u64,
+    /// Replaced by a newer trigger before they were taken.
+    pub superseded: u64,
+    /// Arrivals while inactive.
+    pub refused: u64,
+    /// Published.
+    pub decisions: u64,
+    /// Published after their deadline.
+    pub late: u64,
+    /// Times the triggers were handed to another engine.
+    pub engine_changes: u64,
+    /// Decisions per [`Source::ALL`].
+    pub per_source: [u64; Source::ALL.len()],
+    /// Decisions per [`Reason::ALL`].
+    pub per_reason: [u64; Reason::ALL.len()],
+    /// Decisions read from exit 1, 2, ...
+    pub per_exit: Vec<u64>,
+}
+
+impl Tally {
+    /// Decisions of this source.
+    pub fn of_source(&self, source: Source) -> u64 {
+        self.per_source[source as usize]
+    }
+
+    /// Decisions with this reason.
+    pub fn of_reason(&self, reason: Reason) -> u64 {
+        self.per_reason[reason as usize]
+    }
+}
+
+fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Counts {
+    pub(super) fn new(exits: usize) -> Self {
+        Counts {
+            received: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            superseded: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            engine_changes: AtomicU64::new(0),
+            per_source: Default::default(),
+            per_reason: Default::default(),
+            per_exit: (0..exits).map(|_| AtomicU64::new(0)).collect(),
+            stage_bounds_ns: (0..exits).map(|_| AtomicU64::new(0)).collect(),
+            latencies: ArrayQueue::new(LATENCIES),
+        }
+    }
+
+    pub(super) fn received(&self) {
+        add(&self.received);
+    }
+
+    pub(super) fn accepted(&self) {
+        add(&self.accepted);
+    }
+
+    pub(super) fn superseded(&self) {
+        add(&self.superseded);
+    }
+
+    pub(super) fn refused(&self) {
+        add(&self.refused);
+    }
+
+    pub(super) fn failed_over(&self) {
+        add(&self.engine_changes);
+    }
+
+    pub(super) fn bound(&self, stage: usize, bound: Duration) {
+        if let Some(cell) = self.stage_bounds_ns.get(stage) {
+            let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
+            cell.store(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// Upper bounds of the stages' costs, as the engine in use last knew them.
+    pub fn stage_bounds(&self) -> Vec<Duration> {
+        let read = |cell: &AtomicU64| Duration::from_nanos(cell.load(Ordering::Relaxed));
+        self.stage_bounds_ns.iter().map(read).collect()
+    }
+
+    /// `took`: from the trigger's arrival until the publisher returned.
+    pub(super) fn decided(&self, decision: &Decision, took: Duration) {
+        add(&self.per_source[decision.source as usize]);
+        add(&self.per_reason[decision.reason as usize]);
+        if let Some(exit) = usize::from(decision.exit).checked_sub(1)
+            && let Some(counter) = self.per_exit.get(exit)
+        {
+            add(counter);
+        }
+        if took > decision.deadline {
+            add(&self.late);
+        }
+        self.latencies.force_push(took);
+    }
+
+    /// The counters now.
+    pub fn tally(&self) -> Tally {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let per_source = std::array::from_fn(|i| read(&self.per_source[i]));
+        Tally {
+            received: read(&self.received),
+            accepted: read(&self.accepted),
+            superseded: read(&self.superseded),
+            refused: read(&self.refused),
+            decisions: per_source.iter().sum(),
+            late: read(&self.late),
+            engine_changes: read(&self.engine_changes),
+            per_source,
+            per_reason: std::array::from_fn(|i| read(&self.per_reason[i])),
+            per_exit: self.per_exit.iter().map(read).collect(),
+        }
+    }
+
+    /// Takes a latency not yet collected, from arrival until the publisher returned. Only the
+    /// newest 4096 are kept between collections.
+    pub fn next_latency(&self) -> Option<Duration> {
+        self.latencies.pop()
+    }
+}

@@ -1,0 +1,28 @@
+//! What runs the model, one stage at a time.
+
+/// Runs a multi-exit model stage by stage, so that the reasoner can stop after any exit.
+///
+/// An engine may block, fail, panic or return nonsense: the reasoner and the guard are built for
+/// that. It must not publish, log or keep the window it was given.
+pub trait Engine: Send {
+    /// The name used in parameters and decisions, such as `flex`.
+    fn name(&self) -> &str;
+
+    /// Stages of the model; every stage ends in an exit.
+    fn exits(&self) -> usize;
+
+    /// Classes each exit tells apart.
+    fn labels(&self) -> usize;
+
+    /// Takes a new window, row-major `[frames, features]`, and forgets the one before.
+    fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault>;
+
+    /// Runs the next stage with its exit head and writes the calibrated probabilities of its exit,
+    /// one per label.
+    fn advance(&mut self, probabilities: &mut [f32]) -> Result<(), EngineFault>;
+}
+
+/// Why an engine could not run a stage, as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EngineFault(pub String);

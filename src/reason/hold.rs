@@ -1,0 +1,66 @@
+//! The last decision of the model, for as long as it may stand in for a missing one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::time::Mono;
+
+/// One word, so that it is read and written whole without a lock:
+/// milliseconds of its trigger's arrival + 1 (40 bits), label (8), confidence in 1/65535 (16).
+/// Zero: there is none.
+#[derive(Debug)]
+pub(super) struct Held(AtomicU64);
+
+impl Held {
+    pub fn new() -> Self {
+        Held(AtomicU64::new(0))
+    }
+
+    /// Keeps this decision, made for a trigger that arrived at `arrival`.
+    pub fn remember(&self, arrival: Mono, label: u8, confidence: f32) {
+        let millis = (arrival.0 / 1_000_000 + 1) & 0xff_ffff_ffff;
+        let confidence = (confidence.clamp(0.0, 1.0) * 65535.0) as u64;
+        self.0.store(
+            millis << 24 | u64::from(label) << 16 | confidence,
+            Ordering::Release,
+        );
+    }
+
+    pub fn forget(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+
+    /// Label and confidence, if they answered a trigger not older than `hold` at `now`.
+    pub fn recall(&self, now: Mono, hold: Duration) -> Option<(u8, f32)> {
+        let word = self.0.load(Ordering::Acquire);
+        if word == 0 {
+            return None;
+        }
+        // Rounded so that the age comes out too large by up to a millisecond, never too small.
+        let arrival = Mono(((word >> 24) - 1) * 1_000_000);
+        (now.since(arrival) <= hold).then_some((
+            (word >> 16 & 0xff) as u8,
+            (word & 0xffff) as f32 / 65535.0,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_recalled_within_its_time_and_not_after() {
+        let held = Held::new();
+        let hold = Duration::from_millis(200);
+        let at = Mono(5_000_000_000);
+        assert_eq!(held.recall(at, hold), None);
+        held.remember(at, 2, 0.5);
+        let (label, confidence) = held.recall(at + hold, hold).expect("within its time");
+        assert_eq!(label, 2);
+        assert!((confidence - 0.5).abs() < 1e-4);
+        assert_eq!(held.recall(at + hold + Duration::from_millis(1), hold), None);
+        held.forget();
+        assert_eq!(held.recall(at, hold), None);
+    }
+}

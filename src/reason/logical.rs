@@ -1,0 +1,185 @@
+//! The same desk, reasoners and guard under logical time: what replays and property tests run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::desk::{Desk, Request};
+use super::guard::Guard;
+use super::reasoner::{Poll, Reasoner};
+use crate::time::{Clock, Mono};
+
+/// A clock that moves only when it is told to.
+#[derive(Debug, Default)]
+pub struct LogicalClock(AtomicU64);
+
+impl LogicalClock {
+    fn set(&self, now: Mono) {
+        self.0.fetch_max(now.0, Ordering::AcqRel);
+    }
+}
+
+impl Clock for LogicalClock {
+    fn now(&self) -> Mono {
+        Mono(self.0.load(Ordering::Acquire))
+    }
+}
+
+/// What the machine does to us: how long stages take and when the guard gets to run.
+pub trait Machine {
+    /// Cost of stage `stage` (0-based) on engine `station`; `None`: it never comes back.
+    fn stage_cost(&mut self, station: usize, stage: usize) -> Option<Duration>;
+
+    /// How much later than asked the guard runs.
+    fn guard_delay(&mut self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Runs everything a live node runs, on one thread and in logical time, event by event. The same
+/// events and costs give the same decisions, always.
+pub struct Logical<M> {
+    clock: Arc<LogicalClock>,
+    desk: Arc<Desk>,
+    guard: Guard,
+    guard_at: Option<Mono>,
+    seats: Vec<Seat>,
+    machine: M,
+}
+
+struct Seat {
+    reasoner: Reasoner,
+    state: SeatState,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum SeatState {
+    Idle,
+    Running { until: Mono },
+    Gone,
+}
+
+enum Event {
+    StageOver(usize),
+    Guard,
+}
+
+impl<M: Machine> Logical<M> {
+    /// `clock` must be the desk's.
+    pub fn new(
+        clock: Arc<LogicalClock>,
+        desk: Arc<Desk>,
+        reasoners: Vec<Reasoner>,
+        machine: M,
+    ) -> Self {
+        let seats = reasoners
+            .into_iter()
+            .map(|reasoner| Seat {
+                reasoner,
+                state: SeatState::Idle,
+            })
+            .collect();
+        Logical {
+            guard: Guard::new(Arc::clone(&desk)),
+            guard_at: None,
+            clock,
+            desk,
+            seats,
+            machine,
+        }
+    }
+
+    /// The desk.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// What the machine did.
+    pub fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// The machine, to change what it does.
+    pub fn machine_mut(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
+    /// Lets everything happen that happens up to and at `until`.
+    pub fn advance_to(&mut self, until: Mono) {
+        while let Some((at, event)) = self.next_event().filter(|(at, _)| *at <= until) {
+            self.clock.set(at);
+            match event {
+                Event::StageOver(seat) => {
+                    self.seats[seat].state = SeatState::Idle;
+                    self.seats[seat].reasoner.settle();
+                    self.start_work();
+                }
+                Event::Guard => {
+                    self.guard_at = None;
+                    self.run_guard();
+                    self.start_work();
+                }
+            }
+        }
+        self.clock.set(until);
+    }
+
+    /// A trigger arrives now. `request` was filled by the caller.
+    pub fn offer(&mut self, request: Box<Request>) {
+        self.desk.offer(request);
+        self.start_work();
+        // A live trigger wakes the guard too, so that it learns of the new due time.
+        self.schedule_guard();
+    }
+
+    /// Lets everything that was accepted be answered.
+    pub fn drain(&mut self) {
+        let terms = self.desk.terms();
+        let horizon = terms.deadline * 2 + terms.fault_time;
+        self.advance_to(self.clock.now() + horizon);
+    }
+
+    fn next_event(&self) -> Option<(Mono, Event)> {
+        let stages = self
+            .seats
+            .iter()
+            .enumerate()
+            .filter_map(|(index, seat)| match seat.state {
+                SeatState::Running { until } => Some((until, Event::StageOver(index))),
+                _ => None,
+            });
+        let guard = self.guard_at.map(|at| (at, Event::Guard));
+        stages.chain(guard).min_by_key(|(at, _)| *at)
+    }
+
+    fn start_work(&mut self) {
+        for index in 0..self.seats.len() {
+            let seat = &mut self.seats[index];
+            if seat.state == SeatState::Idle && seat.reasoner.poll() == Poll::Stage {
+                let stage = seat.reasoner.stage();
+                seat.reasoner.run_stage();
+                seat.state = match self.machine.stage_cost(index, stage) {
+                    Some(cost) => SeatState::Running {
+                        until: self.clock.now() + cost,
+                    },
+                    None => SeatState::Gone,
+                };
+                self.schedule_guard();
+            }
+        }
+    }
+
+    fn run_guard(&mut self) {
+        if let Some(due) = self.guard.step() {
+            let delay = self.machine.guard_delay();
+            self.guard_at = Some(due.max(self.clock.now()) + delay);
+        }
+    }
+
+    fn schedule_guard(&mut self) {
+        let now = self.clock.now();
+        if self.guard_at.is_none_or(|at| at > now) {
+            self.run_guard();
+        }
+    }
+}
