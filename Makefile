@@ -1,0 +1,70 @@
+# The commands people use here. `make` alone lists them. Every recipe sources scripts/env.sh, so
+# they work in a fresh shell; sourcing it yourself gives you cargo, colcon and python by hand.
+#
+# One profile and one set of features (--release, ros) for colcon, tests and demo, so that the
+# dependencies are compiled once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build demo test test-fast train replay fmt lint deny clean distclean
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+
+env    := source scripts/env.sh;
+node   := install/edge_reasoner/lib/edge_reasoner/edge_reasoner
+cargo  := --release --locked --features ros
+# The recordings: beside the checkout, or where DATA says.
+DATA   ?= ../shared/data/clearance
+# A domain of its own, so that two runs on one machine do not hear each other.
+domain  = ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((1 + $$$$ % 100))}
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## ROS 2 (the sourced one, else Jazzy in .ros/), Python modules, Debian packages
+	@scripts/setup.sh
+
+build: setup ## the messages and the node into install/, with colcon
+	@$(env) colcon build --base-paths . --packages-select edge_reasoner --event-handlers console_direct+
+
+demo: build ## a simulated robot, the node and its velocity gate, over DDS (BAG=file.mcap: a recording instead)
+	@$(env) python demo/run.py $(if $(BAG),--bag "$(BAG)") $(ARGS)
+
+test: ## everything CI checks
+test: fmt-check build lint test-rust test-live deny
+
+test-fast: build test-rust ## the Rust tests alone
+
+train: build ## train the clearance model on DATA, bundle to OUT (default: models/clearance)
+	@$(env) $(node) train --task params/tasks/clearance.yaml --data $(DATA) --out $(or $(OUT),models/clearance) $(ARGS)
+
+replay: build ## decide on recordings: make replay BAG="a.mcap b.mcap" OUT=directory
+	@test -n "$(BAG)" || { echo 'make replay needs recordings: make replay BAG="a.mcap b.mcap"' >&2; exit 2; }
+	@$(env) $(node) replay $(BAG) --model models/clearance --out $(or $(OUT),target/replay) $(ARGS)
+
+fmt: ## format the sources
+	@$(env) cargo fmt
+
+# Clippy comes after the build: r2r generates the Rust types of our messages once they are installed.
+lint: build ## clippy, warnings are errors
+	@$(env) cargo clippy $(cargo) --all-targets -- -D warnings
+
+deny: ## licences and advisories of the dependencies, where cargo-deny is installed
+	@$(env) if cargo deny --version > /dev/null 2>&1; then cargo deny check; \
+	  else echo "deny: skipped, cargo-deny is not installed (cargo install cargo-deny)"; fi
+
+clean: ## what was built; .ros/ stays
+	rm -rf build install log target
+
+distclean: clean ## .ros/ too
+	rm -rf .ros .ros.lock
+
+.PHONY: fmt-check test-rust test-live
+fmt-check: setup
+	@$(env) cargo fmt --check
+test-rust: build
+	@$(env) $(domain) cargo test $(cargo)
+test-live: build
+	@$(env) $(domain) python -m pytest -q tests
