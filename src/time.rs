@@ -39,6 +39,13 @@ impl std::ops::Sub<Duration> for Mono {
 pub struct Stamp(pub i64);
 
 impl Stamp {
+    /// The system's clock, as ROS time is without a simulation.
+    pub fn wall_clock() -> Stamp {
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let nanos = since_epoch.map_or(0, |since| since.as_nanos());
+        Stamp(i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+
     /// From the two fields of `builtin_interfaces/Time`.
     pub fn from_ros(sec: i32, nanosec: u32) -> Stamp {
         Stamp(i64::from(sec) * 1_000_000_000 + i64::from(nanosec))

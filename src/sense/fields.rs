@@ -1,0 +1,254 @@
+//! Named numeric fields of a message, resolved once from their path.
+
+use super::fault::FieldFault;
+use super::message::{Message, MessageType};
+
+/// A resolved path such as `twist.twist.linear.x` or `velocity[0]`.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    path: String,
+    get: Get,
+    mirror: Option<f32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Get {
+    Scalar(fn(&Message) -> Option<f64>),
+    Element(fn(&Message, usize) -> Option<f64>, usize),
+}
+
+struct Scalar {
+    path: &'static str,
+    get: fn(&Message) -> Option<f64>,
+    /// What a left-right mirror does to the value: -1 for lateral parts of vectors and for
+    /// rotations about the x and z axes.
+    mirror: f32,
+}
+
+struct Array {
+    path: &'static str,
+    get: fn(&Message, usize) -> Option<f64>,
+}
+
+macro_rules! scalars {
+    ($kind:ident: $($first:ident $(.$rest:ident)* => $mirror:literal),* $(,)?) => {
+        &[$(Scalar {
+            path: concat!(stringify!($first) $(, ".", stringify!($rest))*),
+            get: |message| match message {
+                Message::$kind(m) => Some(f64::from(m.$first$(.$rest)*)),
+                _ => None,
+            },
+            mirror: $mirror,
+        }),*]
+    };
+}
+
+macro_rules! arrays {
+    ($kind:ident: $($name:ident),*) => {
+        &[$(Array {
+            path: stringify!($name),
+            get: |message, i| match message {
+                Message::$kind(m) => m.$name.get(i).copied().map(f64::from),
+                _ => None,
+            },
+        }),*]
+    };
+}
+
+fn scalars(kind: MessageType) -> &'static [Scalar] {
+    match kind {
+        MessageType::LaserScan => scalars!(LaserScan:
+            range_min => 1.0, range_max => 1.0, scan_time => 1.0,
+        ),
+        MessageType::Odometry => scalars!(Odometry:
+            pose.pose.position.x => 1.0,
+            pose.pose.position.y => -1.0,
+            pose.pose.position.z => 1.0,
+            pose.pose.orientation.x => -1.0,
+            pose.pose.orientation.y => 1.0,
+            pose.pose.orientation.z => -1.0,
+            pose.pose.orientation.w => 1.0,
+            twist.twist.linear.x => 1.0,
+            twist.twist.linear.y => -1.0,
+            twist.twist.linear.z => 1.0,
+            twist.twist.angular.x => -1.0,
+            twist.twist.angular.y => 1.0,
+            twist.twist.angular.z => -1.0,
+        ),
+        MessageType::Twist => scalars!(Twist:
+            linear.x => 1.0, linear.y => -1.0, linear.z => 1.0,
+            angular.x => -1.0, angular.y => 1.0, angular.z => -1.0,
+        ),
+        MessageType::TwistStamped => scalars!(TwistStamped:
+            twist.linear.x => 1.0, twist.linear.y => -1.0, twist.linear.z => 1.0,
+            twist.angular.x => -1.0, twist.angular.y => 1.0, twist.angular.z => -1.0,
+        ),
+        MessageType::Imu => scalars!(Imu:
+            orientation.x => -1.0, orientation.y => 1.0,
+            orientation.z => -1.0, orientation.w => 1.0,
+            angular_velocity.x => -1.0, angular_velocity.y => 1.0, angular_velocity.z => -1.0,
+            linear_acceleration.x => 1.0,
+            linear_acceleration.y => -1.0,
+            linear_acceleration.z => 1.0,
+        ),
+        MessageType::JointState | MessageType::Float32MultiArray | MessageType::String => &[],
+    }
+}
+
+fn arrays(kind: MessageType) -> &'static [Array] {
+    match kind {
+        MessageType::LaserScan => arrays!(LaserScan: ranges, intensities),
+        MessageType::JointState => arrays!(JointState: position, velocity, effort),
+        MessageType::Float32MultiArray => arrays!(Float32MultiArray: data),
+        _ => &[],
+    }
+}
+
+/// The paths of a type, for messages to people: `linear.x, linear.y, ..., velocity[i]`.
+pub(super) fn known_paths(kind: MessageType) -> String {
+    let paths: Vec<String> = scalars(kind)
+        .iter()
+        .map(|field| field.path.to_owned())
+        .chain(arrays(kind).iter().map(|a| format!("{}[i]", a.path)))
+        .collect();
+    if paths.is_empty() {
+        "none, the type has no numeric field".to_owned()
+    } else {
+        paths.join(", ")
+    }
+}
+
+impl Field {
+    /// The field of `kind` at `path`, or none when there is no such field.
+    pub(super) fn resolve(kind: MessageType, path: &str) -> Option<Field> {
+        let found = |get, mirror| Field {
+            path: path.to_owned(),
+            get,
+            mirror,
+        };
+        if let Some(scalar) = scalars(kind).iter().find(|f| f.path == path) {
+            return Some(found(Get::Scalar(scalar.get), Some(scalar.mirror)));
+        }
+        let (name, index) = path.strip_suffix(']')?.split_once('[')?;
+        // `parse` alone would also take "+1".
+        if index.is_empty() || !index.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let index = index.parse().ok()?;
+        let array = arrays(kind).iter().find(|a| a.path == name)?;
+        Some(found(Get::Element(array.get, index), None))
+    }
+
+    /// The value, if the message has one; it may be infinite or NaN.
+    pub(super) fn value(&self, message: &Message) -> Result<f64, FieldFault> {
+        let value = match self.get {
+            Get::Scalar(get) => get(message),
+            Get::Element(get, index) => get(message, index),
+        };
+        value.ok_or_else(|| FieldFault::Missing {
+            path: self.path.clone(),
+        })
+    }
+
+    /// The value, refused when it is not a finite number.
+    pub(super) fn finite(&self, message: &Message) -> Result<f64, FieldFault> {
+        let value = self.value(message)?;
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(FieldFault::NotFinite {
+                path: self.path.clone(),
+                value,
+            })
+        }
+    }
+
+    /// The sign a left-right mirror gives the value; none where the message alone does not say
+    /// (which wheel is `velocity[0]`?).
+    pub(super) fn mirror(&self) -> Option<f32> {
+        self.mirror
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sense::testing;
+    use crate::sense::{JointState, Vector3};
+
+    #[test]
+    fn every_listed_scalar_resolves_and_reads_its_own_type_only() {
+        for kind in MessageType::ALL {
+            for scalar in scalars(kind) {
+                let field = Field::resolve(kind, scalar.path).unwrap();
+                assert!(
+                    field.value(&testing::empty(kind)).is_ok(),
+                    "{}",
+                    scalar.path
+                );
+                assert!(field.value(&testing::empty(MessageType::String)).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_reads_the_field_that_it_names() {
+        let mut message = testing::twist(0.25, -0.5);
+        let read = |message: &Message, path| {
+            Field::resolve(MessageType::Twist, path)
+                .unwrap()
+                .finite(message)
+        };
+        assert_eq!(read(&message, "linear.x"), Ok(0.25));
+        assert_eq!(read(&message, "angular.z"), Ok(-0.5));
+        if let Message::Twist(twist) = &mut message {
+            twist.linear = Vector3 {
+                x: f64::NEG_INFINITY,
+                y: 2.0,
+                z: 3.0,
+            };
+        }
+        assert_eq!(read(&message, "linear.y"), Ok(2.0));
+        let fault = read(&message, "linear.x").unwrap_err().to_string();
+        assert!(
+            fault.contains("linear.x") && fault.contains("-inf"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn an_element_beyond_the_array_is_missing_not_zero() {
+        let message = Message::JointState(JointState {
+            velocity: vec![0.5, 0.75],
+            ..JointState::default()
+        });
+        let at = |path| Field::resolve(MessageType::JointState, path).unwrap();
+        assert_eq!(at("velocity[1]").value(&message), Ok(0.75));
+        assert!(at("velocity[2]").value(&message).is_err());
+        assert!(at("position[0]").value(&message).is_err());
+    }
+
+    #[test]
+    fn malformed_and_unknown_paths_do_not_resolve() {
+        for path in [
+            "",
+            "velocity",
+            "velocity[]",
+            "velocity[-1]",
+            "velocity[+1]",
+            "velocity[1",
+            "velocity]1[",
+            "velocity[99999999999999999999999]",
+            "speed[0]",
+            "velocity[0].x",
+            "header.stamp",
+        ] {
+            assert!(
+                Field::resolve(MessageType::JointState, path).is_none(),
+                "{path}"
+            );
+        }
+        assert!(known_paths(MessageType::JointState).contains("velocity[i]"));
+        assert!(known_paths(MessageType::String).starts_with("none"));
+    }
+}

@@ -1,0 +1,364 @@
+//! The specification, checked and compiled: which sample becomes which columns of a row.
+
+use super::fault::InvalidSample;
+use super::fields::{Field, known_paths};
+use super::message::{Message, MessageType};
+use super::scan::{check, clearance, sectors};
+use super::spec::{DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, SpecError, WindowSpec};
+use super::window::SourceSettings;
+
+/// Columns that every input has after its features: valid flag, age.
+pub(super) const INPUT_EXTRAS: usize = 2;
+/// Columns of a projected clearance.
+pub(super) const DERIVED_WIDTH: usize = 3;
+/// Speeds beyond this (m/s) are sensor faults on the robots this is for.
+const MAX_SPEED: f64 = 5.0;
+
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub inputs: Vec<Input>,
+    pub derived: Vec<Derived>,
+    /// Columns of a row.
+    pub features: usize,
+}
+
+/// One input: how a message becomes a sample, and where the sample goes.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub name: String,
+    pub kind: MessageType,
+    pub required: bool,
+    pub timeout_ns: i64,
+    /// First column.
+    pub offset: usize,
+    yaw: f32,
+    pub extractor: Extractor,
+    /// Values that derived features need, kept behind the features of a sample.
+    extras: Vec<Extra>,
+}
+
+#[derive(Debug)]
+pub(super) enum Extractor {
+    Sectors { count: usize, far: f32 },
+    Fields(Vec<Scaled>),
+}
+
+#[derive(Debug)]
+pub(super) struct Scaled {
+    pub field: Field,
+    scale: f64,
+    limit: f64,
+}
+
+#[derive(Debug)]
+enum Extra {
+    /// Least range in the forward cone, m; infinite when there is none.
+    Clearance { half_angle: f32 },
+    /// m/s; 0 when it cannot be true.
+    Speed(Field),
+}
+
+#[derive(Debug)]
+pub(super) struct Derived {
+    /// Input and place in its sample.
+    pub clearance: (usize, usize),
+    /// Inputs and places in their samples, the preferred one first.
+    pub speeds: Vec<(usize, usize)>,
+    pub horizon: f32,
+    pub far: f32,
+    /// First column.
+    pub offset: usize,
+}
+
+impl Input {
+    /// Features of this input in a row, without flag and age.
+    pub(super) fn features(&self) -> usize {
+        match &self.extractor {
+            Extractor::Sectors { count, .. } => 2 * count,
+            Extractor::Fields(fields) => fields.len(),
+        }
+    }
+
+    /// Values of a sample.
+    pub(super) fn width(&self) -> usize {
+        self.features() + self.extras.len()
+    }
+
+    /// Turns a message into a sample of `width` values, or says why it cannot be used. The sample
+    /// is undefined after a fault.
+    pub(super) fn extract(
+        &self,
+        message: &Message,
+        sample: &mut [f32],
+    ) -> Result<(), InvalidSample> {
+        let (features, extras) = sample.split_at_mut(self.features());
+        match (&self.extractor, message) {
+            (Extractor::Sectors { far, .. }, Message::LaserScan(scan)) => {
+                check(scan)?;
+                sectors(scan, self.yaw, *far, features);
+            }
+            // `Layout::new` lets sectors have LaserScans only.
+            (Extractor::Sectors { .. }, _) => features.fill(0.0),
+            (Extractor::Fields(fields), _) => {
+                for (feature, scaled) in features.iter_mut().zip(fields) {
+                    let value = scaled.field.finite(message)? / scaled.scale;
+                    *feature = value.clamp(-scaled.limit, scaled.limit) as f32;
+                }
+            }
+        }
+        for (value, extra) in extras.iter_mut().zip(&self.extras) {
+            *value = match (extra, message) {
+                (Extra::Clearance { half_angle }, Message::LaserScan(scan)) => {
+                    clearance(scan, self.yaw, *half_angle).unwrap_or(f32::INFINITY)
+                }
+                (Extra::Clearance { .. }, _) => f32::INFINITY,
+                (Extra::Speed(field), _) => {
+                    let speed = field.value(message)?;
+                    // NaN is in no range.
+                    if (-MAX_SPEED..=MAX_SPEED).contains(&speed) {
+                        speed as f32
+                    } else {
+                        0.0
+                    }
+                }
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Layout {
+    pub(super) fn new(spec: &WindowSpec, settings: &[SourceSettings]) -> Result<Layout, SpecError> {
+        within("frames", spec.frames, 1, 1024)?;
+        within("period_ms", spec.period_ms as usize, 1, 60_000)?;
+        within("min_frames", spec.min_frames, 1, spec.frames)?;
+        within("number of inputs", spec.inputs.len(), 1, 32)?;
+        if settings.len() != spec.inputs.len() {
+            return Err(SpecError::Settings {
+                found: settings.len(),
+                expected: spec.inputs.len(),
+            });
+        }
+        let mut layout = Layout {
+            inputs: Vec::with_capacity(spec.inputs.len()),
+            derived: Vec::with_capacity(spec.derived.len()),
+            features: 0,
+        };
+        for (i, (input, settings)) in spec.inputs.iter().zip(settings).enumerate() {
+            layout.add_input(&format!("inputs[{i}]"), input, settings)?;
+        }
+        layout.input("trigger", &spec.trigger)?;
+        for (i, derived) in spec.derived.iter().enumerate() {
+            layout.add_derived(&format!("derived[{i}]"), derived)?;
+        }
+        Ok(layout)
+    }
+
+    /// The input with this name, for a part of the specification that refers to it.
+    pub(super) fn input(&self, at: &str, name: &str) -> Result<usize, SpecError> {
+        let found = self.inputs.iter().position(|input| input.name == name);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.inputs.iter().map(|i| i.name.as_str()).collect();
+            SpecError::UnknownInput {
+                at: at.to_owned(),
+                name: name.to_owned(),
+                known: names.join(", "),
+            }
+        })
+    }
+
+    fn add_input(
+        &mut self,
+        at: &str,
+        spec: &InputSpec,
+        settings: &SourceSettings,
+    ) -> Result<(), SpecError> {
+        let name = &spec.source;
+        if name.is_empty() || name.contains(':') || self.inputs.iter().any(|i| i.name == *name) {
+            return Err(SpecError::Value {
+                at: format!("{at}.source"),
+                found: format!("`{name}`"),
+                expected: "a name that is not empty, has no colon and is used once".to_owned(),
+            });
+        }
+        within(
+            &format!("{at}.timeout_ms"),
+            spec.timeout_ms as usize,
+            1,
+            3_600_000,
+        )?;
+        let timeout = settings.timeout.as_nanos();
+        if timeout == 0 || timeout > 3_600_000_000_000 {
+            return Err(SpecError::Value {
+                at: format!("the timeout set for `{name}`"),
+                found: format!("{} s", settings.timeout.as_secs_f64()),
+                expected: "more than 0 and at most 3600 s".to_owned(),
+            });
+        }
+        in_range(
+            &format!("the yaw set for `{name}`"),
+            settings.yaw,
+            -6.3,
+            6.3,
+        )?;
+        let extractor = extractor(at, spec)?;
+        let input = Input {
+            name: name.clone(),
+            kind: spec.message,
+            required: spec.required,
+            timeout_ns: timeout as i64,
+            offset: self.features,
+            yaw: settings.yaw,
+            extractor,
+            extras: Vec::new(),
+        };
+        self.features += input.features() + INPUT_EXTRAS;
+        self.inputs.push(input);
+        Ok(())
+    }
+
+    fn add_derived(&mut self, at: &str, spec: &DerivedSpec) -> Result<(), SpecError> {
+        let DerivedSpec::ProjectedClearance {
+            scan,
+            speeds,
+            half_angle_deg,
+            horizon_s,
+            far_m,
+        } = spec;
+        in_range(&format!("{at}.half_angle_deg"), *half_angle_deg, 0.1, 180.0)?;
+        in_range(&format!("{at}.horizon_s"), *horizon_s, 0.0, 60.0)?;
+        in_range(&format!("{at}.far_m"), *far_m, 0.01, 1000.0)?;
+        let scan_at = format!("{at}.scan");
+        let scan = self.input(&scan_at, scan)?;
+        let kind = self.inputs[scan].kind;
+        if kind != MessageType::LaserScan {
+            return Err(SpecError::Value {
+                at: scan_at,
+                found: format!("an input of type {kind}"),
+                expected: format!("one of type {}", MessageType::LaserScan),
+            });
+        }
+        let half_angle = half_angle_deg.to_radians();
+        let clearance = self.add_extra(scan, Extra::Clearance { half_angle });
+        let mut places = Vec::with_capacity(speeds.len());
+        for (i, speed) in speeds.iter().enumerate() {
+            let at = format!("{at}.speeds[{i}]");
+            let Some((name, path)) = speed.split_once(':') else {
+                return Err(SpecError::Value {
+                    at,
+                    found: format!("`{speed}`"),
+                    expected: "`input:path`, such as `odom:twist.twist.linear.x`".to_owned(),
+                });
+            };
+            let input = self.input(&at, name)?;
+            let field = field(&at, self.inputs[input].kind, path)?;
+            places.push(self.add_extra(input, Extra::Speed(field)));
+        }
+        self.derived.push(Derived {
+            clearance,
+            speeds: places,
+            horizon: *horizon_s,
+            far: *far_m,
+            offset: self.features,
+        });
+        self.features += DERIVED_WIDTH;
+        Ok(())
+    }
+
+    fn add_extra(&mut self, input: usize, extra: Extra) -> (usize, usize) {
+        let place = self.inputs[input].width();
+        self.inputs[input].extras.push(extra);
+        (input, place)
+    }
+}
+
+fn extractor(at: &str, spec: &InputSpec) -> Result<Extractor, SpecError> {
+    match &spec.extractor {
+        ExtractorSpec::Sectors { count, far_m } => {
+            within(&format!("{at}.extractor.count"), *count, 1, 720)?;
+            in_range(&format!("{at}.extractor.far_m"), *far_m, 0.01, 1000.0)?;
+            if spec.message != MessageType::LaserScan {
+                return Err(SpecError::Value {
+                    at: format!("{at}.type"),
+                    found: spec.message.to_string(),
+                    expected: format!("{}, because sectors need one", MessageType::LaserScan),
+                });
+            }
+            Ok(Extractor::Sectors {
+                count: *count,
+                far: *far_m,
+            })
+        }
+        ExtractorSpec::Fields { fields } => {
+            within(
+                &format!("{at}.extractor.fields, in number,"),
+                fields.len(),
+                1,
+                1024,
+            )?;
+            let scaled = fields.iter().enumerate().map(|(i, spec_field)| {
+                let at = format!("{at}.extractor.fields[{i}]");
+                scaled(&at, spec.message, spec_field)
+            });
+            Ok(Extractor::Fields(scaled.collect::<Result<_, _>>()?))
+        }
+    }
+}
+
+fn scaled(at: &str, kind: MessageType, spec: &FieldSpec) -> Result<Scaled, SpecError> {
+    in_range(&format!("{at}.scale"), spec.scale, 1e-6, 1e9)?;
+    in_range(&format!("{at}.limit"), spec.limit, 1e-3, 1.0)?;
+    Ok(Scaled {
+        field: field(&format!("{at}.path"), kind, &spec.path)?,
+        scale: f64::from(spec.scale),
+        limit: f64::from(spec.limit),
+    })
+}
+
+fn field(at: &str, kind: MessageType, path: &str) -> Result<Field, SpecError> {
+    Field::resolve(kind, path).ok_or_else(|| SpecError::UnknownField {
+        at: at.to_owned(),
+        kind,
+        path: path.to_owned(),
+        known: known_paths(kind),
+    })
+}
+
+fn within(at: &str, found: usize, least: usize, most: usize) -> Result<(), SpecError> {
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(SpecError::Value {
+        at: at.to_owned(),
+        found: found.to_string(),
+        expected: format!("{least} to {most}"),
+    })
+}
+
+/// NaN is in no range.
+fn in_range(at: &str, found: f32, least: f32, most: f32) -> Result<(), SpecError> {
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(SpecError::Value {
+        at: at.to_owned(),
+        found: found.to_string(),
+        expected: format!("{least} to {most}"),
+    })
+}
+
+impl Derived {
+    /// The columns of a row from a clearance (m, infinite when far) and a speed (m/s).
+    pub(super) fn columns(&self, clearance: f32, speed: f32) -> [f32; DERIVED_WIDTH] {
+        let clearance = clearance.min(self.far);
+        let ahead = (clearance - speed.max(0.0) * self.horizon) / self.far;
+        [
+            clearance / self.far,
+            speed.clamp(-1.0, 1.0),
+            ahead.clamp(-1.0, 1.0),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests;

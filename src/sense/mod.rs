@@ -1,0 +1,39 @@
+//! From bytes to what the model sees: one decoder for the wire and the bag, extractors that are
+//! data (from the bundle) rather than code per topic, and the window that puts sources of several
+//! rates on one grid.
+//!
+//! ```text
+//! CDR bytes ─ Message::decode ─▶ Message ─ Window::push ─▶ checked sample ─ Window::assemble ─▶ [T, F]
+//! ```
+//!
+//! Nothing in here panics on bad input: a message that cannot be used is refused with a typed
+//! fault that says what was wrong, and the samples before it stay in use until their timeout.
+
+mod decode;
+mod fault;
+mod fields;
+mod history;
+mod layout;
+mod message;
+mod mirror;
+mod scan;
+mod spec;
+mod stamps;
+mod window;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod testing;
+
+pub use decode::{DecodeError, EncodeError};
+pub use fault::{FaultReason, FieldFault, InvalidSample, JumpCause, SenseFault};
+pub use message::{
+    Float32MultiArray, Header, Imu, JointState, LaserScan, Message, MessageType,
+    MultiArrayDimension, MultiArrayLayout, Odometry, Point, Pose, PoseWithCovariance, Quaternion,
+    RosString, Twist, TwistStamped, TwistWithCovariance, Vector3,
+};
+pub use mirror::Mirror;
+pub use scan::{ScanFault, clearance};
+pub use spec::{DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, SpecError, WindowSpec};
+pub use window::{SourceId, SourceSettings, Window, WindowState};

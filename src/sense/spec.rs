@@ -1,0 +1,158 @@
+//! What a model wants to see: written by training, read from `model.yaml`.
+
+use serde::{Deserialize, Serialize};
+
+use super::message::MessageType;
+
+/// A window of `frames` rows, `period_ms` apart, the newest at the trigger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowSpec {
+    /// Rows T of the window.
+    pub frames: usize,
+    /// Time between two rows.
+    pub period_ms: u32,
+    /// Rows with a valid sample of the trigger that a decision needs.
+    pub min_frames: usize,
+    /// Name of the input whose messages ask for decisions.
+    pub trigger: String,
+    pub inputs: Vec<InputSpec>,
+    #[serde(default)]
+    pub derived: Vec<DerivedSpec>,
+}
+
+/// One input of the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputSpec {
+    /// Name by which parameters and derived features refer to it, such as `scan`.
+    pub source: String,
+    #[serde(rename = "type")]
+    pub message: MessageType,
+    pub extractor: ExtractorSpec,
+    /// Without it there is no decision. An input that is not required just counts as invalid.
+    pub required: bool,
+    /// Age beyond which a sample counts for nothing.
+    pub timeout_ms: u32,
+}
+
+/// How a message becomes numbers in [-1, 1]. In YAML: `{kind: sectors, count: 24, far_m: 3.5}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ExtractorSpec {
+    /// 2 × `count` features of a LaserScan: least valid range per sector / `far_m` in 0..1, then
+    /// per sector whether it has a valid beam. Sector 0 is centred on forward; counted to the left.
+    Sectors { count: usize, far_m: f32 },
+    /// One feature per field: value / scale, clamped to ± limit.
+    Fields { fields: Vec<FieldSpec> },
+}
+
+/// One numeric field of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldSpec {
+    /// Such as `twist.twist.linear.x` or `velocity[0]`.
+    pub path: String,
+    /// The value that becomes 1.
+    pub scale: f32,
+    /// Largest magnitude of the feature, in (0, 1].
+    pub limit: f32,
+}
+
+/// Features computed from several inputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DerivedSpec {
+    /// 3 features: clearance / far, the speed used (m/s, clamped to ±1), and where the clearance
+    /// will be after the horizon: (clearance - max(speed, 0) × horizon) / far, in -1..1.
+    ProjectedClearance {
+        /// Name of a LaserScan input.
+        scan: String,
+        /// `source:path`, first whose source is valid wins; m/s.
+        speeds: Vec<String>,
+        half_angle_deg: f32,
+        horizon_s: f32,
+        far_m: f32,
+    },
+}
+
+/// A specification, or the settings beside it, that no window can be made from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    #[error("{at} is {found}; expected {expected}")]
+    Value {
+        /// Where in the specification, such as `inputs[0].extractor.count`.
+        at: String,
+        found: String,
+        expected: String,
+    },
+
+    #[error("{at} names the input `{name}`, which is not among the inputs: {known}")]
+    UnknownInput {
+        at: String,
+        name: String,
+        known: String,
+    },
+
+    #[error("{at}: a {kind} has no numeric field `{path}`; known are: {known}")]
+    UnknownField {
+        at: String,
+        kind: MessageType,
+        path: String,
+        known: String,
+    },
+
+    #[error("{found} source settings for {expected} inputs; give one per input, in their order")]
+    Settings { found: usize, expected: usize },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sense::testing;
+
+    #[test]
+    fn a_spec_survives_yaml() {
+        let spec = testing::spec();
+        let text = serde_yaml::to_string(&spec).unwrap();
+        assert_eq!(serde_yaml::from_str::<WindowSpec>(&text).unwrap(), spec);
+    }
+
+    #[test]
+    fn yaml_reads_as_documented() {
+        let input: InputSpec = serde_yaml::from_str(
+            "{source: scan, type: sensor_msgs/msg/LaserScan, required: true, timeout_ms: 500, extractor: {kind: sectors, count: 24, far_m: 3.5}}",
+        )
+        .unwrap();
+        assert_eq!(
+            input.extractor,
+            ExtractorSpec::Sectors {
+                count: 24,
+                far_m: 3.5
+            }
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name_at_every_level() {
+        for (good, bad) in [
+            ("min_frames:", "mim_frames:"),
+            ("timeout_ms:", "timeout_s:"),
+            ("far_m:", "far:"),
+            ("scale:", "scala:"),
+            ("horizon_s:", "horizon:"),
+        ] {
+            let text = serde_yaml::to_string(&testing::spec()).unwrap();
+            let broken = text.replacen(good, bad, 1);
+            assert_ne!(text, broken, "{good}");
+            let error = serde_yaml::from_str::<WindowSpec>(&broken)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(bad.trim_end_matches(':')), "{error}");
+        }
+        let extra = serde_yaml::from_str::<ExtractorSpec>(
+            "{kind: sectors, count: 24, far_m: 3.5, wide: 1}",
+        );
+        assert!(extra.unwrap_err().to_string().contains("wide"));
+    }
+}

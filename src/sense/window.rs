@@ -1,0 +1,384 @@
+//! Several sources on one grid: T rows, a period apart, the newest row at the trigger.
+
+use std::time::Duration;
+
+use super::fault::{JumpCause, SenseFault};
+use super::history::History;
+use super::layout::{INPUT_EXTRAS, Layout};
+use super::message::Message;
+use super::mirror::Mirror;
+use super::spec::{InputSpec, SpecError, WindowSpec};
+use super::stamps::{HeaderCheck, Verdict};
+use crate::time::Stamp;
+
+/// Parts of a period that are told apart in the memory of a source.
+const BUCKETS_PER_PERIOD: i64 = 4;
+/// Arrivals of one source may come back this little without meaning anything.
+const SOURCE_REORDER_NS: i64 = 1_000_000;
+/// Arrivals of different sources are handed over less orderly, and `now` may be read a little
+/// before the newest of them.
+const REORDER_NS: i64 = 100_000_000;
+/// No recording pauses for longer.
+const AHEAD_NS: i64 = 3_600_000_000_000;
+/// Ages are told apart up to this many periods.
+const MAX_AGE_PERIODS: f32 = 4.0;
+/// No sample for this input and row.
+const NONE: usize = usize::MAX;
+
+/// Index of an input in `WindowSpec::inputs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub u8);
+
+/// What the robot's parameters say about one input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SourceSettings {
+    /// Added to the angles of scans to get angles in the robot frame; rad, left positive.
+    pub yaw: f32,
+    /// Age beyond which a sample counts for nothing.
+    pub timeout: Duration,
+}
+
+impl SourceSettings {
+    /// What holds when the parameters say nothing: yaw 0, the specification's timeout.
+    pub fn of(spec: &InputSpec) -> SourceSettings {
+        SourceSettings {
+            yaw: 0.0,
+            timeout: Duration::from_millis(u64::from(spec.timeout_ms)),
+        }
+    }
+}
+
+/// Whether a window can be decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowState {
+    /// Yes; `oldest_input` is the greatest age among the samples of the newest row.
+    Ready { oldest_input: Duration },
+    /// Not yet: this required source has not spoken, or the trigger has too few rows.
+    Incomplete { source: SourceId },
+    /// Not any more: this required source has been silent for longer than its timeout.
+    Stale { source: SourceId, age: Duration },
+}
+
+/// The recent past of all inputs. Memory is fixed at construction, whatever the rates.
+#[derive(Debug)]
+pub struct Window {
+    layout: Layout,
+    frames: usize,
+    min_frames: usize,
+    period_ns: i64,
+    trigger: usize,
+    sources: Vec<Source>,
+    /// The sample being extracted.
+    scratch: Vec<f32>,
+    /// Per row and input: steps back to the sample it shows, or `NONE`.
+    picks: Vec<usize>,
+    /// Newest arrival of all.
+    last_arrival: Option<Stamp>,
+}
+
+#[derive(Debug)]
+struct Source {
+    headers: HeaderCheck,
+    history: History,
+    last_arrival: Option<Stamp>,
+}
+
+impl Window {
+    /// A window for a specification, with one setting per input in its order.
+    pub fn new(spec: &WindowSpec, settings: &[SourceSettings]) -> Result<Window, SpecError> {
+        let layout = Layout::new(spec, settings)?;
+        let trigger = layout.input("trigger", &spec.trigger)?;
+        let period_ns = i64::from(spec.period_ms) * 1_000_000;
+        let bucket_ns = period_ns / BUCKETS_PER_PERIOD;
+        // All buckets from the oldest row's time to now, one sample before that time, and some
+        // for a `now` that is read before the newest arrivals.
+        let ahead = (REORDER_NS / bucket_ns) as usize;
+        let capacity = BUCKETS_PER_PERIOD as usize * (spec.frames - 1) + ahead + 4;
+        let sources = layout.inputs.iter().map(|input| Source {
+            headers: HeaderCheck::default(),
+            history: History::new(capacity, input.width(), bucket_ns),
+            last_arrival: None,
+        });
+        let widest = layout.inputs.iter().map(|input| input.width()).max();
+        Ok(Window {
+            sources: sources.collect(),
+            scratch: vec![0.0; widest.unwrap_or(0)],
+            picks: vec![NONE; spec.frames * layout.inputs.len()],
+            layout,
+            frames: spec.frames,
+            min_frames: spec.min_frames,
+            period_ns,
+            trigger,
+            last_arrival: None,
+        })
+    }
+
+    /// Columns F of a row: per input its features, then 1 where its sample is valid, then its
+    /// age (in periods, clamped to 4, / 4; 1 without a sample); behind all inputs the derived
+    /// features. All lie in [-1, 1].
+    pub fn features(&self) -> usize {
+        self.layout.features
+    }
+
+    /// Rows T.
+    pub fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// The input with this name.
+    pub fn source(&self, name: &str) -> Option<SourceId> {
+        let found = self.layout.inputs.iter().position(|i| i.name == name);
+        found.map(|index| SourceId(index as u8))
+    }
+
+    /// The input whose messages ask for decisions.
+    pub fn trigger(&self) -> SourceId {
+        SourceId(self.trigger as u8)
+    }
+
+    /// Left and right exchanged, for windows of this shape.
+    pub fn mirror(&self) -> Mirror {
+        Mirror::new(&self.layout)
+    }
+
+    /// Age of the newest sample of a source; none when it has none.
+    pub fn age(&self, source: SourceId, now: Stamp) -> Option<Duration> {
+        let newest = self
+            .sources
+            .get(usize::from(source.0))?
+            .history
+            .arrival(0)?;
+        Some(now.since(Stamp(newest)))
+    }
+
+    /// Forgets everything, as at the start.
+    pub fn reset(&mut self) {
+        self.last_arrival = None;
+        for source in &mut self.sources {
+            source.headers.clear();
+            source.history.clear();
+            source.last_arrival = None;
+        }
+    }
+
+    /// Takes a message that arrived at `arrival` (ROS time, or the log time of a bag). On a fault
+    /// the message was not taken and the samples before it stay, except for a time jump, where the
+    /// window is emptied and the message is its first.
+    pub fn push(
+        &mut self,
+        source: SourceId,
+        message: &Message,
+        arrival: Stamp,
+    ) -> Result<(), SenseFault> {
+        let index = usize::from(source.0);
+        let Some(input) = self.layout.inputs.get(index) else {
+            return Err(SenseFault::UnknownSource {
+                id: source.0,
+                inputs: self.layout.inputs.len(),
+            });
+        };
+        let name = || input.name.clone();
+        if message.kind() != input.kind {
+            return Err(SenseFault::WrongType {
+                input: name(),
+                expected: input.kind,
+                found: message.kind(),
+            });
+        }
+        let mut jump = self.arrival_jump(index, arrival);
+        if jump.is_none() {
+            self.note_arrival(index, arrival);
+            match self.admit(index, message, arrival) {
+                Verdict::Accept => {}
+                Verdict::Anew(cause) => jump = Some(cause),
+                Verdict::Refuse(what) => {
+                    let input = self.layout.inputs[index].name.clone();
+                    return Err(SenseFault::Invalid { input, what });
+                }
+                Verdict::OutOfOrder(back) => {
+                    let input = self.layout.inputs[index].name.clone();
+                    return Err(SenseFault::OutOfOrder { input, back });
+                }
+            }
+        }
+        if jump.is_some() {
+            self.reset();
+            self.note_arrival(index, arrival);
+            // The first header after a reset is always admitted.
+            self.admit(index, message, arrival);
+        }
+        let input = &self.layout.inputs[index];
+        let sample = &mut self.scratch[..input.width()];
+        let extracted = input.extract(message, sample);
+        if extracted.is_ok() {
+            self.sources[index].history.push(arrival.0, sample);
+        }
+        let input = || input.name.clone();
+        match (jump, extracted) {
+            // That time jumped matters more than what else is wrong with the message.
+            (Some(cause), _) => Err(SenseFault::TimeJump {
+                input: input(),
+                cause,
+            }),
+            (None, Err(what)) => Err(SenseFault::Invalid {
+                input: input(),
+                what,
+            }),
+            (None, Ok(())) => Ok(()),
+        }
+    }
+
+    /// Writes the window as seen at `now` to `out`: [T, F], row-major, oldest row first. Row k
+    /// shows the world `T - 1 - k` periods ago: per input the newest sample that had arrived by
+    /// then, unless it was older than the input's timeout. The window is written whatever the
+    /// state; a slice of another length is left alone and answered by `Incomplete`.
+    pub fn assemble(&mut self, now: Stamp, out: &mut [f32]) -> WindowState {
+        let features = self.layout.features;
+        if out.len() != self.frames * features {
+            return WindowState::Incomplete {
+                source: self.trigger(),
+            };
+        }
+        for index in 0..self.sources.len() {
+            self.pick(index, now);
+        }
+        for (row, out) in out.chunks_exact_mut(features).enumerate() {
+            let back = (self.frames - 1 - row) as i64;
+            self.write_row(row, now.0.saturating_sub(back * self.period_ns), out);
+        }
+        self.state(now)
+    }
+
+    fn note_arrival(&mut self, index: usize, arrival: Stamp) {
+        self.last_arrival = self.last_arrival.max(Some(arrival));
+        let source = &mut self.sources[index];
+        source.last_arrival = source.last_arrival.max(Some(arrival));
+    }
+
+    fn arrival_jump(&self, index: usize, arrival: Stamp) -> Option<JumpCause> {
+        let last = self.last_arrival?;
+        if arrival.delta_ns(last) > AHEAD_NS {
+            return Some(JumpCause::ArrivalAhead(arrival.since(last)));
+        }
+        let back = last.delta_ns(arrival);
+        let own = self.sources[index].last_arrival;
+        let own_back = own.map_or(0, |own| own.delta_ns(arrival));
+        if back > REORDER_NS || own_back > SOURCE_REORDER_NS {
+            let span = Duration::from_nanos(back.max(own_back).unsigned_abs());
+            return Some(JumpCause::ArrivalBack(span));
+        }
+        None
+    }
+
+    fn admit(&mut self, index: usize, message: &Message, arrival: Stamp) -> Verdict {
+        match message.header() {
+            Some(header) => self.sources[index].headers.admit(header, arrival),
+            None => Verdict::Accept,
+        }
+    }
+
+    /// Finds the sample that each row shows of one input.
+    fn pick(&mut self, index: usize, now: Stamp) {
+        let inputs = self.sources.len();
+        let timeout = self.layout.inputs[index].timeout_ns;
+        let history = &self.sources[index].history;
+        let mut back = 0;
+        for row in (0..self.frames).rev() {
+            let rows_ago = (self.frames - 1 - row) as i64;
+            let time = now.0.saturating_sub(rows_ago * self.period_ns);
+            // The newest row takes the newest sample, even one that came while `now` was read.
+            let latest = if rows_ago == 0 {
+                time.saturating_add(REORDER_NS)
+            } else {
+                time
+            };
+            while history
+                .arrival(back)
+                .is_some_and(|arrival| arrival > latest)
+            {
+                back += 1;
+            }
+            let valid = history
+                .arrival(back)
+                .is_some_and(|arrival| time.saturating_sub(arrival) <= timeout);
+            self.picks[row * inputs + index] = if valid { back } else { NONE };
+        }
+    }
+
+    fn write_row(&self, row: usize, time: i64, out: &mut [f32]) {
+        let inputs = self.sources.len();
+        let picks = &self.picks[row * inputs..(row + 1) * inputs];
+        let sample = |index: usize| -> Option<&[f32]> {
+            (picks[index] != NONE).then_some(())?;
+            self.sources[index].history.values(picks[index])
+        };
+        for (index, input) in self.layout.inputs.iter().enumerate() {
+            let features = input.features();
+            let columns = &mut out[input.offset..input.offset + features + INPUT_EXTRAS];
+            let arrival = self.sources[index].history.arrival(picks[index]);
+            if let (Some(values), Some(arrival)) = (sample(index), arrival) {
+                let age = time.saturating_sub(arrival).max(0) as f32 / self.period_ns as f32;
+                columns[..features].copy_from_slice(&values[..features]);
+                columns[features] = 1.0;
+                columns[features + 1] = age.min(MAX_AGE_PERIODS) / MAX_AGE_PERIODS;
+            } else {
+                columns.fill(0.0);
+                columns[features + 1] = 1.0;
+            }
+        }
+        for derived in &self.layout.derived {
+            let (scan, place) = derived.clearance;
+            let columns = match sample(scan) {
+                Some(values) => {
+                    let speeds = derived.speeds.iter();
+                    let speed = speeds
+                        .filter_map(|&(index, place)| sample(index).map(|values| values[place]))
+                        .next();
+                    derived.columns(values[place], speed.unwrap_or(0.0))
+                }
+                None => [0.0; 3],
+            };
+            out[derived.offset..derived.offset + columns.len()].copy_from_slice(&columns);
+        }
+    }
+
+    /// Judges the window from the picks of the last `assemble`.
+    fn state(&self, now: Stamp) -> WindowState {
+        let inputs = self.sources.len();
+        let newest_row = &self.picks[(self.frames - 1) * inputs..];
+        let mut oldest_input = Duration::ZERO;
+        let mut stale = None;
+        for (index, input) in self.layout.inputs.iter().enumerate() {
+            let source = SourceId(index as u8);
+            let needed = input.required || index == self.trigger;
+            let Some(newest) = self.sources[index].history.arrival(0) else {
+                if needed {
+                    return WindowState::Incomplete { source };
+                }
+                continue;
+            };
+            if newest_row[index] != NONE {
+                oldest_input = oldest_input.max(now.since(Stamp(newest)));
+            } else if needed && stale.is_none() {
+                // A sample from the future, after the clock was turned back, is as bad.
+                let age = Duration::from_nanos(now.0.abs_diff(newest));
+                stale = Some(WindowState::Stale { source, age });
+            }
+        }
+        if let Some(stale) = stale {
+            return stale;
+        }
+        let rows = self.picks.iter().skip(self.trigger).step_by(inputs);
+        if rows.filter(|&&pick| pick != NONE).count() < self.min_frames {
+            return WindowState::Incomplete {
+                source: self.trigger(),
+            };
+        }
+        WindowState::Ready { oldest_input }
+    }
+}
+
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod tests;
