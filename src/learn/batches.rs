@@ -1,0 +1,187 @@
+//! Which windows an epoch sees, and in which guise.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use super::dataset::Dataset;
+use super::task::{LabelRule, Task};
+use crate::model::uniform;
+use crate::sense::{ExtractorSpec, Mirror, Window};
+
+/// A window of a dataset: part and row.
+pub type Row = (usize, usize);
+
+/// Rows of a training set, and how much each counts.
+pub struct Batches<'a> {
+    data: &'a Dataset,
+    plain: Vec<Row>,
+    varied: Vec<Row>,
+    share: f32,
+    /// Weight of each class, so that all classes count alike.
+    weights: Vec<f32>,
+    guise: Guise,
+}
+
+/// One step's windows and what is known about them.
+pub struct Batch {
+    /// `[rows, frames * features]`.
+    pub windows: Vec<f32>,
+    /// Class of each row.
+    pub labels: Vec<usize>,
+    /// Weight of each row; they sum to 1.
+    pub weights: Vec<f32>,
+}
+
+impl<'a> Batches<'a> {
+    /// Of a dataset whose every recording is followed by `copies` varied copies.
+    pub fn new(data: &'a Dataset, task: &Task, window: &Window, copies: usize) -> Batches<'a> {
+        let rows = |varied: bool| -> Vec<Row> {
+            let parts = data.parts.iter().enumerate();
+            parts
+                .filter(|(index, _)| (index % (copies + 1) != 0) == varied)
+                .flat_map(|(index, part)| (0..part.rows.len()).map(move |row| (index, row)))
+                .collect()
+        };
+        let (plain, varied) = (rows(false), rows(true));
+        let mut counts = vec![0usize; task.labels.len()];
+        for (part, row) in plain.iter().chain(&varied) {
+            if let Some(label) = data.parts[*part].rows[*row].label {
+                counts[label.min(task.labels.len() - 1)] += 1;
+            }
+        }
+        let all: usize = counts.iter().sum();
+        let weights = counts
+            .iter()
+            .map(|count| all as f32 / (counts.len() * (*count).max(1)) as f32)
+            .collect();
+        Batches {
+            data,
+            plain,
+            varied,
+            share: task.training.variations.share,
+            weights,
+            guise: Guise::new(task, window),
+        }
+    }
+
+    /// Windows of one epoch.
+    pub fn per_epoch(&self) -> usize {
+        self.plain.len() + self.from_copies()
+    }
+
+    fn from_copies(&self) -> usize {
+        ((self.plain.len() as f32 * self.share) as usize).min(self.varied.len())
+    }
+
+    /// The order of one epoch: every plain window once, and as many of the copies as the task
+    /// says.
+    pub fn epoch(&self, random: &mut ChaCha8Rng) -> Vec<Row> {
+        let mut rows = self.plain.clone();
+        let mut varied = self.varied.clone();
+        shuffle(&mut varied, random);
+        rows.extend_from_slice(&varied[..self.from_copies()]);
+        shuffle(&mut rows, random);
+        rows
+    }
+
+    /// The windows of some rows, each mirrored or masked by chance.
+    pub fn batch(&self, rows: &[Row], random: &mut ChaCha8Rng) -> Batch {
+        let width = self.data.width;
+        let mut windows = vec![0.0; rows.len() * width];
+        let mut labels = Vec::with_capacity(rows.len());
+        let mut weights = Vec::with_capacity(rows.len());
+        for ((part, row), out) in rows.iter().zip(windows.chunks_exact_mut(width)) {
+            let part = &self.data.parts[*part];
+            let window = &part.windows[row * width..(row + 1) * width];
+            self.guise.apply(window, out, random);
+            let label = part.rows[*row].label.unwrap_or(0);
+            labels.push(label.min(self.weights.len() - 1));
+            weights.push(self.weights[label.min(self.weights.len() - 1)]);
+        }
+        let sum: f32 = weights.iter().sum();
+        for weight in &mut weights {
+            *weight /= sum;
+        }
+        Batch {
+            windows,
+            labels,
+            weights,
+        }
+    }
+}
+
+/// What may be done to a window without changing its truth.
+struct Guise {
+    mirror: Mirror,
+    features: usize,
+    mask: f32,
+    /// First column and count of the sectors, and how many on either side of forward stay.
+    sectors: Option<(usize, usize, usize)>,
+}
+
+impl Guise {
+    fn new(task: &Task, window: &Window) -> Guise {
+        let LabelRule::FutureMinRange {
+            scan,
+            half_angle_deg,
+            ..
+        } = &task.truth;
+        let mut column = 0;
+        let mut sectors = None;
+        for input in &task.window.inputs {
+            let features = match &input.extractor {
+                ExtractorSpec::Sectors { count, .. } => {
+                    if input.source == *scan {
+                        let each = 360.0 / *count as f32;
+                        let kept = (half_angle_deg / each + 0.5).ceil() as usize;
+                        sectors = Some((column, *count, kept));
+                    }
+                    2 * count
+                }
+                ExtractorSpec::Fields { fields } => fields.len(),
+            };
+            column += features + 2; // valid flag and age
+        }
+        Guise {
+            mirror: window.mirror(),
+            features: window.features(),
+            mask: task.training.variations.mask,
+            sectors,
+        }
+    }
+
+    fn apply(&self, window: &[f32], out: &mut [f32], random: &mut ChaCha8Rng) {
+        if random.next_u32() & 1 == 0 {
+            self.mirror.apply(window, out);
+        } else {
+            out.copy_from_slice(window);
+        }
+        let Some((first, count, kept)) = self.sectors else {
+            return;
+        };
+        // A post or a cable in front of the laser: the same sectors gone in all frames. Those in
+        // the cone stay, for the projected clearance looks through them.
+        if count <= 2 * kept || uniform(random) >= self.mask {
+            return;
+        }
+        let free = count - 2 * kept;
+        let length = 1 + random.next_u32() as usize % (free / 3).max(1);
+        let start = kept + random.next_u32() as usize % (free - length + 1);
+        for frame in out.chunks_exact_mut(self.features) {
+            for sector in first + start..first + start + length {
+                // Rows without a scan stay empty.
+                if frame[sector + count] != 0.0 {
+                    (frame[sector], frame[sector + count]) = (1.0, 0.0);
+                }
+            }
+        }
+    }
+}
+
+/// Fisher and Yates, the same on every machine.
+pub fn shuffle<T>(items: &mut [T], random: &mut impl Rng) {
+    for last in (1..items.len()).rev() {
+        let other = (random.next_u64() % (last as u64 + 1)) as usize;
+        items.swap(last, other);
+    }
+}

@@ -1,0 +1,240 @@
+//! Scores a bundle on recordings it has not learned from, exit by exit, with the baselines beside.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::baselines::BaselineTallies;
+use super::calibrate::{best, calibration_error, probabilities, stop};
+use super::dataset::{Dataset, width};
+use super::error::LearnError;
+use super::fit::predict;
+use super::recordings::{Recording, find};
+use super::report::{ExitReport, FastestReport, Quantiles, Report, write};
+use super::scores::{Scores, Tally};
+use super::task::Task;
+use crate::model::{Bundle, EngineKind};
+
+/// What to evaluate.
+#[derive(Clone, Debug)]
+pub struct EvalOptions {
+    /// Folder of the bundle.
+    pub model: PathBuf,
+    /// Task file.
+    pub task: PathBuf,
+    /// Folders with recordings.
+    pub data: Vec<PathBuf>,
+    /// Where the reports go.
+    pub out: PathBuf,
+    /// Yaw of the laser (rad) for folders without a list.
+    pub yaw: f32,
+    /// Where to compute.
+    pub device: EngineKind,
+}
+
+/// Evaluates a bundle and writes `report.json`, `report.md` and `report.svg` into `out`.
+pub fn eval(options: &EvalOptions) -> Result<Report, LearnError> {
+    let task = Task::load(&options.task)?;
+    let bundle = Bundle::load(&options.model)?;
+    fits(&bundle, &task)?;
+    let all = find(&options.data, &task.recordings, options.yaw)?;
+    let left_out = left_out(&bundle, all)?;
+    let data = Dataset::load(&task, &left_out, 0, 0, || {});
+    let report = score(&bundle, &task, &data, options.device)?;
+    write(&report, &options.out)?;
+    Ok(report)
+}
+
+/// A model answers only the task it was trained for.
+fn fits(bundle: &Bundle, task: &Task) -> Result<(), LearnError> {
+    let mismatch = |what: String, expected: String| LearnError::Mismatch {
+        model: bundle.id().into(),
+        what,
+        expected,
+    };
+    let manifest = &bundle.manifest;
+    if manifest.labels != task.labels {
+        return Err(mismatch(
+            format!("its labels are {:?}", manifest.labels),
+            format!("{:?}", task.labels),
+        ));
+    }
+    if manifest.window != task.window {
+        return Err(mismatch(
+            "its window has other inputs or features".into(),
+            "the window of the task file".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// The recordings the bundle has not learned from, nor from any other of their group. When it has
+/// learned from all, that is refused: a score on them would say nothing.
+fn left_out(bundle: &Bundle, all: Vec<Recording>) -> Result<Vec<Recording>, LearnError> {
+    let known: BTreeSet<&str> = bundle
+        .manifest
+        .training
+        .recordings
+        .iter()
+        .map(|trained| trained.file.as_str())
+        .collect();
+    let groups: BTreeSet<String> = all
+        .iter()
+        .filter(|recording| known.contains(recording.file.as_str()))
+        .map(|recording| recording.group.clone())
+        .collect();
+    let left: Vec<Recording> = all
+        .into_iter()
+        .filter(|recording| !groups.contains(&recording.group))
+        .collect();
+    if left.is_empty() {
+        return Err(LearnError::Nothing {
+            what: format!("{} has learned from every group in the data", bundle.id()),
+            remedy: "name recordings of other groups".into(),
+        });
+    }
+    Ok(left)
+}
+
+/// Tallies of one robot.
+struct Robot {
+    exits: Vec<Tally>,
+    fastest: Tally,
+    baselines: BaselineTallies,
+}
+
+/// Scores a bundle on windows.
+pub fn score(
+    bundle: &Bundle,
+    task: &Task,
+    data: &Dataset,
+    device: EngineKind,
+) -> Result<Report, LearnError> {
+    if data.rows() == 0 {
+        return Err(LearnError::Nothing {
+            what: "no window with a label to score on".into(),
+            remedy: format!(
+                "check the topics of the task; skipped: {}",
+                data.skipped.join("; ")
+            ),
+        });
+    }
+    let manifest = &bundle.manifest;
+    let labels = manifest.labels.len();
+    let sizes = &manifest.architecture;
+    debug_assert_eq!(sizes.frames * sizes.features, width(task));
+    let thresholds: Vec<f32> = manifest.exits.iter().map(|exit| exit.threshold).collect();
+    let mut robots: BTreeMap<String, Robot> = BTreeMap::new();
+    let mut by_exit = vec![0u64; sizes.depth];
+    let mut used = Vec::new();
+    let mut agree = 0;
+    let mut truths = Vec::new();
+    let mut pooled: Vec<Vec<f32>> = vec![Vec::new(); sizes.depth];
+    for part in &data.parts {
+        let robot = robots
+            .entry(part.recording.robot.clone())
+            .or_insert_with(|| Robot {
+                exits: vec![Tally::new(labels); sizes.depth],
+                fastest: Tally::new(labels),
+                baselines: BaselineTallies::new(labels),
+            });
+        for scan in &part.labelled {
+            robot.baselines.add(scan);
+        }
+        let logits = predict(sizes, labels, bundle.weights(), &part.windows, device)?;
+        let exits: Vec<Vec<f32>> = logits
+            .iter()
+            .zip(&manifest.exits)
+            .map(|(logits, exit)| probabilities(logits, labels, exit.temperature))
+            .collect();
+        for (row, scan) in part.rows.iter().enumerate() {
+            let Some(truth) = scan.label else { continue };
+            let answer = |exit: usize| best(&exits[exit][row * labels..(row + 1) * labels]).0;
+            for (exit, tally) in robot.exits.iter_mut().enumerate() {
+                tally.add(truth, scan.now, answer(exit));
+            }
+            let at = stop(&exits, &thresholds, labels, row);
+            robot.fastest.add(truth, scan.now, answer(at));
+            by_exit[at] += 1;
+            used.push(manifest.stage_cost_us[..=at].iter().sum::<f64>());
+            agree += u64::from(answer(at) == answer(sizes.depth - 1));
+            truths.push(truth);
+        }
+        for (all, exit) in pooled.iter_mut().zip(exits) {
+            all.extend(exit);
+        }
+    }
+    let cycles = truths.len() as u64;
+    let per_robot = |pick: &dyn Fn(&Robot) -> Scores| -> BTreeMap<String, Scores> {
+        let each = |(name, robot): (&String, &Robot)| (name.clone(), pick(robot));
+        robots.iter().map(each).collect()
+    };
+    let exits = (0..sizes.depth)
+        .map(|index| ExitReport {
+            exit: index + 1,
+            temperature: manifest.exits[index].temperature,
+            threshold: manifest.exits[index].threshold,
+            calibration_error: calibration_error(&pooled[index], &truths, labels),
+            stage_cost_us: manifest.stage_cost_us[index],
+            per_robot: per_robot(&|robot| robot.exits[index].scores()),
+        })
+        .collect();
+    let dropped = data.dropped();
+    Ok(Report {
+        model: bundle.id().into(),
+        task: task.name.clone(),
+        recordings: data
+            .parts
+            .iter()
+            .map(|part| part.recording.file.clone())
+            .collect(),
+        groups: data
+            .parts
+            .iter()
+            .map(|p| &p.recording.group)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        trained_on: manifest.training.recordings.len(),
+        cycles,
+        superseded: 0,
+        late: 0,
+        by_source: BTreeMap::from([("MODEL".into(), cycles)]),
+        by_reason: BTreeMap::from([
+            ("INCOMPLETE_INPUT".into(), dropped.incomplete),
+            ("STALE_INPUT".into(), dropped.stale),
+            ("INVALID_INPUT".into(), dropped.invalid),
+            ("TIME_JUMP".into(), dropped.time_jump),
+        ]),
+        by_exit: by_exit
+            .iter()
+            .enumerate()
+            .map(|(i, n)| ((i + 1).to_string(), *n))
+            .collect(),
+        latency_us: Quantiles::of(used),
+        scores: per_robot(&|robot| robot.exits[sizes.depth - 1].scores()).into(),
+        baselines: robots
+            .iter()
+            .map(|(name, robot)| (name.clone(), robot.baselines.scores()))
+            .collect(),
+        exits,
+        fastest: FastestReport {
+            per_robot: per_robot(&|robot| robot.fastest.scores()),
+            agreement: agree as f64 / cycles.max(1) as f64,
+            mean_stages: by_exit
+                .iter()
+                .enumerate()
+                .map(|(i, n)| (i as f64 + 1.0) * *n as f64)
+                .sum::<f64>()
+                / cycles.max(1) as f64,
+            stages: sizes.depth,
+        },
+        dropped,
+        cut: data
+            .parts
+            .iter()
+            .filter_map(|part| Some(format!("{}: {}", part.recording.file, part.cut.as_ref()?)))
+            .collect(),
+        skipped: data.skipped.clone(),
+        command: manifest.training.command.clone(),
+        parameters: bundle.weights().parameters(),
+    })
+}

@@ -1,0 +1,268 @@
+//! The training loop, for the teacher and the student alike.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use burn::grad_clipping::GradientClippingConfig;
+use burn::lr_scheduler::LrSchedulerConfig;
+use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+use burn::lr_scheduler::linear::LinearLrSchedulerConfig;
+use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use indicatif::{ProgressBar, ProgressStyle};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::batches::{Batch, Batches};
+use super::error::LearnError;
+use super::task::{Distillation, TrainingSpec};
+use crate::model::{Architecture, Encoder, EngineKind, Weights};
+
+/// What to fit.
+pub struct Fit<'a> {
+    /// `teacher` or `student`, for the progress.
+    pub name: &'static str,
+    /// Sizes of the model.
+    pub sizes: Architecture,
+    /// Classes.
+    pub labels: usize,
+    /// Passes.
+    pub epochs: usize,
+    /// Of the task.
+    pub training: &'a TrainingSpec,
+    /// Where to compute.
+    pub device: EngineKind,
+    /// Seed of the first weights and of every choice on the way.
+    pub seed: u64,
+    /// A trained model to learn from.
+    pub teacher: Option<(&'a Architecture, &'a Weights)>,
+}
+
+impl Fit<'_> {
+    /// Trains from fresh weights. The same inputs give the same weights on the same machine.
+    pub fn run(&self, batches: &Batches<'_>) -> Result<Weights, LearnError> {
+        let plain = self.device.device();
+        let device = plain.clone().autodiff();
+        let first = Weights::random(&self.sizes, self.labels, self.seed);
+        let mut model = encoder(&self.sizes, self.labels, &first, &device)?;
+        let teacher = match self.teacher {
+            Some((sizes, weights)) => Some(encoder(sizes, self.labels, weights, &plain)?),
+            None => None,
+        };
+        let training = self.training;
+        let steps = batches.per_epoch().div_ceil(training.batch) * self.epochs;
+        let mut schedule = schedule(training, steps)?;
+        let mut optimizer = AdamWConfig::new()
+            .with_weight_decay(training.weight_decay)
+            .with_grad_clipping(Some(GradientClippingConfig::Norm(training.clip_norm)))
+            .init();
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ 0x5eed);
+        let mut progress = Progress::new(self.name, self.epochs, steps);
+        for epoch in 0..self.epochs {
+            let order = batches.epoch(&mut random);
+            let mut sum = 0.0;
+            let mut count = 0;
+            for rows in order.chunks(training.batch) {
+                let batch = batches.batch(rows, &mut random);
+                let loss = self.loss(&model, teacher.as_ref(), batch, &plain, &device);
+                // Reading the loss at every step costs nothing here and finds a divergence at once.
+                let value = f64::from(loss.clone().inner().into_scalar::<f32>());
+                if !value.is_finite() {
+                    return Err(LearnError::Training(format!(
+                        "the loss of the {} became {value} in epoch {}",
+                        self.name,
+                        epoch + 1
+                    )));
+                }
+                sum += value;
+                count += 1;
+                let gradients = GradientsParams::from_grads(loss.backward(), &model);
+                model = optimizer.step(schedule.step(), model, gradients);
+                progress.step();
+            }
+            progress.epoch(epoch + 1, sum / f64::from(count.max(1)));
+        }
+        progress.finish();
+        Ok(model.valid().weights())
+    }
+
+    /// Mean over the exits of: hard labels, the teacher's soft targets, the student's own deepest
+    /// exit.
+    fn loss(
+        &self,
+        model: &Encoder,
+        teacher: Option<&Encoder>,
+        batch: Batch,
+        plain: &Device,
+        device: &Device,
+    ) -> Tensor<1> {
+        let (frames, features) = (self.sizes.frames, self.sizes.features);
+        let rows = batch.labels.len();
+        let window = TensorData::new(batch.windows, [rows, frames, features]);
+        let spread = self.training.label_smoothing;
+        let hard: Vec<f32> = batch
+            .labels
+            .iter()
+            .zip(&batch.weights)
+            .flat_map(|(label, weight)| {
+                (0..self.labels).map(move |class| {
+                    let sure = f32::from(u8::from(class == *label)) * (1.0 - spread);
+                    weight * (sure + spread / self.labels as f32)
+                })
+            })
+            .collect();
+        let hard = Tensor::<2>::from_data(TensorData::new(hard, [rows, self.labels]), device);
+        let row_weights = TensorData::new(batch.weights, [rows, 1]);
+        let row_weights = Tensor::<2>::from_data(row_weights, device);
+
+        let Distillation {
+            temperature,
+            teacher: from_teacher,
+            deepest: from_deepest,
+        } = self.training.distillation;
+        let soft = teacher.map(|teacher| {
+            let logits = teacher
+                .forward(Tensor::from_data(window.clone(), plain))
+                .pop();
+            let logits = logits
+                .expect("an encoder has at least one exit")
+                .into_data();
+            let logits = Tensor::<2>::from_data(logits, device);
+            activation::softmax(logits / temperature, 1) * row_weights.clone()
+        });
+        let exits = model.forward(Tensor::from_data(window, device));
+        let depth = exits.len();
+        let own = exits.last().map(|deepest| {
+            activation::softmax(deepest.clone().detach() / temperature, 1) * row_weights
+        });
+        let mut loss = Tensor::<1>::zeros([1], device);
+        for (index, logits) in exits.into_iter().enumerate() {
+            // Soft targets count by temperature², which keeps their gradients of the same size.
+            let against = |target: &Tensor<2>, temperature: f32| {
+                let log = activation::log_softmax(logits.clone() / temperature, 1);
+                -(target.clone() * log).sum() * temperature.powi(2)
+            };
+            let mut hard_share = 1.0;
+            if let Some(soft) = &soft {
+                hard_share -= from_teacher;
+                loss = loss + against(soft, temperature) * from_teacher;
+            }
+            if let (Some(own), true) = (&own, index + 1 < depth) {
+                hard_share -= from_deepest;
+                loss = loss + against(own, temperature) * from_deepest;
+            }
+            loss = loss + against(&hard, 1.0) * hard_share;
+        }
+        loss / depth as f32
+    }
+}
+
+/// Logits of every exit for windows `[rows, frames * features]`: `[exit][row * labels + class]`.
+pub fn predict(
+    sizes: &Architecture,
+    labels: usize,
+    weights: &Weights,
+    windows: &[f32],
+    device: EngineKind,
+) -> Result<Vec<Vec<f32>>, LearnError> {
+    const ROWS: usize = 256;
+    let device = device.device();
+    let model = encoder(sizes, labels, weights, &device)?;
+    let width = sizes.frames * sizes.features;
+    let mut logits = vec![Vec::new(); sizes.depth];
+    for chunk in windows.chunks(ROWS * width) {
+        let shape = [chunk.len() / width, sizes.frames, sizes.features];
+        let window = Tensor::from_data(TensorData::new(chunk.to_vec(), shape), &device);
+        for (all, exit) in logits.iter_mut().zip(model.forward(window)) {
+            all.extend(exit.into_data().iter::<f32>());
+        }
+    }
+    Ok(logits)
+}
+
+fn encoder(
+    sizes: &Architecture,
+    labels: usize,
+    weights: &Weights,
+    device: &Device,
+) -> Result<Encoder, LearnError> {
+    Encoder::new(sizes, labels, weights, device).map_err(|fault| {
+        LearnError::Training(format!("{}; expected {}", fault.what, fault.expected))
+    })
+}
+
+fn schedule(
+    training: &TrainingSpec,
+    steps: usize,
+) -> Result<burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler, LearnError> {
+    let rate = training.learning_rate;
+    let rising = ((steps as f64 * training.warmup) as usize).max(1);
+    let falling = steps.saturating_sub(rising).max(1);
+    SequentialLrSchedulerConfig::new(
+        vec![
+            LrSchedulerConfig::Linear(LinearLrSchedulerConfig::new(rate * 0.05, rate, rising)),
+            LrSchedulerConfig::Cosine(
+                CosineAnnealingLrSchedulerConfig::new(rate, falling).with_min_lr(rate * 0.01),
+            ),
+        ],
+        vec![rising],
+    )
+    .init()
+    .map_err(LearnError::Training)
+}
+
+/// A bar on a terminal, a line per epoch elsewhere.
+struct Progress {
+    bar: Option<ProgressBar>,
+    name: &'static str,
+    epochs: usize,
+    start: Instant,
+}
+
+impl Progress {
+    fn new(name: &'static str, epochs: usize, steps: usize) -> Progress {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(steps as u64);
+            if let Ok(style) =
+                ProgressStyle::with_template("{prefix} {bar:32} {pos}/{len} {msg} {eta} left")
+            {
+                bar.set_style(style);
+            }
+            bar.set_prefix(name);
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        Progress {
+            bar,
+            name,
+            epochs,
+            start: Instant::now(),
+        }
+    }
+
+    fn step(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
+    fn epoch(&mut self, number: usize, loss: f64) {
+        match &self.bar {
+            Some(bar) => bar.set_message(format!("epoch {number}/{} loss {loss:.4}", self.epochs)),
+            None => eprintln!(
+                "{} epoch {number}/{}: loss {loss:.4}, {:.0} s",
+                self.name,
+                self.epochs,
+                self.start.elapsed().as_secs_f64()
+            ),
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish();
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The truth of a recording, and what the baselines would have answered.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::error::LearnError;
+use super::task::{LabelRule, Task};
+use crate::replay::bag::Bag;
+use crate::sense::{LaserScan, Message, clearance};
+use crate::time::Stamp;
+
+/// Speeds beyond this are spikes of a differentiated pose, not motion.
+const SPEED_LIMIT: f64 = 5.0;
+
+/// Truth of one recording: one entry per message on the scan topic, in log-time order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Truth {
+    /// In the order of the scans.
+    pub scans: Vec<ScanTruth>,
+}
+
+/// Truth and baselines at one scan; classes are indices into the task's labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanTruth {
+    /// Log time.
+    pub time: Stamp,
+    /// The class to be decided; none near the end of the recording or where nothing followed
+    /// within the horizon.
+    pub label: Option<usize>,
+    /// Class of the clearance now: what persistence answers.
+    pub now: usize,
+    /// What physics answers: the class of the clearance less the way of one horizon.
+    pub kinematic: usize,
+}
+
+/// Class of a clearance (none is far): below `bounds_m[i]` at least `i + 1`.
+pub fn class_of(clearance: Option<f32>, bounds_m: &[f32]) -> usize {
+    let clearance = clearance.unwrap_or(f32::INFINITY);
+    bounds_m.iter().filter(|bound| clearance < **bound).count()
+}
+
+/// Collects what a label rule needs while a recording is read.
+#[derive(Clone, Debug)]
+pub struct TruthBuilder {
+    half_angle: f32,
+    horizon_ns: i64,
+    horizon_s: f64,
+    bounds: Vec<f32>,
+    yaw: f32,
+    scan: String,
+    speeds: Vec<String>,
+    latest: Vec<Option<f64>>,
+    scans: Vec<Seen>,
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    time: Stamp,
+    /// None: not readable; Some(None): nothing ahead.
+    clearance: Option<Option<f32>>,
+    speeds: Vec<Option<f64>>,
+}
+
+impl TruthBuilder {
+    /// For one recording whose laser is turned by `yaw` (rad).
+    pub fn new(task: &Task, yaw: f32) -> TruthBuilder {
+        let LabelRule::FutureMinRange {
+            scan,
+            speeds,
+            half_angle_deg,
+            horizon_s,
+            bounds_m,
+        } = &task.truth;
+        TruthBuilder {
+            half_angle: half_angle_deg.to_radians(),
+            horizon_ns: (f64::from(*horizon_s) * 1e9) as i64,
+            horizon_s: f64::from(*horizon_s),
+            bounds: bounds_m.clone(),
+            yaw,
+            scan: scan.clone(),
+            speeds: speeds.clone(),
+            latest: vec![None; speeds.len()],
+            scans: Vec::new(),
+        }
+    }
+
+    /// Takes a message of the input `source`, in log-time order; `None` for one that could not be
+    /// decoded, so that the entries stay one per message.
+    pub fn push(&mut self, source: &str, time: Stamp, message: Option<&Message>) {
+        if source == self.scan {
+            let scan = match message {
+                Some(Message::LaserScan(scan)) => Some(scan),
+                _ => None,
+            };
+            self.push_scan(time, scan);
+        }
+        if let (Some(index), Some(speed)) = (
+            self.speeds.iter().position(|name| name == source),
+            message.and_then(forward_speed),
+        ) {
+            self.latest[index] = Some(speed);
+        }
+    }
+
+    fn push_scan(&mut self, time: Stamp, scan: Option<&LaserScan>) {
+        self.scans.push(Seen {
+            time,
+            clearance: scan.map(|scan| clearance(scan, self.yaw, self.half_angle)),
+            speeds: self.latest.clone(),
+        });
+    }
+
+    /// The truth of all scans pushed.
+    pub fn finish(self) -> Truth {
+        // The first speed source that the recording has at all, not the first at each moment.
+        let speed = self.latest.iter().position(Option::is_some);
+        let end = self.scans.last().map(|seen| seen.time);
+        let label = |index: usize, seen: &Seen| {
+            if end?.delta_ns(seen.time) < self.horizon_ns || seen.clearance.is_none() {
+                return None;
+            }
+            // Scans of one burst may share a log time; only later ones are the future.
+            self.scans[index + 1..]
+                .iter()
+                .take_while(|later| later.time.delta_ns(seen.time) <= self.horizon_ns)
+                .filter(|later| later.time > seen.time)
+                .filter_map(|later| later.clearance)
+                .map(|clearance| class_of(clearance, &self.bounds))
+                .max()
+        };
+        let scans = self.scans.iter().enumerate().map(|(index, seen)| {
+            let clearance = seen.clearance.flatten();
+            let speed = speed
+                .and_then(|source| seen.speeds[source])
+                .filter(|speed| speed.is_finite() && speed.abs() <= SPEED_LIMIT)
+                .unwrap_or(0.0);
+            let ahead = clearance.map(|c| (f64::from(c) - speed.max(0.0) * self.horizon_s) as f32);
+            ScanTruth {
+                time: seen.time,
+                label: label(index, seen),
+                now: class_of(clearance, &self.bounds),
+                kinematic: class_of(ahead, &self.bounds),
+            }
+        });
+        Truth {
+            scans: scans.collect(),
+        }
+    }
+}
+
+impl Truth {
+    /// Reads the truth of a recording. `topics` names the topic of inputs that differ from the
+    /// task's; `yaw` (rad) is the laser's.
+    pub fn read(
+        bag: &Bag,
+        task: &Task,
+        topics: &BTreeMap<String, String>,
+        yaw: f32,
+    ) -> Result<Truth, LearnError> {
+        let mut builder = TruthBuilder::new(task, yaw);
+        let LabelRule::FutureMinRange { scan, speeds, .. } = &task.truth;
+        let needed = |source: &String| source == scan || speeds.contains(source);
+        let inputs: Vec<_> = task
+            .window
+            .inputs
+            .iter()
+            .filter(|i| needed(&i.source))
+            .collect();
+        let name = |source: &String| topics.get(source).or_else(|| task.topics.get(source));
+        let names: Vec<&str> = inputs
+            .iter()
+            .map(|input| name(&input.source).map_or("", String::as_str))
+            .collect();
+        let mut messages = bag.read(&names)?;
+        for message in &mut messages {
+            let message = message?;
+            let input = inputs[message.topic];
+            let decoded = Message::decode(input.message, &message.data).ok();
+            builder.push(&input.source, message.log_time, decoded.as_ref());
+        }
+        let truth = builder.finish();
+        if truth.scans.is_empty() {
+            return Err(LearnError::Recording {
+                file: PathBuf::from(bag.name()),
+                what: format!("no message on {}", name(scan).map_or("", String::as_str)),
+                expected: "LaserScans to compute the truth from; check the topic".into(),
+            });
+        }
+        Ok(truth)
+    }
+}
+
+fn forward_speed(message: &Message) -> Option<f64> {
+    match message {
+        Message::Odometry(odometry) => Some(odometry.twist.twist.linear.x),
+        Message::Twist(twist) => Some(twist.linear.x),
+        Message::TwistStamped(stamped) => Some(stamped.twist.linear.x),
+        _ => None,
+    }
+}

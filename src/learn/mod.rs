@@ -1,0 +1,31 @@
+//! Learning: datasets from bags, labels, teacher, student, calibration, evaluation, reports.
+
+mod baselines;
+mod batches;
+mod calibrate;
+mod dataset;
+mod error;
+mod eval;
+mod fit;
+mod labels;
+mod picture;
+mod recordings;
+mod report;
+mod scores;
+mod task;
+mod train;
+mod vary;
+
+pub use baselines::{BaselineTallies, Baselines};
+pub use dataset::{Dataset, Dropped, Part};
+pub use error::LearnError;
+pub use eval::{EvalOptions, eval, score};
+pub use labels::{ScanTruth, Truth, TruthBuilder, class_of};
+pub use recordings::{Recording, Split};
+pub use report::{ExitReport, FastestReport, PerRobot, Quantiles, Report};
+pub use scores::{Scores, Tally};
+pub use task::{LabelRule, Task};
+pub use train::{TrainOptions, TrainSummary, train};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,292 @@
+//! A report in three guises: `report.json` for machines, `report.md` and `report.svg` for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::baselines::Baselines;
+use super::dataset::Dropped;
+use super::error::LearnError;
+use super::picture;
+use super::scores::Scores;
+
+/// What an evaluation found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Id of the bundle.
+    pub model: String,
+    /// Name of the task.
+    pub task: String,
+    /// The recordings scored, none of a group that taught.
+    pub recordings: Vec<String>,
+    /// Their groups.
+    pub groups: usize,
+    /// Recordings that taught.
+    pub trained_on: usize,
+    /// Windows scored.
+    pub cycles: u64,
+    /// Always 0: an evaluation takes its time.
+    pub superseded: u64,
+    /// Always 0.
+    pub late: u64,
+    /// Windows by where the answer came from.
+    pub by_source: BTreeMap<String, u64>,
+    /// Scans that the node would have answered with a fallback, by reason.
+    pub by_reason: BTreeMap<String, u64>,
+    /// Windows by the exit at which the policy `fastest` stops.
+    pub by_exit: BTreeMap<String, u64>,
+    /// Under `fastest`, from the stage costs in the manifest.
+    pub latency_us: Quantiles,
+    /// Of the deepest exit.
+    pub scores: PerRobot,
+    /// Per robot, on all scans that have a label.
+    pub baselines: BTreeMap<String, Baselines>,
+    /// Every exit by itself.
+    pub exits: Vec<ExitReport>,
+    /// The policy `fastest`.
+    pub fastest: FastestReport,
+    /// Scans without a window or a label.
+    pub dropped: Dropped,
+    /// Recordings that are cut, and where.
+    pub cut: Vec<String>,
+    /// Recordings that could not be used, and why.
+    pub skipped: Vec<String>,
+    /// What makes the model again.
+    pub command: String,
+    /// Numbers in the model.
+    pub parameters: usize,
+}
+
+/// Scores by robot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PerRobot {
+    /// Robot type to scores.
+    pub per_robot: BTreeMap<String, Scores>,
+}
+
+impl From<BTreeMap<String, Scores>> for PerRobot {
+    fn from(per_robot: BTreeMap<String, Scores>) -> PerRobot {
+        PerRobot { per_robot }
+    }
+}
+
+/// One exit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExitReport {
+    /// 1 is the first.
+    pub exit: usize,
+    /// Of its calibration.
+    pub temperature: f32,
+    /// Of the policy `fastest`.
+    pub threshold: f32,
+    /// Expected calibration error over all windows scored.
+    pub calibration_error: f64,
+    /// Median cost of its stage where it was trained.
+    pub stage_cost_us: f64,
+    /// Scores by robot.
+    pub per_robot: BTreeMap<String, Scores>,
+}
+
+impl ExitReport {
+    /// Mean over the real robots; over all, if there are only simulated ones.
+    pub fn mean_balanced_accuracy(&self) -> f32 {
+        let figures = |simulated: bool| -> Vec<f64> {
+            let robots = self.per_robot.iter();
+            robots
+                .filter(|(name, _)| simulated || !name.ends_with(super::recordings::SIMULATED))
+                .filter_map(|(_, scores)| scores.balanced_accuracy)
+                .collect()
+        };
+        let real = figures(false);
+        let figures = if real.is_empty() { figures(true) } else { real };
+        (figures.iter().sum::<f64>() / figures.len().max(1) as f64) as f32
+    }
+}
+
+/// The policy `fastest`, without a deadline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FastestReport {
+    /// Scores by robot.
+    pub per_robot: BTreeMap<String, Scores>,
+    /// Share of the windows on which it answers as the deepest exit does.
+    pub agreement: f64,
+    /// Stages it runs on average.
+    pub mean_stages: f64,
+    /// Stages there are.
+    pub stages: usize,
+}
+
+/// Quantiles of a cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Median.
+    pub p50: f64,
+    /// 99 in 100 are at most this.
+    pub p99: f64,
+    /// 999 in 1000 are at most this.
+    pub p999: f64,
+    /// The greatest.
+    pub max: f64,
+}
+
+impl Quantiles {
+    /// Of any values; zeros when there are none.
+    pub fn of(mut values: Vec<f64>) -> Quantiles {
+        values.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let index = (values.len() as f64 * share).ceil() as usize;
+            values.get(index.saturating_sub(1)).copied().unwrap_or(0.0)
+        };
+        Quantiles {
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: at(1.0),
+        }
+    }
+}
+
+/// Writes `report.json`, `report.md` and `report.svg`.
+pub fn write(report: &Report, folder: &Path) -> Result<(), LearnError> {
+    let put = |name: &str, text: String| {
+        let file = folder.join(name);
+        fs::write(&file, text).map_err(|source| LearnError::File {
+            file,
+            source,
+            remedy: "check that the folder can be written",
+        })
+    };
+    fs::create_dir_all(folder).map_err(|source| LearnError::File {
+        file: folder.into(),
+        source,
+        remedy: "check that the folder can be written",
+    })?;
+    let json = serde_json::to_string_pretty(report).unwrap_or_default();
+    put("report.json", json + "\n")?;
+    put("report.md", report.to_markdown())?;
+    picture::draw(report, &folder.join("report.svg"))
+}
+
+impl Report {
+    /// For people.
+    pub fn to_markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = self.markdown(&mut text);
+        text
+    }
+
+    fn markdown(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "# {} on {}\n", self.model, self.task)?;
+        writeln!(
+            text,
+            "{} windows of {} recordings in {} groups. None of these groups taught the model ({} \
+             recordings did). {} parameters.\n",
+            self.cycles,
+            self.recordings.len(),
+            self.groups,
+            self.trained_on,
+            self.parameters
+        )?;
+        writeln!(
+            text,
+            "![Balanced accuracy by exit, with the baselines](report.svg)\n"
+        )?;
+        for (robot, baselines) in &self.baselines {
+            writeln!(text, "## {robot}\n")?;
+            writeln!(
+                text,
+                "| | windows | balanced accuracy | accuracy | onset recall | false alarms |"
+            )?;
+            writeln!(text, "|---|---:|---:|---:|---:|---:|")?;
+            row(text, "majority", &baselines.majority)?;
+            row(text, "persistence", &baselines.persistence)?;
+            row(text, "kinematic", &baselines.kinematic)?;
+            for exit in &self.exits {
+                if let Some(scores) = exit.per_robot.get(robot) {
+                    let deepest = exit.exit == self.exits.len();
+                    let bold = if deepest { "**" } else { "" };
+                    let name = format!("{bold}exit {} of {}{bold}", exit.exit, self.exits.len());
+                    row(text, &name, scores)?;
+                }
+            }
+            if let Some(scores) = self.fastest.per_robot.get(robot) {
+                row(text, "policy `fastest`", scores)?;
+            }
+            writeln!(text)?;
+        }
+        writeln!(
+            text,
+            "Onset recall: of the scans where the truth is more severe than now, the share answered \
+             more severe than now. False alarms: the same share of all other scans. The baselines \
+             are scored on every scan that has a label, also those without a window.\n"
+        )?;
+        self.markdown_costs(text)
+    }
+
+    fn markdown_costs(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "## Exits\n")?;
+        writeln!(
+            text,
+            "| exit | stage µs | temperature | threshold | calibration error | `fastest` stops here |"
+        )?;
+        writeln!(text, "|---:|---:|---:|---:|---:|---:|")?;
+        for exit in &self.exits {
+            let stops = self
+                .by_exit
+                .get(&exit.exit.to_string())
+                .copied()
+                .unwrap_or(0);
+            writeln!(
+                text,
+                "| {} | {:.0} | {:.2} | {:.3} | {:.3} | {:.1} % |",
+                exit.exit,
+                exit.stage_cost_us,
+                exit.temperature,
+                exit.threshold,
+                exit.calibration_error,
+                100.0 * stops as f64 / self.cycles.max(1) as f64
+            )?;
+        }
+        writeln!(
+            text,
+            "\n`fastest` runs {:.2} of {} stages on average and answers as the deepest exit on \
+             {:.2} % of the windows. Temperatures and thresholds were fitted on the left-out groups \
+             of the training; they do not change the deepest exit's answers.\n",
+            self.fastest.mean_stages,
+            self.fastest.stages,
+            100.0 * self.fastest.agreement
+        )?;
+        writeln!(text, "## Left aside\n")?;
+        writeln!(
+            text,
+            "Scans without a truth (end of a recording, gap behind): {}. Without a window: {} \
+             incomplete, {} stale, {} refused, {} at a time jump.\n",
+            self.dropped.unlabelled,
+            self.dropped.incomplete,
+            self.dropped.stale,
+            self.dropped.invalid,
+            self.dropped.time_jump
+        )?;
+        for word in self.cut.iter().chain(&self.skipped) {
+            writeln!(text, "- {word}")?;
+        }
+        writeln!(text, "\nMade by `{}`.", self.command)
+    }
+}
+
+fn row(text: &mut String, name: &str, scores: &Scores) -> std::fmt::Result {
+    let figure = |share: Option<f64>| share.map_or("-".into(), |share| format!("{share:.3}"));
+    writeln!(
+        text,
+        "| {name} | {} | {} | {} | {} | {} |",
+        scores.n,
+        figure(scores.balanced_accuracy),
+        figure(scores.accuracy),
+        figure(scores.onset_recall),
+        figure(scores.false_alarm)
+    )
+}

@@ -1,0 +1,101 @@
+//! Scores that every report shows, for the model and the baselines alike.
+
+use serde::{Deserialize, Serialize};
+
+/// Counts of answers against the truth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    labels: usize,
+    /// `[truth][answer]`, row-major.
+    confusion: Vec<u64>,
+    onsets: u64,
+    onsets_found: u64,
+    calm: u64,
+    alarms: u64,
+}
+
+/// The figures of a tally. Shares that have no case to count are absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Answers counted.
+    pub n: u64,
+    /// Share of right answers.
+    pub accuracy: Option<f64>,
+    /// Mean over the classes that occur of the share answered right.
+    pub balanced_accuracy: Option<f64>,
+    /// Of the scans where the truth is more severe than now, the share answered more severe than
+    /// now.
+    pub onset_recall: Option<f64>,
+    /// Of the other scans, the share answered more severe than now.
+    pub false_alarm: Option<f64>,
+}
+
+impl Tally {
+    /// For classes `0..labels`, in rising severity.
+    pub fn new(labels: usize) -> Tally {
+        Tally {
+            labels,
+            confusion: vec![0; labels * labels],
+            onsets: 0,
+            onsets_found: 0,
+            calm: 0,
+            alarms: 0,
+        }
+    }
+
+    /// Counts one answer; `now` is the class of the present. Classes out of range count as the
+    /// most severe.
+    pub fn add(&mut self, truth: usize, now: usize, answer: usize) {
+        let [truth, now, answer] = [truth, now, answer].map(|c| c.min(self.labels - 1));
+        self.confusion[truth * self.labels + answer] += 1;
+        let alarm = u64::from(answer > now);
+        if truth > now {
+            self.onsets += 1;
+            self.onsets_found += alarm;
+        } else {
+            self.calm += 1;
+            self.alarms += alarm;
+        }
+    }
+
+    /// Adds the counts of another tally of as many classes.
+    pub fn merge(&mut self, other: &Tally) {
+        for (mine, theirs) in self.confusion.iter_mut().zip(&other.confusion) {
+            *mine += theirs;
+        }
+        self.onsets += other.onsets;
+        self.onsets_found += other.onsets_found;
+        self.calm += other.calm;
+        self.alarms += other.alarms;
+    }
+
+    /// Scans where the truth is more severe than now.
+    pub fn onsets(&self) -> u64 {
+        self.onsets
+    }
+
+    /// How often each class is the truth.
+    pub fn truths(&self) -> Vec<u64> {
+        let rows = self.confusion.chunks(self.labels);
+        rows.map(|row| row.iter().sum()).collect()
+    }
+
+    /// The figures.
+    pub fn scores(&self) -> Scores {
+        let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+        let right = |class: usize| self.confusion[class * self.labels + class];
+        let truths = self.truths();
+        let recalls: Vec<f64> = (0..self.labels)
+            .filter_map(|class| share(right(class), truths[class]))
+            .collect();
+        let n = truths.iter().sum();
+        Scores {
+            n,
+            accuracy: share((0..self.labels).map(right).sum(), n),
+            balanced_accuracy: (!recalls.is_empty())
+                .then(|| recalls.iter().sum::<f64>() / recalls.len() as f64),
+            onset_recall: share(self.onsets_found, self.onsets),
+            false_alarm: share(self.alarms, self.calm),
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! A task file: what is to be decided, what the truth is, from which inputs, and how to learn it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::LearnError;
+use crate::model::Architecture;
+use crate::sense::{MessageType, SourceSettings, Window, WindowSpec};
+
+/// One task, as in `params/tasks/clearance.yaml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Short name; the model takes it.
+    pub name: String,
+    /// Class names from the least severe to the most severe.
+    pub labels: Vec<String>,
+    /// What a declared fallback says.
+    pub safe_label: String,
+    /// Where the truth comes from.
+    pub truth: LabelRule,
+    /// What the model sees.
+    pub window: WindowSpec,
+    /// Topic of every input, as recorded.
+    pub topics: BTreeMap<String, String>,
+    /// Sizes of the model that ships.
+    pub student: ModelSize,
+    /// Sizes of the model that teaches it.
+    pub teacher: ModelSize,
+    /// How both are trained.
+    pub training: TrainingSpec,
+    /// Which recordings may teach.
+    pub recordings: RecordingsSpec,
+}
+
+/// A named label rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LabelRule {
+    /// The class of the least range ahead over the horizon after a scan.
+    FutureMinRange {
+        /// Input that holds the LaserScan.
+        scan: String,
+        /// Inputs that tell the forward speed; a recording uses the first that it has at all.
+        speeds: Vec<String>,
+        /// Half of the cone around forward.
+        half_angle_deg: f32,
+        /// How far ahead in time.
+        horizon_s: f32,
+        /// Below `bounds_m[i]` the class is at least `labels[i + 1]`; falling.
+        bounds_m: Vec<f32>,
+    },
+}
+
+/// Sizes of an encoder, apart from what the window fixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSize {
+    /// Width of the residual stream.
+    pub width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Blocks, and exits.
+    pub depth: usize,
+    /// Channels of the feed-forward layer.
+    pub ffn: usize,
+}
+
+/// How teacher and student are trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSpec {
+    /// Passes over the recordings as they are.
+    pub teacher_epochs: usize,
+    /// Passes of the student.
+    pub student_epochs: usize,
+    /// Windows per step.
+    pub batch: usize,
+    /// Highest rate of the schedule (linear warm-up, cosine down).
+    pub learning_rate: f64,
+    /// Of AdamW.
+    pub weight_decay: f32,
+    /// Norm at which the gradient of a parameter is clipped.
+    pub clip_norm: f32,
+    /// Share of all steps with a rising rate.
+    pub warmup: f64,
+    /// Probability taken from the true class and spread over all.
+    pub label_smoothing: f32,
+    /// How the teacher teaches.
+    pub distillation: Distillation,
+    /// How recordings are varied.
+    pub variations: Variations,
+}
+
+/// Weights of the student's three losses at every exit; the hard labels have the rest of 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distillation {
+    /// Softens teacher and student alike.
+    pub temperature: f32,
+    /// Weight of the teacher's soft targets.
+    pub teacher: f32,
+    /// Weight of the student's own deepest exit at the earlier ones.
+    pub deepest: f32,
+}
+
+/// Copies of the training recordings as other robots would have made them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variations {
+    /// Copies per recording.
+    pub copies: usize,
+    /// Windows taken from the copies per epoch, as a multiple of the plain ones.
+    pub share: f32,
+    /// Ranges and speeds of a copy are multiplied by a factor up to this, or divided by it;
+    /// its truth is computed from the scaled ranges.
+    pub scale: f32,
+    /// Largest error of the laser's yaw.
+    pub yaw_error_deg: f32,
+    /// Standard deviation of noise on every range.
+    pub range_noise_m: f32,
+    /// Probability that a copy lacks an optional input.
+    pub withhold: f32,
+    /// Probability that a window has a block of sectors outside the cone masked.
+    pub mask: f32,
+}
+
+/// Which recordings there are and which may teach.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordingsSpec {
+    /// Name of the list in a data folder.
+    pub list: String,
+    /// Its columns.
+    pub columns: Columns,
+    /// Licence classes that may teach; recordings of any other validate.
+    pub licences: Vec<String>,
+    /// Share of the groups held out for robots that would have no real validation recording.
+    pub hold_out: f64,
+}
+
+/// Column names of the list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Columns {
+    /// Path of the recording, relative to the list.
+    pub file: String,
+    /// Recordings of one group are never split.
+    pub group: String,
+    /// Robot type, by which scores are reported.
+    pub robot: String,
+    /// `real` or `sim`.
+    pub kind: String,
+    /// Licence class.
+    pub licence: String,
+    /// Yaw of the laser, rad.
+    pub yaw: String,
+    /// Set on copies of another recording, which are left out.
+    pub duplicate_of: String,
+}
+
+impl Task {
+    /// Reads and checks a task file.
+    pub fn load(file: &Path) -> Result<Task, LearnError> {
+        let text = fs::read_to_string(file).map_err(|source| LearnError::File {
+            file: file.into(),
+            source,
+            remedy: "name a task file such as params/tasks/clearance.yaml",
+        })?;
+        let task: Task = serde_yaml::from_str(&text).map_err(|error| LearnError::Task {
+            file: file.into(),
+            what: error.to_string(),
+        })?;
+        let faults = task.faults();
+        if faults.is_empty() {
+            Ok(task)
+        } else {
+            Err(LearnError::TaskRefused {
+                file: file.into(),
+                faults,
+            })
+        }
+    }
+
+    /// Every fault, as sentences.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut check = |sound: bool, fault: String| {
+            if !sound {
+                faults.push(fault);
+            }
+        };
+        let LabelRule::FutureMinRange {
+            scan,
+            speeds,
+            half_angle_deg,
+            horizon_s,
+            bounds_m,
+        } = &self.truth;
+        let input = |name: &String| self.window.inputs.iter().find(|i| i.source == *name);
+        check(
+            bounds_m.len() + 1 == self.labels.len(),
+            format!(
+                "truth.bounds_m has {} bounds for {} labels, expected one less than labels",
+                bounds_m.len(),
+                self.labels.len()
+            ),
+        );
+        check(
+            bounds_m.iter().all(|b| b.is_finite() && *b > 0.0)
+                && bounds_m.windows(2).all(|pair| pair[0] > pair[1]),
+            format!("truth.bounds_m is {bounds_m:?}, expected falling positive metres"),
+        );
+        check(
+            *half_angle_deg > 0.0 && *half_angle_deg <= 180.0,
+            format!("truth.half_angle_deg is {half_angle_deg}, expected more than 0, at most 180"),
+        );
+        check(
+            *horizon_s > 0.0 && *horizon_s <= 60.0,
+            format!("truth.horizon_s is {horizon_s}, expected more than 0, at most 60"),
+        );
+        check(
+            input(scan).is_some_and(|input| input.message == MessageType::LaserScan),
+            format!("truth.scan is {scan:?}, expected an input of the type LaserScan"),
+        );
+        check(
+            self.window.trigger == *scan,
+            format!(
+                "window.trigger is {:?}, expected truth.scan, {scan:?}",
+                self.window.trigger
+            ),
+        );
+        for speed in speeds {
+            check(
+                input(speed).is_some(),
+                format!("truth.speeds names {speed:?}, which is no input of the window"),
+            );
+        }
+        for input in &self.window.inputs {
+            check(
+                self.topics.contains_key(&input.source),
+                format!("topics lacks the input {:?}", input.source),
+            );
+        }
+        check(
+            self.labels.contains(&self.safe_label),
+            format!(
+                "safe_label {:?} is none of {:?}",
+                self.safe_label, self.labels
+            ),
+        );
+        let training = &self.training;
+        let varied = &training.variations;
+        check(
+            (1..=65536).contains(&training.batch)
+                && training.teacher_epochs <= 10_000
+                && (1..=10_000).contains(&training.student_epochs),
+            "training.batch is expected in 1..65536, epochs in 1..10000 (teacher 0..10000)".into(),
+        );
+        check(
+            training.learning_rate > 0.0 && training.learning_rate <= 1.0,
+            format!(
+                "training.learning_rate is {}, expected in 0..1",
+                training.learning_rate
+            ),
+        );
+        check(
+            training.clip_norm > 0.0,
+            "training.clip_norm is expected above 0".into(),
+        );
+        check(
+            (0.0..1.0).contains(&training.warmup) && (0.0..1.0).contains(&training.label_smoothing),
+            "training.warmup and label_smoothing are expected in 0..1".into(),
+        );
+        let distilled = &training.distillation;
+        check(
+            distilled.temperature > 0.0
+                && distilled.teacher >= 0.0
+                && distilled.deepest >= 0.0
+                && distilled.teacher + distilled.deepest <= 1.0,
+            "training.distillation: expected a positive temperature and weights that sum to at most 1".into(),
+        );
+        check(
+            varied.copies <= 64
+                && varied.scale >= 1.0
+                && varied.scale <= 10.0
+                && varied.share >= 0.0,
+            "training.variations: expected copies up to 64, scale in 1..10, share of 0 or more"
+                .into(),
+        );
+        check(
+            varied.range_noise_m >= 0.0
+                && varied.yaw_error_deg.is_finite()
+                && (0.0..=1.0).contains(&varied.withhold)
+                && (0.0..=1.0).contains(&varied.mask),
+            "training.variations: expected noise of 0 or more and probabilities in 0..1".into(),
+        );
+        check(
+            (0.0..1.0).contains(&self.recordings.hold_out),
+            format!(
+                "recordings.hold_out is {}, expected in 0..1",
+                self.recordings.hold_out
+            ),
+        );
+        match Window::new(&self.window, &self.settings(0.0)) {
+            Err(error) => faults.push(format!("window: {error}")),
+            Ok(window) => {
+                for (name, size) in [("student", &self.student), ("teacher", &self.teacher)] {
+                    let sizes = size.architecture(&window).faults().into_iter();
+                    faults.extend(sizes.map(|fault| format!("{name}: {fault}")));
+                }
+            }
+        }
+        faults
+    }
+
+    /// Settings for [`Window::new`] with the laser of the truth's scan turned by `yaw` (rad).
+    pub fn settings(&self, yaw: f32) -> Vec<SourceSettings> {
+        let LabelRule::FutureMinRange { scan, .. } = &self.truth;
+        self.window
+            .inputs
+            .iter()
+            .map(|input| SourceSettings {
+                yaw: if input.source == *scan { yaw } else { 0.0 },
+                timeout: Duration::from_millis(input.timeout_ms.into()),
+            })
+            .collect()
+    }
+}
+
+impl ModelSize {
+    /// With what the window fixes.
+    pub fn architecture(&self, window: &Window) -> Architecture {
+        Architecture {
+            frames: window.frames(),
+            features: window.features(),
+            width: self.width,
+            heads: self.heads,
+            depth: self.depth,
+            ffn: self.ffn,
+        }
+    }
+}

@@ -1,0 +1,269 @@
+use tempfile::tempdir;
+
+use super::*;
+use crate::learn::batches::Batches;
+use crate::learn::calibrate::{
+    DISAGREEMENT, best, calibration_error, probabilities, stop, temperature, thresholds,
+};
+use crate::learn::dataset::{Dropped, Part};
+use crate::learn::fit::{Fit, predict};
+use crate::learn::recordings::Recording;
+use crate::learn::{Dataset, EvalOptions, ScanTruth, TrainOptions, eval, train};
+use crate::model::{Bundle, EngineKind, Weights, uniform};
+use crate::sense::Window;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// Windows whose class is written in the newest frame's projected clearance.
+fn toy(task: &Task, rows: usize, seed: u64) -> Dataset {
+    let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
+    let (features, width) = (window.features(), window.frames() * window.features());
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut windows: Vec<f32> = (0..rows * width)
+        .map(|_| uniform(&mut random) - 0.5)
+        .collect();
+    let mut truths = Vec::new();
+    for row in 0..rows {
+        let class = row % 3;
+        let clue = (row + 1) * width - features + features - 1;
+        windows[clue] = class as f32 - 1.0;
+        truths.push(ScanTruth {
+            time: seconds(row as f64),
+            label: Some(class),
+            now: 0,
+            kinematic: 0,
+        });
+    }
+    let recording = Recording {
+        path: "toy".into(),
+        file: "toy".into(),
+        group: "g".into(),
+        robot: "r".into(),
+        simulated: false,
+        licence: String::new(),
+        yaw: 0.0,
+    };
+    Dataset {
+        width,
+        parts: vec![Part {
+            recording,
+            sha256: "0".repeat(64),
+            windows,
+            labelled: truths.clone(),
+            rows: truths,
+            dropped: Dropped::default(),
+            refused_optional: 0,
+            cut: None,
+        }],
+        skipped: Vec::new(),
+    }
+}
+
+fn accuracy(logits: &[f32], data: &Dataset) -> f64 {
+    let rows = logits.chunks_exact(3).zip(&data.parts[0].rows);
+    let right = rows
+        .filter(|(row, truth)| Some(best(row).0) == truth.label)
+        .count();
+    right as f64 / data.rows() as f64
+}
+
+#[test]
+fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
+    let folder = tempdir().unwrap();
+    let mut task = Task::load(&quick(folder.path())).unwrap();
+    task.training.variations.mask = 0.0;
+    task.training.learning_rate = 0.01;
+    let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
+    let sizes = task.student.architecture(&window);
+    let (taught, judged) = (toy(&task, 384, 1), toy(&task, 150, 2));
+    let batches = Batches::new(&taught, &task, &window, 0);
+    let run = |seed: u64, teacher: Option<&Weights>| {
+        let fit = Fit {
+            name: "toy",
+            sizes,
+            labels: 3,
+            epochs: 12,
+            training: &task.training,
+            device: EngineKind::Flex,
+            seed,
+            teacher: teacher.map(|weights| (&sizes, weights)),
+        };
+        fit.run(&batches).unwrap()
+    };
+    let teacher = run(1, None);
+    assert_eq!(teacher, run(1, None), "the same seed gives the same bits");
+    assert_ne!(teacher, run(2, None));
+    let student = run(3, Some(&teacher));
+    for weights in [teacher, student] {
+        let logits = predict(
+            &sizes,
+            3,
+            &weights,
+            &judged.parts[0].windows,
+            EngineKind::Flex,
+        )
+        .unwrap();
+        assert_eq!(logits.len(), sizes.depth);
+        for (exit, logits) in logits.iter().enumerate() {
+            let accuracy = accuracy(logits, &judged);
+            assert!(accuracy > 0.95, "exit {exit}: {accuracy}");
+        }
+    }
+}
+
+#[test]
+fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let mut list = "file,kind,robot,group,yaw_rad,licence,duplicate_of\n".to_owned();
+    for (number, licence) in ["cc0", "cc0", "apache", "none-stated"].iter().enumerate() {
+        drive(&data.join(format!("r{number}.mcap")), 12.0, number as f64);
+        list += &format!("r{number}.mcap,real,cart,g{number},0,{licence},\n");
+    }
+    list += "gone.mcap,real,cart,g9,0,cc0,\n";
+    fs::write(data.join("manifest.csv"), list).unwrap();
+    let options = |out: &str| TrainOptions {
+        task: quick(folder.path()),
+        data: vec![data.clone()],
+        out: folder.path().join(out),
+        device: EngineKind::Flex,
+        seed: 4,
+        yaw: 0.0,
+        command: "edge_reasoner train".into(),
+    };
+    let summary = train(&options("model")).unwrap();
+    assert_eq!(summary.recordings, (3, 1));
+    assert_eq!(summary.skipped.len(), 1, "{:?}", summary.skipped);
+    let bundle = Bundle::load(&summary.folder).unwrap();
+    assert_eq!(bundle.id(), summary.model);
+    let taught: Vec<&str> = bundle
+        .manifest
+        .training
+        .recordings
+        .iter()
+        .map(|r| r.file.as_str())
+        .collect();
+    assert_eq!(taught, ["r0.mcap", "r1.mcap", "r2.mcap"]);
+    assert!(bundle.manifest.stage_cost_us.iter().all(|cost| *cost > 0.0));
+    assert_eq!(summary.report.recordings, ["r3.mcap"]);
+    for name in ["report.json", "report.md", "report.svg"] {
+        assert!(summary.folder.join(name).is_file(), "{name}");
+    }
+    let again = train(&options("again")).unwrap();
+    let weights = |folder: &Path| fs::read(folder.join("weights.safetensors")).unwrap();
+    assert_eq!(weights(&summary.folder), weights(&again.folder));
+
+    let judge = |data: &Path| {
+        eval(&EvalOptions {
+            model: summary.folder.clone(),
+            task: options("model").task,
+            data: vec![data.to_path_buf()],
+            out: folder.path().join("eval"),
+            yaw: 0.0,
+            device: EngineKind::NdArray,
+        })
+    };
+    let report = judge(&data).unwrap();
+    assert_eq!(report.recordings, ["r3.mcap"], "what taught does not judge");
+    assert_eq!(report.cycles, summary.report.cycles);
+    assert_eq!(report.scores, summary.report.scores);
+    assert_eq!(report.by_exit.values().sum::<u64>(), report.cycles);
+    let json = fs::read_to_string(folder.path().join("eval/report.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json["scores"]["per_robot"]["cart"]["balanced_accuracy"].is_number());
+    assert!(json["baselines"]["cart"]["kinematic"]["n"].is_number());
+
+    let known = folder.path().join("known");
+    fs::create_dir(&known).unwrap();
+    fs::copy(data.join("r0.mcap"), known.join("r0.mcap")).unwrap();
+    let word = judge(&known).unwrap_err().to_string();
+    assert!(word.contains("learned from every group"), "{word}");
+}
+
+#[test]
+fn nothing_to_learn_from_is_said_with_the_licences_that_would_do() {
+    let folder = tempdir().unwrap();
+    drive(&folder.path().join("a.mcap"), 5.0, 0.0);
+    let word = train(&TrainOptions {
+        task: quick(folder.path()),
+        data: vec![folder.path().to_path_buf()],
+        out: folder.path().join("model"),
+        device: EngineKind::Flex,
+        seed: 1,
+        yaw: 0.0,
+        command: String::new(),
+    })
+    .unwrap_err()
+    .to_string();
+    assert!(word.contains("apache"), "{word}");
+    assert!(!folder.path().join("model").exists());
+}
+
+/// Logits and truths whose softmax is right as often as it says.
+fn calibrated_data(rows: usize) -> (Vec<f32>, Vec<usize>) {
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    let mut logits = Vec::new();
+    let mut truths = Vec::new();
+    for _ in 0..rows {
+        let row: Vec<f32> = (0..3).map(|_| 3.0 * uniform(&mut random)).collect();
+        let chances = probabilities(&row, 3, 1.0);
+        let mut pick = uniform(&mut random);
+        let mut truth = 0;
+        while truth < 2 && pick >= chances[truth] {
+            pick -= chances[truth];
+            truth += 1;
+        }
+        logits.extend(row);
+        truths.push(truth);
+    }
+    (logits, truths)
+}
+
+#[test]
+fn the_temperature_undoes_overconfidence() {
+    let (logits, truths) = calibrated_data(20_000);
+    assert!((temperature(&logits, &truths, 3) - 1.0).abs() < 0.1);
+    let hot: Vec<f32> = logits.iter().map(|logit| logit * 4.0).collect();
+    let found = temperature(&hot, &truths, 3);
+    assert!((found - 4.0).abs() < 0.4, "{found}");
+    let error = |temperature| calibration_error(&probabilities(&hot, 3, temperature), &truths, 3);
+    assert!(
+        error(1.0) > 0.2 && error(found) < 0.03,
+        "{} {}",
+        error(1.0),
+        error(found)
+    );
+}
+
+#[test]
+fn thresholds_keep_fastest_to_the_deepest_exit() {
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    // Earlier exits see the deepest one's logits through noise.
+    let deepest: Vec<f32> = (0..9000).map(|_| 6.0 * uniform(&mut random)).collect();
+    let mut exit = |noise: f32| {
+        let seen: Vec<f32> = deepest
+            .iter()
+            .map(|l| l + noise * (uniform(&mut random) - 0.5))
+            .collect();
+        probabilities(&seen, 3, 1.0)
+    };
+    let exits = vec![exit(6.0), exit(2.0), probabilities(&deepest, 3, 1.0)];
+    let thresholds = thresholds(&exits, 3);
+    assert_eq!(thresholds.len(), 3);
+    assert_eq!(thresholds[2], 0.0);
+    let rows = deepest.len() / 3;
+    let class = |exit: usize, row: usize| best(&exits[exit][row * 3..row * 3 + 3]).0;
+    let stops: Vec<usize> = (0..rows)
+        .map(|row| stop(&exits, &thresholds, 3, row))
+        .collect();
+    let other = (0..rows)
+        .filter(|row| class(stops[*row], *row) != class(2, *row))
+        .count();
+    assert!(
+        other as f64 <= DISAGREEMENT * rows as f64,
+        "{other} of {rows}"
+    );
+    let early = stops.iter().filter(|stop| **stop < 2).count();
+    assert!(early > rows / 4, "only {early} of {rows} stop early");
+}

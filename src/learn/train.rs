@@ -1,0 +1,336 @@
+//! From recordings and a task file to a bundle: teacher, student, calibration, report.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::batches::Batches;
+use super::calibrate::{probabilities, temperature, thresholds};
+use super::dataset::{Dataset, Dropped};
+use super::error::LearnError;
+use super::eval::score;
+use super::fit::{Fit, predict};
+use super::recordings::{Split, find, split};
+use super::report::{Report, write};
+use super::task::Task;
+use crate::model::{
+    Bundle, EngineKind, ExitSpec, FORMAT, Manifest, TrainedOn, Training, Weights, WeightsSpec,
+    sha256_hex,
+};
+use crate::reason::Engine;
+use crate::sense::Window;
+
+/// What to train.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// Task file.
+    pub task: PathBuf,
+    /// Folders with recordings.
+    pub data: Vec<PathBuf>,
+    /// Folder of the bundle to write.
+    pub out: PathBuf,
+    /// Where to compute.
+    pub device: EngineKind,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Yaw of the laser (rad) for folders without a list.
+    pub yaw: f32,
+    /// What the user typed, for the manifest.
+    pub command: String,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct TrainSummary {
+    /// Id of the bundle.
+    pub model: String,
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// Recordings that taught, and those that validated.
+    pub recordings: (usize, usize),
+    /// Windows that taught (without copies), and those that validated.
+    pub windows: (usize, usize),
+    /// What was dropped among the recordings that taught.
+    pub dropped: Dropped,
+    /// Recordings that could not be used, with the reason.
+    pub skipped: Vec<String>,
+    /// How it scores on the left-out groups.
+    pub report: Report,
+    /// Balanced accuracy of the teacher's deepest exit on the same windows, by robot.
+    pub elapsed: Duration,
+}
+
+/// Trains a bundle, writes it with its report, and says how it scores on the left-out groups.
+pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
+    let start = Instant::now();
+    let task = Task::load(&options.task)?;
+    let window = Window::new(&task.window, &task.settings(0.0)).map_err(|error| {
+        LearnError::TaskRefused {
+            file: options.task.clone(),
+            faults: vec![error.to_string()],
+        }
+    })?;
+    let Split {
+        training,
+        validation,
+    } = split(
+        find(&options.data, &task.recordings, options.yaw)?,
+        &task.recordings,
+        options.seed,
+    );
+    let copies = task.training.variations.copies;
+    eprintln!(
+        "reading {} recordings that teach, {} that validate",
+        training.len(),
+        validation.len()
+    );
+    let taught = Dataset::load(&task, &training, copies, options.seed, || {});
+    let judged = Dataset::load(&task, &validation, 0, options.seed, || {});
+    for word in taught.skipped.iter().chain(&judged.skipped) {
+        eprintln!("skipped {word}");
+    }
+    check(&taught, &judged, &task)?;
+    let batches = Batches::new(&taught, &task, &window, copies);
+    eprintln!(
+        "{} windows per epoch from {} recordings, {} windows validate",
+        batches.per_epoch(),
+        training.len(),
+        judged.rows()
+    );
+    let weights = distil(options, &task, &window, &batches)?;
+    let bundle = finish(options, &task, &window, weights, &taught, &judged)?;
+    bundle.save(&options.out)?;
+    let report = score(&bundle, &task, &judged, options.device)?;
+    write(&report, &options.out)?;
+    let plain = taught.parts.iter().step_by(copies + 1);
+    let mut dropped = Dropped::default();
+    let mut rows = 0;
+    for part in plain {
+        dropped += part.dropped;
+        rows += part.rows.len();
+    }
+    Ok(TrainSummary {
+        model: bundle.id().into(),
+        folder: options.out.clone(),
+        recordings: (taught.parts.len() / (copies + 1), judged.parts.len()),
+        windows: (rows, judged.rows()),
+        dropped,
+        skipped: taught
+            .skipped
+            .iter()
+            .chain(&judged.skipped)
+            .cloned()
+            .collect(),
+        report,
+        elapsed: start.elapsed(),
+    })
+}
+
+fn check(taught: &Dataset, judged: &Dataset, task: &Task) -> Result<(), LearnError> {
+    let licences = task.recordings.licences.join(", ");
+    if taught.rows() == 0 {
+        return Err(LearnError::Nothing {
+            what: format!("no window to learn from; {}", taught.skipped.join("; ")),
+            remedy: format!("give recordings of a licence class that may teach ({licences})"),
+        });
+    }
+    if judged.rows() == 0 {
+        return Err(LearnError::Nothing {
+            what: format!("no window to validate on; {}", judged.skipped.join("; ")),
+            remedy: "give recordings of at least two groups".into(),
+        });
+    }
+    Ok(())
+}
+
+/// Teacher first, then the student from it.
+fn distil(
+    options: &TrainOptions,
+    task: &Task,
+    window: &Window,
+    batches: &Batches<'_>,
+) -> Result<Weights, LearnError> {
+    let teacher_sizes = task.teacher.architecture(window);
+    let mut fit = Fit {
+        name: "teacher",
+        sizes: teacher_sizes,
+        labels: task.labels.len(),
+        epochs: task.training.teacher_epochs,
+        training: &task.training,
+        device: options.device,
+        seed: options.seed,
+        teacher: None,
+    };
+    let teacher = if fit.epochs > 0 {
+        Some(fit.run(batches)?)
+    } else {
+        None
+    };
+    fit.name = "student";
+    fit.sizes = task.student.architecture(window);
+    fit.epochs = task.training.student_epochs;
+    fit.seed = options.seed.wrapping_add(1);
+    fit.teacher = teacher.as_ref().map(|weights| (&teacher_sizes, weights));
+    fit.run(batches)
+}
+
+/// Calibrates on the left-out groups, measures, and puts the bundle together.
+fn finish(
+    options: &TrainOptions,
+    task: &Task,
+    window: &Window,
+    weights: Weights,
+    taught: &Dataset,
+    judged: &Dataset,
+) -> Result<Bundle, LearnError> {
+    let sizes = task.student.architecture(window);
+    let labels = task.labels.len();
+    let windows: Vec<f32> = judged
+        .parts
+        .iter()
+        .flat_map(|p| p.windows.iter().copied())
+        .collect();
+    let truths: Vec<usize> = judged
+        .parts
+        .iter()
+        .flat_map(|part| part.rows.iter().filter_map(|row| row.label))
+        .collect();
+    let logits = predict(&sizes, labels, &weights, &windows, options.device)?;
+    let temperatures: Vec<f32> = logits
+        .iter()
+        .map(|exit| temperature(exit, &truths, labels))
+        .collect();
+    let exits: Vec<Vec<f32>> = logits
+        .iter()
+        .zip(&temperatures)
+        .map(|(logits, temperature)| probabilities(logits, labels, *temperature))
+        .collect();
+    let thresholds = thresholds(&exits, labels);
+    let recordings = trained_on(taught);
+    let digests: String = recordings
+        .iter()
+        .map(|r| format!("{}  {}\n", r.sha256, r.file))
+        .collect();
+    let manifest = Manifest {
+        format: FORMAT,
+        name: task.name.clone(),
+        task: task.name.clone(),
+        labels: task.labels.clone(),
+        safe_label: task.safe_label.clone(),
+        window: task.window.clone(),
+        architecture: sizes,
+        exits: temperatures
+            .iter()
+            .zip(&thresholds)
+            .map(|(temperature, threshold)| ExitSpec {
+                temperature: *temperature,
+                threshold: *threshold,
+                balanced_accuracy: 0.0,
+            })
+            .collect(),
+        stage_cost_us: vec![0.0; sizes.depth],
+        weights: WeightsSpec {
+            file: "weights.safetensors".into(),
+            sha256: String::new(),
+        },
+        training: Training {
+            command: options.command.clone(),
+            seed: options.seed,
+            data_sha256: sha256_hex(digests.as_bytes()),
+            recordings,
+        },
+    };
+    let mut manifest = Manifest {
+        weights: WeightsSpec {
+            sha256: "0".repeat(64),
+            ..manifest.weights.clone()
+        },
+        ..manifest
+    };
+    let draft = Bundle::new(manifest.clone(), weights.clone())?;
+    manifest.stage_cost_us = stage_costs(&draft, &windows)?;
+    let report = score(&draft, task, judged, options.device)?;
+    for (exit, scored) in manifest.exits.iter_mut().zip(&report.exits) {
+        exit.balanced_accuracy = scored.mean_balanced_accuracy();
+    }
+    Ok(Bundle::new(manifest, weights)?)
+}
+
+/// The recordings that taught, in the order of their names.
+fn trained_on(taught: &Dataset) -> Vec<TrainedOn> {
+    let mut recordings: Vec<TrainedOn> = taught
+        .parts
+        .iter()
+        .map(|part| TrainedOn {
+            file: part.recording.file.clone(),
+            sha256: part.sha256.clone(),
+            licence: part.recording.licence.clone(),
+        })
+        .collect();
+    recordings.sort_by(|a, b| a.file.cmp(&b.file));
+    recordings.dedup(); // copies
+    recordings
+}
+
+/// Median microseconds of every stage on flex, one window at a time, as the node runs it.
+fn stage_costs(bundle: &Bundle, windows: &[f32]) -> Result<Vec<f64>, LearnError> {
+    const WARM_UP: usize = 50;
+    const ROUNDS: usize = 500;
+    let sizes = bundle.manifest.architecture;
+    let mut engine = bundle.engine(EngineKind::Flex)?;
+    let mut out = vec![0.0; engine.labels()];
+    let mut costs = vec![Vec::with_capacity(ROUNDS); sizes.depth];
+    let fault = |error: crate::reason::EngineFault| LearnError::Training(error.to_string());
+    let windows = windows.chunks_exact(sizes.frames * sizes.features).cycle();
+    for (round, window) in windows.take(WARM_UP + ROUNDS).enumerate() {
+        engine.begin(window).map_err(fault)?;
+        for cost in &mut costs {
+            let start = Instant::now();
+            engine.advance(&mut out).map_err(fault)?;
+            if round >= WARM_UP {
+                cost.push(start.elapsed().as_secs_f64() * 1e6);
+            }
+        }
+    }
+    let median = |costs: &mut Vec<f64>| {
+        costs.sort_by(f64::total_cmp);
+        // Whole tenths: the digits behind are noise.
+        (costs.get(costs.len() / 2).copied().unwrap_or(0.0) * 10.0).round() / 10.0
+    };
+    Ok(costs.iter_mut().map(median).collect())
+}
+
+impl fmt::Display for TrainSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} in {}: {} recordings ({} windows) taught, {} ({} windows) validated, {:.0} s",
+            self.model,
+            self.folder.display(),
+            self.recordings.0,
+            self.windows.0,
+            self.recordings.1,
+            self.windows.1,
+            self.elapsed.as_secs_f64()
+        )?;
+        writeln!(f, "dropped while teaching: {:?}", self.dropped)?;
+        let figure = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
+        for (robot, baselines) in &self.report.baselines {
+            let exits: Vec<String> = self
+                .report
+                .exits
+                .iter()
+                .filter_map(|exit| Some(figure(exit.per_robot.get(robot)?.balanced_accuracy)))
+                .collect();
+            writeln!(
+                f,
+                "{robot}: balanced accuracy by exit {}; majority {}, persistence {}, kinematic {}",
+                exits.join(" "),
+                figure(baselines.majority.balanced_accuracy),
+                figure(baselines.persistence.balanced_accuracy),
+                figure(baselines.kinematic.balanced_accuracy)
+            )?;
+        }
+        Ok(())
+    }
+}

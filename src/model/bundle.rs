@@ -1,0 +1,276 @@
+//! A bundle: a folder with `model.yaml` and the weights it names.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::engine::{BurnEngine, EngineKind};
+use super::manifest::Manifest;
+use super::weights::Weights;
+
+const MANIFEST: &str = "model.yaml";
+const MANIFEST_LIMIT: u64 = 4 << 20;
+const WEIGHTS_LIMIT: u64 = 256 << 20;
+
+/// A model that can be run: its manifest and its weights, checked against each other.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// Everything but the weights. Changing it does not change the file; see [`Bundle::save`].
+    pub manifest: Manifest,
+    weights: Weights,
+    id: String,
+}
+
+/// Why a bundle cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// A file is missing or cannot be read or written.
+    #[error(
+        "{file}: {source}; expected a bundle folder with {MANIFEST} and the weights it names: check the path, or make one with `edge_reasoner train`"
+    )]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is larger than any bundle of ours.
+    #[error(
+        "{file}: {size} bytes; expected at most {limit}: this is not a bundle of edge_reasoner, restore it or train again"
+    )]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// Its size.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The manifest is not one.
+    #[error(
+        "{file}: {what}; expected a manifest as `edge_reasoner train` writes it: correct the line or restore the file"
+    )]
+    Manifest {
+        /// The file.
+        file: PathBuf,
+        /// What the parser said, with line and column.
+        what: String,
+    },
+    /// The manifest reads well but contradicts itself; all faults at once.
+    #[error("{file}: {}; correct these or restore the file", faults.join("; "))]
+    Refused {
+        /// The file.
+        file: PathBuf,
+        /// Every fault, as a sentence.
+        faults: Vec<String>,
+    },
+    /// The weights are not those the manifest was written for.
+    #[error(
+        "{file}: its sha256 is {found}; expected {expected} as {MANIFEST} says: restore both files from the same bundle"
+    )]
+    Digest {
+        /// The file.
+        file: PathBuf,
+        /// What it hashes to.
+        found: String,
+        /// What the manifest says.
+        expected: String,
+    },
+    /// The weights hash right but do not fit.
+    #[error("{file}: {what}; expected {expected}: restore the bundle or train again")]
+    Weights {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        what: String,
+        /// What should be there.
+        expected: String,
+    },
+    /// The engine asked for cannot run it.
+    #[error("{0}")]
+    Engine(String),
+}
+
+impl Bundle {
+    /// Reads and checks a bundle. Never panics, whatever the files hold.
+    pub fn load(folder: &Path) -> Result<Bundle, BundleError> {
+        let file = folder.join(MANIFEST);
+        let text = read(&file, MANIFEST_LIMIT)?;
+        let fail = |what: String| BundleError::Manifest {
+            file: file.clone(),
+            what,
+        };
+        let manifest = std::str::from_utf8(&text).map_err(|error| fail(error.to_string()))?;
+        let manifest: Manifest =
+            serde_yaml::from_str(manifest).map_err(|error| fail(error.to_string()))?;
+        let faults = manifest.faults();
+        if !faults.is_empty() {
+            return Err(BundleError::Refused { file, faults });
+        }
+        let file = folder.join(&manifest.weights.file);
+        let bytes = read(&file, WEIGHTS_LIMIT)?;
+        let found = sha256_hex(&bytes);
+        if found != manifest.weights.sha256 {
+            return Err(BundleError::Digest {
+                file,
+                found,
+                expected: manifest.weights.sha256,
+            });
+        }
+        let weights = Weights::from_safetensors(&bytes)
+            .and_then(|weights| {
+                weights.check(&manifest.architecture, manifest.labels.len())?;
+                Ok(weights)
+            })
+            .map_err(|fault| BundleError::Weights {
+                file,
+                what: fault.what,
+                expected: fault.expected,
+            })?;
+        let id = id(&manifest.name, &text);
+        Ok(Bundle {
+            manifest,
+            weights,
+            id,
+        })
+    }
+
+    /// A bundle from parts; the weights' digest is written into the manifest.
+    pub fn new(mut manifest: Manifest, weights: Weights) -> Result<Bundle, BundleError> {
+        let file = PathBuf::from(&manifest.weights.file);
+        let fail = |fault: super::WeightsFault| BundleError::Weights {
+            file: file.clone(),
+            what: fault.what,
+            expected: fault.expected,
+        };
+        let bytes = weights.to_safetensors().map_err(fail)?;
+        manifest.weights.sha256 = sha256_hex(&bytes);
+        let faults = manifest.faults();
+        if !faults.is_empty() {
+            return Err(BundleError::Refused {
+                file: PathBuf::from(MANIFEST),
+                faults,
+            });
+        }
+        weights
+            .check(&manifest.architecture, manifest.labels.len())
+            .map_err(fail)?;
+        let id = id(&manifest.name, yaml(&manifest)?.as_bytes());
+        Ok(Bundle {
+            manifest,
+            weights,
+            id,
+        })
+    }
+
+    /// A bundle with random weights, for tests and for measuring costs.
+    pub fn untrained(manifest: Manifest, seed: u64) -> Result<Bundle, BundleError> {
+        let faults = manifest.architecture.faults();
+        if !faults.is_empty() {
+            return Err(BundleError::Refused {
+                file: PathBuf::from(MANIFEST),
+                faults,
+            });
+        }
+        let weights = Weights::random(&manifest.architecture, manifest.labels.len(), seed);
+        Bundle::new(manifest, weights)
+    }
+
+    /// Name and the head of the manifest's digest (which holds the weights' digest), such as
+    /// `clearance-1a2b3c4d`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The numbers, by tensor name.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// An engine of its own for one thread.
+    pub fn engine(&self, kind: EngineKind) -> Result<BurnEngine, BundleError> {
+        BurnEngine::new(self, kind)
+    }
+
+    /// Writes the bundle into `folder`. Each file appears whole or not at all, the manifest last;
+    /// a reader between the two sees a digest that differs and refuses.
+    pub fn save(&self, folder: &Path) -> Result<(), BundleError> {
+        fs::create_dir_all(folder).map_err(|source| BundleError::File {
+            file: folder.into(),
+            source,
+        })?;
+        let file = folder.join(&self.manifest.weights.file);
+        let bytes = self
+            .weights
+            .to_safetensors()
+            .map_err(|fault| BundleError::Weights {
+                file: file.clone(),
+                what: fault.what,
+                expected: fault.expected,
+            })?;
+        write_whole(&file, &bytes)?;
+        write_whole(&folder.join(MANIFEST), yaml(&self.manifest)?.as_bytes())
+    }
+}
+
+fn yaml(manifest: &Manifest) -> Result<String, BundleError> {
+    serde_yaml::to_string(manifest).map_err(|error| BundleError::Manifest {
+        file: PathBuf::from(MANIFEST),
+        what: error.to_string(),
+    })
+}
+
+fn id(name: &str, manifest: &[u8]) -> String {
+    format!("{name}-{}", &sha256_hex(manifest)[..8])
+}
+
+fn read(file: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {
+    let fail = |source| BundleError::File {
+        file: file.into(),
+        source,
+    };
+    let opened = fs::File::open(file).map_err(fail)?;
+    let size = opened.metadata().map_err(fail)?.len();
+    if size > limit {
+        return Err(BundleError::TooLarge {
+            file: file.into(),
+            size,
+            limit,
+        });
+    }
+    let mut bytes = Vec::with_capacity(size as usize);
+    // A file that grows while it is read must not get past the limit either.
+    opened.take(limit).read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
+}
+
+fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), BundleError> {
+    let fail = |source| BundleError::File {
+        file: file.into(),
+        source,
+    };
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = PathBuf::from(name);
+    let written = fs::File::create(&part).and_then(|mut out| {
+        out.write_all(bytes)?;
+        out.sync_all()
+    });
+    match written.and_then(|()| fs::rename(&part, file)) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let _ = fs::remove_file(&part); // best effort: the error is what matters
+            Err(fail(error))
+        }
+    }
+}
+
+/// Lower-case hex of the SHA-256 of `bytes`.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

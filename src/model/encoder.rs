@@ -1,0 +1,217 @@
+//! The multi-exit pre-norm encoder as burn modules. One code path trains and infers; only the
+//! newest token of the last block is computed, because only that one reaches the last exit.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+use super::manifest::Architecture;
+use super::weights::{Values, Weights, WeightsFault};
+
+/// Frames in, logits of every exit out.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    embed: Linear,
+    position: Param<Tensor<2>>,
+    blocks: Vec<Block>,
+    exits: Vec<Exit>,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    attention_norm: LayerNorm,
+    qkv: Linear,
+    output: Linear,
+    ffn_norm: LayerNorm,
+    expand: Linear,
+    contract: Linear,
+    heads: usize,
+}
+
+#[derive(Module, Debug)]
+struct Exit {
+    norm: LayerNorm,
+    head: Linear,
+}
+
+impl Encoder {
+    /// Builds the modules on a device from weights that fit `sizes`.
+    pub fn new(
+        sizes: &Architecture,
+        labels: usize,
+        weights: &Weights,
+        device: &Device,
+    ) -> Result<Encoder, WeightsFault> {
+        weights.check(sizes, labels)?;
+        let load = Loader { weights, device };
+        let mut blocks = Vec::with_capacity(sizes.depth);
+        let mut exits = Vec::with_capacity(sizes.depth);
+        for index in 0..sizes.depth {
+            let name = |layer: &str| format!("blocks.{index}.{layer}");
+            blocks.push(Block {
+                attention_norm: load.norm(&name("attention_norm"))?,
+                qkv: load.linear(&name("qkv"))?,
+                output: load.linear(&name("output"))?,
+                ffn_norm: load.norm(&name("ffn_norm"))?,
+                expand: load.linear(&name("expand"))?,
+                contract: load.linear(&name("contract"))?,
+                heads: sizes.heads,
+            });
+            exits.push(Exit {
+                norm: load.norm(&format!("exits.{index}.norm"))?,
+                head: load.linear(&format!("exits.{index}.head"))?,
+            });
+        }
+        Ok(Encoder {
+            embed: load.linear("embed")?,
+            position: load.param("position")?,
+            blocks,
+            exits,
+        })
+    }
+
+    /// Blocks, and therefore exits.
+    pub fn depth(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Window `[batch, frames, features]` to tokens `[batch, frames, width]`.
+    pub fn embed(&self, window: Tensor<3>) -> Tensor<3> {
+        self.embed.forward(window) + self.position.val().unsqueeze()
+    }
+
+    /// Runs block `index`: tokens `[batch, frames, width]` in and out; the last block answers the
+    /// newest token only, `[batch, 1, width]`.
+    pub fn block(&self, index: usize, tokens: Tensor<3>) -> Tensor<3> {
+        self.blocks[index].forward(tokens, index + 1 == self.blocks.len())
+    }
+
+    /// Logits `[batch, labels]` of exit `index` from the tokens of its block.
+    pub fn exit(&self, index: usize, tokens: Tensor<3>) -> Tensor<2> {
+        let exit = &self.exits[index];
+        let newest: Tensor<2> = newest(tokens).squeeze_dim(1);
+        exit.head.forward(exit.norm.forward(newest))
+    }
+
+    /// Logits of every exit for `[batch, frames, features]`, shallow to deep.
+    pub fn forward(&self, window: Tensor<3>) -> Vec<Tensor<2>> {
+        let mut tokens = self.embed(window);
+        (0..self.blocks.len())
+            .map(|index| {
+                tokens = self.block(index, tokens.clone());
+                self.exit(index, tokens.clone())
+            })
+            .collect()
+    }
+
+    /// The numbers back, by name.
+    pub fn weights(&self) -> Weights {
+        let mut collect = Collect::default();
+        self.visit(&mut collect);
+        collect.weights
+    }
+}
+
+impl Block {
+    fn forward(&self, tokens: Tensor<3>, last: bool) -> Tensor<3> {
+        let [batch, frames, width] = tokens.dims();
+        let qkv = self
+            .qkv
+            .forward(self.attention_norm.forward(tokens.clone()));
+        let part = |third: usize, from: usize| -> Tensor<4> {
+            qkv.clone()
+                .slice([0..batch, from..frames, third * width..(third + 1) * width])
+                .reshape([batch, frames - from, self.heads, width / self.heads])
+                .swap_dims(1, 2)
+        };
+        // Keys and values of all frames; in the last block only the newest frame asks.
+        let (from, residual) = if last {
+            (frames - 1, newest(tokens))
+        } else {
+            (0, tokens)
+        };
+        let seen = attention(
+            part(0, from),
+            part(1, 0),
+            part(2, 0),
+            None,
+            None,
+            AttentionModuleOptions::default(),
+        )
+        .swap_dims(1, 2)
+        .reshape([batch, frames - from, width]);
+        let tokens = residual + self.output.forward(seen);
+        let hidden = activation::gelu(self.expand.forward(self.ffn_norm.forward(tokens.clone())));
+        tokens + self.contract.forward(hidden)
+    }
+}
+
+fn newest(tokens: Tensor<3>) -> Tensor<3> {
+    let [batch, frames, width] = tokens.dims();
+    if frames == 1 {
+        return tokens;
+    }
+    tokens.slice([0..batch, frames - 1..frames, 0..width])
+}
+
+struct Loader<'a> {
+    weights: &'a Weights,
+    device: &'a Device,
+}
+
+impl Loader<'_> {
+    fn param<const D: usize>(&self, name: &str) -> Result<Param<Tensor<D>>, WeightsFault> {
+        let values = self.weights.0.get(name).ok_or_else(|| WeightsFault {
+            what: format!("tensor {name} is missing"),
+            expected: name.into(),
+        })?;
+        let data = TensorData::new(values.data.clone(), values.shape.clone());
+        Ok(Param::from_data(data, self.device))
+    }
+
+    fn linear(&self, name: &str) -> Result<Linear, WeightsFault> {
+        let weight: Param<Tensor<2>> = self.param(&format!("{name}.weight"))?;
+        let [from, to] = weight.dims();
+        // The initialiser is lazy: nothing is drawn for parameters that are replaced at once.
+        let mut linear = LinearConfig::new(from, to).init(self.device);
+        linear.weight = weight;
+        linear.bias = Some(self.param(&format!("{name}.bias"))?);
+        Ok(linear)
+    }
+
+    fn norm(&self, name: &str) -> Result<LayerNorm, WeightsFault> {
+        let gamma: Param<Tensor<1>> = self.param(&format!("{name}.gamma"))?;
+        let [width] = gamma.dims();
+        let mut norm = LayerNormConfig::new(width).init(self.device);
+        norm.gamma = gamma;
+        norm.beta = Some(self.param(&format!("{name}.beta"))?);
+        Ok(norm)
+    }
+}
+
+#[derive(Default)]
+struct Collect {
+    path: Vec<String>,
+    weights: Weights,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val().inner();
+        let shape = value.dims().to_vec();
+        let data = value.into_data().iter::<f32>().collect();
+        self.weights
+            .0
+            .insert(self.path.join("."), Values { shape, data });
+    }
+}

@@ -1,0 +1,202 @@
+//! Runs a bundle with burn on the processor, one stage at a time.
+//!
+//! Threads: flex hands a matrix product to rayon from about 7 million multiply-adds on (2 million
+//! in a batch) and other operations from a quarter of a million elements on. A window of one
+//! robot stays two orders of magnitude below (the shipped model's largest product has 0.13
+//! million), so a stage runs on the calling thread alone and wakes no pool.
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::bundle::{Bundle, BundleError};
+use super::encoder::Encoder;
+use crate::reason::{Engine, EngineFault};
+
+/// The burn backends this build can run a model on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum EngineKind {
+    /// burn-flex, the default.
+    #[default]
+    Flex,
+    /// burn-ndarray.
+    NdArray,
+}
+
+impl EngineKind {
+    /// From the name used in parameters and on the command line.
+    pub fn from_name(name: &str) -> Result<EngineKind, BundleError> {
+        match name {
+            "flex" => Ok(EngineKind::Flex),
+            "ndarray" => Ok(EngineKind::NdArray),
+            "wgpu" => Err(BundleError::Engine(
+                "engine wgpu is not built in; choose flex or ndarray".into(),
+            )),
+            other => Err(BundleError::Engine(format!(
+                "engine {other:?} is unknown; choose flex or ndarray"
+            ))),
+        }
+    }
+
+    /// The name used in parameters and decisions.
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Flex => "flex",
+            EngineKind::NdArray => "ndarray",
+        }
+    }
+
+    /// The burn device. Never `Device::default()`, which an environment variable can break.
+    pub fn device(self) -> Device {
+        match self {
+            EngineKind::Flex => Device::flex(),
+            #[allow(deprecated)] // burn 0.23 drops it; until then it is the second opinion
+            EngineKind::NdArray => Device::ndarray(),
+        }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for EngineKind {
+    type Err = BundleError;
+
+    fn from_str(name: &str) -> Result<EngineKind, BundleError> {
+        EngineKind::from_name(name)
+    }
+}
+
+/// A bundle on a burn device.
+pub struct BurnEngine {
+    kind: EngineKind,
+    device: Device,
+    encoder: Encoder,
+    window: [usize; 2],
+    labels: usize,
+    temperatures: Vec<f32>,
+    tokens: Option<Tensor<3>>,
+    stage: usize,
+}
+
+impl BurnEngine {
+    /// Puts the weights of a bundle on a device.
+    pub(super) fn new(bundle: &Bundle, kind: EngineKind) -> Result<BurnEngine, BundleError> {
+        let device = kind.device();
+        let sizes = &bundle.manifest.architecture;
+        let labels = bundle.manifest.labels.len();
+        let encoder = Encoder::new(sizes, labels, bundle.weights(), &device).map_err(|fault| {
+            BundleError::Engine(format!("{}; expected {}", fault.what, fault.expected))
+        })?;
+        Ok(BurnEngine {
+            kind,
+            device,
+            encoder,
+            window: [sizes.frames, sizes.features],
+            labels,
+            temperatures: bundle
+                .manifest
+                .exits
+                .iter()
+                .map(|exit| exit.temperature)
+                .collect(),
+            tokens: None,
+            stage: 0,
+        })
+    }
+}
+
+impl Engine for BurnEngine {
+    fn name(&self) -> &str {
+        self.kind.name()
+    }
+
+    fn exits(&self) -> usize {
+        self.encoder.depth()
+    }
+
+    fn labels(&self) -> usize {
+        self.labels
+    }
+
+    fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault> {
+        self.tokens = None;
+        self.stage = 0;
+        let [frames, features] = self.window;
+        if window.len() != frames * features {
+            return Err(EngineFault(format!(
+                "the window has {} values, the model takes {frames} frames of {features}",
+                window.len()
+            )));
+        }
+        let data = TensorData::new(window.to_vec(), [1, frames, features]);
+        self.tokens = Some(Tensor::from_data(data, &self.device));
+        Ok(())
+    }
+
+    fn advance(&mut self, probabilities: &mut [f32]) -> Result<(), EngineFault> {
+        if probabilities.len() != self.labels {
+            return Err(EngineFault(format!(
+                "room for {} probabilities, the model has {} labels",
+                probabilities.len(),
+                self.labels
+            )));
+        }
+        let Some(mut tokens) = self.tokens.take() else {
+            return Err(EngineFault(format!(
+                "stage {} asked for without a window or after the last of {}",
+                self.stage + 1,
+                self.exits()
+            )));
+        };
+        if self.stage == 0 {
+            // Part of the first stage, so that its measured cost holds all work up to the exit.
+            tokens = self.encoder.embed(tokens);
+        }
+        let tokens = self.encoder.block(self.stage, tokens);
+        let logits = self.encoder.exit(self.stage, tokens.clone()).into_data();
+        calibrated(
+            logits.iter::<f32>(),
+            self.temperatures[self.stage],
+            probabilities,
+        );
+        self.stage += 1;
+        if !probabilities.iter().all(|p| p.is_finite()) {
+            return Err(EngineFault(format!(
+                "exit {} gave values that are not numbers",
+                self.stage
+            )));
+        }
+        if self.stage < self.exits() {
+            self.tokens = Some(tokens);
+        }
+        Ok(())
+    }
+}
+
+/// Softmax of `logits / temperature` into `probabilities`; not finite if a logit is not.
+pub fn calibrated(
+    logits: impl IntoIterator<Item = f32>,
+    temperature: f32,
+    probabilities: &mut [f32],
+) {
+    for (slot, logit) in probabilities.iter_mut().zip(logits) {
+        *slot = logit / temperature;
+    }
+    let most = probabilities
+        .iter()
+        .copied()
+        .fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for slot in probabilities.iter_mut() {
+        *slot = (*slot - most).exp();
+        sum += *slot;
+    }
+    for slot in probabilities.iter_mut() {
+        *slot /= sum;
+    }
+}

@@ -1,0 +1,273 @@
+//! `model.yaml`: what a bundle decides, from which inputs, and how it was trained.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sense::{SourceSettings, Window, WindowSpec};
+
+/// The only manifest format this build reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// Everything about a bundle but the numbers of its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Always [`FORMAT`].
+    pub format: u32,
+    /// Short name, such as `clearance`; letters, digits, `_`, `-`.
+    pub name: String,
+    /// The task it was trained for.
+    pub task: String,
+    /// Class names in the order of the probabilities.
+    pub labels: Vec<String>,
+    /// The label a declared fallback carries.
+    pub safe_label: String,
+    /// How messages become the `[frames, features]` window.
+    pub window: WindowSpec,
+    /// Sizes of the encoder.
+    pub architecture: Architecture,
+    /// One per block, shallow to deep.
+    pub exits: Vec<ExitSpec>,
+    /// Median microseconds per stage where it was trained (flex, one thread); what replays on the
+    /// logical clock count with.
+    pub stage_cost_us: Vec<f64>,
+    /// Where the weights are and what they must hash to.
+    pub weights: WeightsSpec,
+    /// How it came to be.
+    pub training: Training,
+}
+
+/// Sizes of the multi-exit encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// Tokens T.
+    pub frames: usize,
+    /// Features per token F.
+    pub features: usize,
+    /// Width D of the residual stream; a multiple of `heads`.
+    pub width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Blocks; every block ends in an exit.
+    pub depth: usize,
+    /// Channels of the feed-forward layer.
+    pub ffn: usize,
+}
+
+/// Calibration and validation score of one exit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExitSpec {
+    /// Logits are divided by this before the softmax.
+    pub temperature: f32,
+    /// The policy `fastest` stops here at or above this confidence.
+    pub threshold: f32,
+    /// On the left-out groups, 0..1.
+    pub balanced_accuracy: f32,
+}
+
+/// The weights file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightsSpec {
+    /// File name inside the bundle's folder.
+    pub file: String,
+    /// Lower-case hex.
+    pub sha256: String,
+}
+
+/// How the weights came to be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// The command that makes it again.
+    pub command: String,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Digest over the digests of the recordings it learned from.
+    pub data_sha256: String,
+    /// The recordings it learned from.
+    pub recordings: Vec<TrainedOn>,
+}
+
+/// One recording that the weights learned from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainedOn {
+    /// Path relative to the data folder.
+    pub file: String,
+    /// Lower-case hex.
+    pub sha256: String,
+    /// Licence class from the data folder's manifest.
+    pub licence: String,
+}
+
+impl Manifest {
+    /// Every fault of the manifest, as sentences; empty when it is sound.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut check = |sound: bool, fault: String| {
+            if !sound {
+                faults.push(fault);
+            }
+        };
+        check(
+            self.format == FORMAT,
+            format!("format is {}, this build reads {FORMAT}", self.format),
+        );
+        check(
+            plain_name(&self.name),
+            format!(
+                "name is {:?}, expected letters, digits, '_' or '-'",
+                self.name
+            ),
+        );
+        check(
+            (2..=64).contains(&self.labels.len()),
+            format!("{} labels, expected 2 to 64", self.labels.len()),
+        );
+        for (index, label) in self.labels.iter().enumerate() {
+            check(!label.is_empty(), format!("labels[{index}] is empty"));
+            check(
+                !self.labels[..index].contains(label),
+                format!("label {label:?} is there twice"),
+            );
+        }
+        check(
+            self.labels.contains(&self.safe_label),
+            format!(
+                "safe_label {:?} is none of the labels {:?}",
+                self.safe_label, self.labels
+            ),
+        );
+        let depth = self.architecture.depth;
+        check(
+            self.exits.len() == depth,
+            format!("{} exits, but depth is {depth}", self.exits.len()),
+        );
+        for (index, exit) in self.exits.iter().enumerate() {
+            check(
+                exit.temperature.is_finite() && exit.temperature > 0.0,
+                format!(
+                    "exits[{index}].temperature is {}, expected a positive number",
+                    exit.temperature
+                ),
+            );
+            for (name, value) in [
+                ("threshold", exit.threshold),
+                ("balanced_accuracy", exit.balanced_accuracy),
+            ] {
+                check(
+                    (0.0..=1.0).contains(&value),
+                    format!("exits[{index}].{name} is {value}, expected 0 to 1"),
+                );
+            }
+        }
+        check(
+            self.stage_cost_us.len() == depth,
+            format!(
+                "{} stage costs, but depth is {depth}",
+                self.stage_cost_us.len()
+            ),
+        );
+        check(
+            self.stage_cost_us
+                .iter()
+                .all(|cost| cost.is_finite() && *cost >= 0.0),
+            format!(
+                "stage_cost_us is {:?}, expected numbers of 0 or more",
+                self.stage_cost_us
+            ),
+        );
+        check(
+            plain_file(&self.weights.file),
+            format!(
+                "weights.file is {:?}, expected a file name inside the bundle's folder",
+                self.weights.file
+            ),
+        );
+        check(
+            is_sha256(&self.weights.sha256),
+            format!(
+                "weights.sha256 is {:?}, expected 64 lower-case hex digits",
+                self.weights.sha256
+            ),
+        );
+        faults.extend(self.architecture.faults());
+        faults.extend(self.window_faults());
+        faults
+    }
+
+    fn window_faults(&self) -> Vec<String> {
+        if !(1..=256).contains(&self.window.frames) {
+            return vec![format!(
+                "window.frames is {}, expected 1 to 256",
+                self.window.frames
+            )];
+        }
+        let settings: Vec<SourceSettings> =
+            self.window.inputs.iter().map(SourceSettings::of).collect();
+        match Window::new(&self.window, &settings) {
+            Err(error) => vec![format!("window: {error}")],
+            Ok(window) => {
+                let mut faults = Vec::new();
+                let sizes = self.architecture;
+                if window.frames() != sizes.frames {
+                    faults.push(format!(
+                        "architecture.frames is {}, but the window has {}",
+                        sizes.frames,
+                        window.frames()
+                    ));
+                }
+                if window.features() != sizes.features {
+                    faults.push(format!(
+                        "architecture.features is {}, but the window has {} per frame",
+                        sizes.features,
+                        window.features()
+                    ));
+                }
+                faults
+            }
+        }
+    }
+}
+
+impl Architecture {
+    /// Every fault of the sizes; bounds keep a hostile manifest from asking for all memory.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults: Vec<String> = [
+            ("frames", self.frames, 256),
+            ("features", self.features, 4096),
+            ("width", self.width, 1024),
+            ("heads", self.heads, 64),
+            ("depth", self.depth, 32),
+            ("ffn", self.ffn, 8192),
+        ]
+        .into_iter()
+        .filter(|(_, value, most)| *value == 0 || value > most)
+        .map(|(name, value, most)| format!("architecture.{name} is {value}, expected 1 to {most}"))
+        .collect();
+        if self.heads > 0 && !self.width.is_multiple_of(self.heads) {
+            faults.push(format!(
+                "architecture.width {} is not a multiple of heads {}",
+                self.width, self.heads
+            ));
+        }
+        faults
+    }
+}
+
+fn plain_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn plain_file(file: &str) -> bool {
+    !file.is_empty() && !file.contains(['/', '\\', '\0']) && file != "." && file != ".."
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
