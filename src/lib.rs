@@ -1,7 +1,19 @@
 //! Reasoning on the vehicle: sensor messages in, deadline-bound decisions out.
 //!
-//! Data walks `sense` → window → `reason` → `act`. `ros` (live topics) and `replay` (recordings)
-//! are two doors into the same rooms.
+//! Data walks [`sense`] → window → [`reason`] → [`act`]. `ros` (live topics) and [`replay`]
+//! (recordings) are two doors into the same rooms; [`configure`] and [`ingest`] are where both
+//! doors meet. [`model`] is what is reasoned with, [`learn`] how it comes to be.
 
+pub mod act;
+pub mod cli;
+pub mod configure;
+pub mod ingest;
+pub mod learn;
+pub mod model;
+pub mod params;
 pub mod reason;
+pub mod replay;
+#[cfg(feature = "ros")]
+pub mod ros;
+pub mod sense;
 pub mod time;

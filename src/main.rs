@@ -1,1 +1,7 @@
-fn main(){}
+//! `edge_reasoner`: see `--help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    edge_reasoner::cli::main()
+}

@@ -1,0 +1,264 @@
+//! `edge_reasoner/msg/Decision` and `geometry_msgs/msg/Twist` as CDR bytes, for the wire and for
+//! recordings alike.
+
+use std::io::Write as _;
+
+use byteorder::LittleEndian;
+use serde::Serialize;
+
+use crate::reason::{Decision, Reason, Source};
+use crate::time::Stamp;
+
+/// Encapsulation header: CDR, little endian, no options.
+const LITTLE_ENDIAN_CDR: [u8; 4] = [0, 1, 0, 0];
+
+/// The names behind a decision's indices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vocabulary {
+    /// In the bundle's order.
+    pub labels: Vec<String>,
+    /// In the order of the `engines` parameter.
+    pub engines: Vec<String>,
+    /// Name and first 8 digits of the weights' sha256.
+    pub model_id: String,
+}
+
+impl Vocabulary {
+    /// The label's name; empty for an index that has none.
+    pub fn label(&self, index: u8) -> &str {
+        self.labels
+            .get(usize::from(index))
+            .map_or("", String::as_str)
+    }
+
+    /// The engine's name; empty when none ran.
+    pub fn engine(&self, index: Option<u8>) -> &str {
+        index
+            .and_then(|index| self.engines.get(usize::from(index)))
+            .map_or("", String::as_str)
+    }
+}
+
+/// `builtin_interfaces/msg/Time`
+#[derive(Serialize)]
+pub struct TimeWire {
+    sec: i32,
+    nanosec: u32,
+}
+
+impl From<Stamp> for TimeWire {
+    fn from(stamp: Stamp) -> Self {
+        let (sec, nanosec) = stamp.to_ros();
+        TimeWire { sec, nanosec }
+    }
+}
+
+#[derive(Serialize)]
+struct HeaderWire<'a> {
+    stamp: TimeWire,
+    frame_id: &'a str,
+}
+
+/// Field for field `msg/Decision.msg`.
+#[derive(Serialize)]
+struct DecisionWire<'a> {
+    header: HeaderWire<'a>,
+    cycle: u64,
+    label: &'a str,
+    label_index: u8,
+    confidence: f32,
+    probabilities: &'a [f32],
+    source: &'a str,
+    reason: &'a str,
+    explanation: &'a str,
+    exit: u8,
+    exits: u8,
+    engine: &'a str,
+    latency_ms: f32,
+    deadline_ms: f32,
+    input_age_ms: f32,
+    model_id: &'a str,
+}
+
+/// Writes the decision's CDR bytes into `out`, which keeps its capacity.
+pub fn encode_decision(decision: &Decision, words: &Vocabulary, out: &mut Vec<u8>) {
+    let mut explanation = Explanation::new();
+    explanation.write(decision, words);
+    let wire = DecisionWire {
+        header: HeaderWire {
+            stamp: decision.trigger.stamp.into(),
+            frame_id: &decision.trigger.frame,
+        },
+        cycle: decision.cycle,
+        label: words.label(decision.label),
+        label_index: decision.label,
+        confidence: decision.confidence,
+        probabilities: decision.probabilities.as_slice(),
+        source: decision.source.name(),
+        reason: decision.reason.name(),
+        explanation: explanation.as_str(),
+        exit: decision.exit,
+        exits: decision.exits,
+        engine: words.engine(decision.engine),
+        latency_ms: decision.latency.as_secs_f32() * 1e3,
+        deadline_ms: decision.deadline.as_secs_f32() * 1e3,
+        input_age_ms: decision.trigger.input_age.as_secs_f32() * 1e3,
+        model_id: &words.model_id,
+    };
+    encode(&wire, out);
+}
+
+/// Writes any message's CDR bytes into `out`.
+pub fn encode<T: Serialize>(message: &T, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&LITTLE_ENDIAN_CDR);
+    // Alignment counts from behind the header, so the payload is written by a writer of its own.
+    // It cannot fail: the types here are plain and the target is memory.
+    let written = cdr_encoding::to_writer::<T, LittleEndian, _>(&mut *out, message);
+    debug_assert!(written.is_ok());
+}
+
+/// The decision in one sentence, built from fixed words without allocation.
+struct Explanation {
+    text: [u8; 192],
+    len: usize,
+}
+
+impl Explanation {
+    fn new() -> Self {
+        Explanation {
+            text: [0; 192],
+            len: 0,
+        }
+    }
+
+    fn write(&mut self, decision: &Decision, words: &Vocabulary) {
+        let label = words.label(decision.label);
+        let (exit, exits) = (decision.exit, decision.exits);
+        let mut rest = &mut self.text[..];
+        let whole = rest.len();
+        // A label too long for the sentence cuts it short; nothing else can go wrong.
+        let _ = match decision.source {
+            Source::Model if exit < exits => {
+                write!(rest, "{label}: the model, stopped at exit {exit} of {exits}")
+            }
+            Source::Model => write!(rest, "{label}: the model, at its full depth"),
+            Source::Hold => write!(
+                rest,
+                "{label}: the model's last decision, held because {}",
+                because(decision.reason)
+            ),
+            Source::Fallback => write!(
+                rest,
+                "{label}: the safe label, because {}",
+                because(decision.reason)
+            ),
+        };
+        self.len = whole - rest.len();
+    }
+
+    fn as_str(&self) -> &str {
+        let text = &self.text[..self.len];
+        match std::str::from_utf8(text) {
+            Ok(text) => text,
+            Err(cut) => std::str::from_utf8(&text[..cut.valid_up_to()]).unwrap_or(""),
+        }
+    }
+}
+
+/// The reason as the end of a sentence.
+pub fn because(reason: Reason) -> &'static str {
+    match reason {
+        Reason::None => "nothing stood against it",
+        Reason::Deadline => "no exit was ready in time",
+        Reason::StaleInput => "a source is older than its timeout",
+        Reason::InvalidInput => "the message could not be used",
+        Reason::IncompleteInput => "the window is not filled yet",
+        Reason::LowConfidence => "the model is not sure enough",
+        Reason::BackendFault => "the engine failed or stalled",
+        Reason::TimeJump => "the clock jumped",
+        Reason::Inactive => "the node is not active",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reason::{Probabilities, Trigger, Verdict};
+    use crate::time::Mono;
+    use std::time::Duration;
+
+    fn decision(source: Source, reason: Reason, exit: u8) -> Decision {
+        Decision {
+            cycle: 7,
+            trigger: Trigger {
+                arrival: Mono(0),
+                stamp: Stamp::from_ros(12, 34),
+                frame: "laser".into(),
+                input_age: Duration::from_millis(3),
+                verdict: Verdict::Ready,
+            },
+            label: 1,
+            confidence: 0.75,
+            probabilities: Probabilities::from_slice(&[0.25, 0.75]),
+            source,
+            reason,
+            exit,
+            exits: 4,
+            engine: Some(0),
+            latency: Duration::from_micros(1500),
+            deadline: Duration::from_millis(20),
+        }
+    }
+
+    fn words() -> Vocabulary {
+        Vocabulary {
+            labels: vec!["go".into(), "stop".into()],
+            engines: vec!["flex".into()],
+            model_id: "m-01234567".into(),
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_cdr() {
+        let mut bytes = Vec::new();
+        encode_decision(
+            &decision(Source::Model, Reason::None, 2),
+            &words(),
+            &mut bytes,
+        );
+        // Checked by hand against the CDR rules: header, stamp, string with its length and NUL,
+        // then the cycle aligned to 8 bytes behind the header.
+        assert_eq!(&bytes[..4], &[0, 1, 0, 0]);
+        assert_eq!(&bytes[4..12], &[12, 0, 0, 0, 34, 0, 0, 0]);
+        assert_eq!(&bytes[12..22], b"\x06\0\0\0laser\0");
+        assert_eq!(&bytes[28..36], &7u64.to_le_bytes());
+        assert_eq!(&bytes[36..45], b"\x05\0\0\0stop\0");
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains("stop: the model, stopped at exit 2 of 4"));
+    }
+
+    #[test]
+    fn every_reason_ends_a_sentence() {
+        for reason in Reason::ALL {
+            let mut explanation = Explanation::new();
+            explanation.write(&decision(Source::Fallback, reason, 0), &words());
+            let text = explanation.as_str();
+            assert!(text.starts_with("stop: the safe label, because "), "{text}");
+            assert!(text.ends_with(because(reason)));
+        }
+    }
+
+    #[test]
+    fn a_label_too_long_cuts_the_sentence_and_nothing_else() {
+        let mut words = words();
+        words.labels[1] = "ü".repeat(300);
+        let mut bytes = Vec::new();
+        encode_decision(
+            &decision(Source::Model, Reason::None, 2),
+            &words,
+            &mut bytes,
+        );
+        assert!(bytes.len() > 600);
+    }
+}

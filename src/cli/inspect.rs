@@ -1,0 +1,107 @@
+//! `edge_reasoner inspect`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::Done;
+use crate::model::Bundle;
+use crate::replay::bag::Bag;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A bundle's directory, or a recording
+    path: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn inspect(args: Args) -> Done {
+    let facts = match args.path.join("model.yaml").is_file() {
+        true => bundle(&args)?,
+        false => recording(&args)?,
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&facts)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bundle(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+    let bundle = Bundle::load(&args.path)?;
+    let manifest = &bundle.manifest;
+    if !args.json {
+        let sizes = &manifest.architecture;
+        println!("{}: decides {}", bundle.id(), manifest.labels.join(", "));
+        println!("safe label: {}", manifest.safe_label);
+        println!(
+            "window: {} frames of {} features, {} ms apart, at every message of {}",
+            sizes.frames, sizes.features, manifest.window.period_ms, manifest.window.trigger
+        );
+        for input in &manifest.window.inputs {
+            println!(
+                "  {} ({}){}, stale after {} ms",
+                input.source,
+                input.message.ros_name(),
+                if input.required { "" } else { ", optional" },
+                input.timeout_ms
+            );
+        }
+        println!(
+            "encoder: width {}, {} heads, ffn {}, {} parameters",
+            sizes.width,
+            sizes.heads,
+            sizes.ffn,
+            bundle.weights().parameters()
+        );
+        println!("exit  balanced accuracy  threshold  stage cost where trained");
+        for (index, (exit, cost)) in manifest.exits.iter().zip(&manifest.stage_cost_us).enumerate() {
+            println!(
+                "{:>4}  {:>17.3}  {:>9.3}  {cost:.0} µs",
+                index + 1,
+                exit.balanced_accuracy,
+                exit.threshold
+            );
+        }
+        println!("trained by: {}", manifest.training.command);
+        println!("on {} recordings", manifest.training.recordings.len());
+    }
+    Ok(json!({
+        "kind": "bundle",
+        "id": bundle.id(),
+        "parameters": bundle.weights().parameters(),
+        "manifest": manifest,
+    }))
+}
+
+fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+    let bag = Bag::open(&args.path)?;
+    let seconds = bag
+        .time_range()
+        .map(|(first, last)| last.since(first).as_secs_f64());
+    if !args.json {
+        match seconds {
+            Some(seconds) => println!("{}: {seconds:.1} s", bag.name()),
+            None => println!("{}: no messages known", bag.name()),
+        }
+        for topic in bag.topics() {
+            let count = topic.messages.map_or(String::from("?"), |n| n.to_string());
+            println!("{count:>9}  {}  {}", topic.name, topic.type_name);
+        }
+        if let Some(cut) = bag.cut() {
+            println!("! {cut}");
+        }
+    }
+    let topics = bag.topics().iter().map(|topic| {
+        json!({"name": topic.name, "type": topic.type_name, "messages": topic.messages})
+    });
+    Ok(json!({
+        "kind": "recording",
+        "name": bag.name(),
+        "seconds": seconds,
+        "topics": topics.collect::<Vec<_>>(),
+        "cut": bag.cut(),
+    }))
+}

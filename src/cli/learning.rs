@@ -1,0 +1,94 @@
+//! `edge_reasoner train` and `edge_reasoner eval`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::Done;
+use crate::learn::{self, EvalOptions, TrainOptions};
+use crate::model::EngineKind;
+
+#[derive(clap::Args)]
+pub struct TrainArgs {
+    /// Task file: labels, truth, window, sizes, schedule
+    #[arg(long)]
+    task: PathBuf,
+    /// Folders with recordings
+    #[arg(long, required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Folder of the bundle to write
+    #[arg(long)]
+    out: PathBuf,
+    /// Where to compute: flex or ndarray
+    #[arg(long, default_value = "flex")]
+    device: EngineKind,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Turn of the laser in rad, for folders without a list of recordings
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    yaw: f32,
+}
+
+pub fn train(args: TrainArgs) -> Done {
+    let summary = learn::train(&TrainOptions {
+        command: command(),
+        task: args.task,
+        data: args.data,
+        out: args.out,
+        device: args.device,
+        seed: args.seed,
+        yaw: args.yaw,
+    })?;
+    println!("{summary}");
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(clap::Args)]
+pub struct EvalArgs {
+    /// Folder of the bundle
+    #[arg(long)]
+    model: PathBuf,
+    /// Task file
+    #[arg(long)]
+    task: PathBuf,
+    /// Folders with recordings; those that taught the bundle are left out
+    #[arg(long, required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Folder for report.json, report.md and report.svg
+    #[arg(long)]
+    out: PathBuf,
+    /// Where to compute: flex or ndarray
+    #[arg(long, default_value = "flex")]
+    device: EngineKind,
+    /// Turn of the laser in rad, for folders without a list of recordings
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    yaw: f32,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn eval(args: EvalArgs) -> Done {
+    let report = learn::eval(&EvalOptions {
+        model: args.model,
+        task: args.task,
+        data: args.data,
+        out: args.out,
+        yaw: args.yaw,
+        device: args.device,
+    })?;
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&report)?),
+        false => println!("{}", report.to_markdown()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the user typed, with the program by its name alone.
+fn command() -> String {
+    let arguments = std::env::args().skip(1);
+    std::iter::once(String::from("edge_reasoner"))
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

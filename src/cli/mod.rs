@@ -1,0 +1,97 @@
+//! The command line: every verb with its help and an example.
+
+mod inspect;
+mod learning;
+mod replaying;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Decides on the vehicle: a distilled multi-exit model under a deadline.
+#[derive(Parser)]
+#[command(name = "edge_reasoner", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run the node on live topics
+    #[command(after_help = "Example:\n  edge_reasoner run --ros-args --params-file params/clearance.yaml -p deadline_ms:=10.0\n\n\
+        Everything from --ros-args on is ROS's: parameters, remappings, the log level.")]
+    Run,
+    /// Replay recordings offline: decisions, report, picture
+    #[command(after_help = "Example:\n  edge_reasoner replay run_01.mcap --model models/clearance --out out -p scan.yaw:=3.14159 --slowdown 8")]
+    Replay(replaying::Args),
+    /// Train a bundle from recordings
+    #[command(after_help = "Example:\n  edge_reasoner train --task params/tasks/clearance.yaml --data my_bags --out models/mine")]
+    Train(learning::TrainArgs),
+    /// Score a bundle on recordings, beside the baselines
+    #[command(after_help = "Example:\n  edge_reasoner eval --model models/clearance --task params/tasks/clearance.yaml --data my_bags --out out")]
+    Eval(learning::EvalArgs),
+    /// Say what is in a bundle or a recording
+    #[command(after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json")]
+    Inspect(inspect::Args),
+    /// Print the table of parameters
+    Parameters,
+}
+
+/// Runs the process's command line.
+pub fn main() -> ExitCode {
+    // What follows --ros-args is not ours to parse.
+    let ours = std::env::args_os().take_while(|arg| arg != "--ros-args");
+    let cli = Cli::parse_from(ours);
+    if !matches!(cli.verb, Verb::Run) {
+        log_to_stderr();
+        end_with_the_reader();
+    }
+    let done = match cli.verb {
+        Verb::Run => run(),
+        Verb::Replay(args) => replaying::replay(args),
+        Verb::Train(args) => learning::train(args),
+        Verb::Eval(args) => learning::eval(args),
+        Verb::Inspect(args) => inspect::inspect(args),
+        Verb::Parameters => {
+            print!("{}", crate::params::table::markdown());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("edge_reasoner: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+type Done = Result<ExitCode, Box<dyn std::error::Error>>;
+
+#[cfg(feature = "ros")]
+fn run() -> Done {
+    crate::ros::run()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(not(feature = "ros"))]
+fn run() -> Done {
+    Err("this build has no ROS in it; build with --features ros in a shell with ROS 2 sourced".into())
+}
+
+/// `replay ... | head` ends us quietly instead of by a panic on the next line printed.
+fn end_with_the_reader() {
+    // SAFETY: called before any other thread exists; SIG_DFL is a valid disposition of SIGPIPE,
+    // which Rust's runtime had set to be ignored. The pipe test in tests/cli.rs would see a panic.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+/// RUST_LOG chooses, as for any Rust program; warnings by default.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .try_init();
+}

@@ -1,0 +1,103 @@
+//! `edge_reasoner replay`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::Done;
+use crate::params::{Value, Values, parse_override, read_file};
+use crate::replay::{self, ReplayOptions};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Recordings: .mcap or .db3 files, rosbag2 directories, or folders of them
+    #[arg(required = true)]
+    bags: Vec<PathBuf>,
+    /// Bundle: a directory, or the name of one that ships
+    #[arg(long, default_value = "clearance")]
+    model: String,
+    /// Folder for decisions (one .mcap per recording), report.json and the picture
+    #[arg(long)]
+    out: PathBuf,
+    /// ROS 2 params file, as for the live node
+    #[arg(long)]
+    params: Option<PathBuf>,
+    /// A parameter, as on a ROS command line: name:=value
+    #[arg(short = 'p', value_name = "NAME:=VALUE")]
+    overrides: Vec<String>,
+    /// Task whose truth the decisions are scored against [default: the bundle's, where it ships]
+    #[arg(long)]
+    task: Option<PathBuf>,
+    /// Same as -p deadline_ms:=X
+    #[arg(long)]
+    deadline_ms: Option<f64>,
+    /// Same as -p policy:=X
+    #[arg(long, value_parser = ["fastest", "best"])]
+    policy: Option<String>,
+    /// As if the machine were this many times slower
+    #[arg(long, default_value_t = 1.0)]
+    slowdown: f64,
+    /// Name the scores are reported under [default: the recording's folder]
+    #[arg(long)]
+    robot: Option<String>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn replay(args: Args) -> Done {
+    let values = values(&args)?;
+    let task = match args.task {
+        Some(task) => Some(task),
+        None => shipped_task(&args.model),
+    };
+    let report = replay::replay(&ReplayOptions {
+        recordings: args.bags,
+        out: args.out.clone(),
+        values,
+        task,
+        slowdown: args.slowdown,
+        robot: args.robot,
+    })?;
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&report)?),
+        false => {
+            print!("{report}");
+            println!("written to {}: report.json, report.svg, report.png, and the decisions as .mcap", args.out.display());
+        }
+    }
+    Ok(match report.failed.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn values(args: &Args) -> Result<Values, crate::params::ValueError> {
+    let mut values = match &args.params {
+        Some(file) => read_file(file)?,
+        None => Values::new(),
+    };
+    values.insert("model".into(), Value::String(args.model.clone()));
+    for text in &args.overrides {
+        let (name, value) = parse_override(text)?;
+        values.insert(name, value);
+    }
+    if let Some(deadline) = args.deadline_ms {
+        values.insert("deadline_ms".into(), Value::Double(deadline));
+    }
+    if let Some(policy) = &args.policy {
+        values.insert("policy".into(), Value::String(policy.clone()));
+    }
+    Ok(values)
+}
+
+/// The task of a bundle's name, beside the checkout or in the package's share folder.
+fn shipped_task(model: &str) -> Option<PathBuf> {
+    let name = Path::new(model).file_name()?.to_str()?;
+    let file = format!("params/tasks/{name}.yaml");
+    let prefixes = std::env::var_os("AMENT_PREFIX_PATH").unwrap_or_default();
+    let shares = std::env::split_paths(&prefixes).map(|p| p.join("share/edge_reasoner"));
+    std::iter::once(PathBuf::new())
+        .chain(shares)
+        .map(|folder| folder.join(&file))
+        .find(|path| path.is_file())
+}

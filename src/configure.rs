@@ -1,0 +1,254 @@
+//! From parameters and a bundle to rooms ready for use, the same for both doors.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::act::Vocabulary;
+use crate::ingest::Ingest;
+use crate::model::{Bundle, BundleError, EngineKind};
+use crate::params::{BundleSource, BundleWords, ParamFaults, Params, Values, model_name};
+use crate::reason::{CostModel, Desk, Engine, EngineFault, Publish, Reasoner, Terms};
+use crate::sense::{ExtractorSpec, SourceSettings, SpecError, Window, WindowSpec};
+use crate::time::{Clock, SystemClock};
+
+/// Runs of every stage before the first real cycle: fills caches and the cost model.
+const WARM_UP: usize = 64;
+
+/// Why a node or a replay could not be configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureError {
+    /// No such bundle.
+    #[error(
+        "model {name}: no such bundle; looked for a model.yaml in {}; give the path of a bundle's \
+         directory",
+        .looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoBundle {
+        /// As asked for.
+        name: String,
+        /// Where it was looked for.
+        looked: Vec<PathBuf>,
+    },
+    /// The bundle is not sound.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The parameters are not.
+    #[error(transparent)]
+    Params(#[from] ParamFaults),
+    /// The bundle's window cannot be built.
+    #[error("the bundle's window: {0}")]
+    Window(#[from] SpecError),
+    /// An engine cannot run the model at all.
+    #[error(
+        "engine {engine} cannot run the model: {fault}; choose another by the parameter engines"
+    )]
+    Engine {
+        /// Its name.
+        engine: String,
+        /// What it said.
+        fault: EngineFault,
+    },
+}
+
+/// A bundle with parameters that fit it.
+pub struct Configuration {
+    /// The bundle.
+    pub bundle: Bundle,
+    /// The parameters.
+    pub params: Params,
+}
+
+impl Configuration {
+    /// Loads the bundle the parameters name and checks the rest of them against it.
+    pub fn read(values: &Values) -> Result<Configuration, ConfigureError> {
+        let bundle = Bundle::load(&find_bundle(&model_name(values))?)?;
+        Self::with_bundle(values, bundle)
+    }
+
+    /// Checks the parameters against a bundle already loaded.
+    pub fn with_bundle(values: &Values, bundle: Bundle) -> Result<Configuration, ConfigureError> {
+        let params = Params::read(values, &words(&bundle))?;
+        Ok(Configuration { bundle, params })
+    }
+
+    /// The names behind a decision's indices.
+    pub fn vocabulary(&self) -> Vocabulary {
+        Vocabulary {
+            labels: self.bundle.manifest.labels.clone(),
+            engines: self.params.engines.clone(),
+            model_id: self.bundle.id().to_owned(),
+        }
+    }
+
+    /// What holds for every cycle.
+    pub fn terms(&self) -> Terms {
+        let manifest = &self.bundle.manifest;
+        let params = &self.params;
+        let safe = manifest.labels.iter().position(|label| *label == manifest.safe_label);
+        Terms {
+            deadline: params.deadline,
+            publish_margin: params.publish_margin,
+            fault_time: params.fault,
+            hold: params.hold,
+            policy: params.policy,
+            min_confidence: params.confidence,
+            thresholds: manifest.exits.iter().map(|exit| exit.threshold).collect(),
+            safe_label: safe.unwrap_or_default() as u8,
+            exits: manifest.exits.len() as u8,
+        }
+    }
+
+    /// The desk the threads share.
+    pub fn desk(&self, clock: Arc<dyn Clock>, publish: Arc<dyn Publish>) -> Arc<Desk> {
+        let sizes = &self.bundle.manifest.architecture;
+        Arc::new(Desk::new(
+            clock,
+            self.terms(),
+            self.bundle.manifest.labels.len(),
+            sizes.frames * sizes.features,
+            self.params.engines.len(),
+            publish,
+        ))
+    }
+
+    /// Loads and warms every engine; their stages' costs are measured on the way.
+    pub fn reasoners(&self, desk: &Arc<Desk>) -> Result<Vec<Reasoner>, ConfigureError> {
+        let engines = self.params.engines.iter().enumerate();
+        engines
+            .map(|(station, name)| {
+                let mut engine = self.bundle.engine(EngineKind::from_name(name)?)?;
+                let costs = self.warm_up(&mut engine).map_err(|fault| ConfigureError::Engine {
+                    engine: name.clone(),
+                    fault,
+                })?;
+                Ok(Reasoner::new(
+                    Arc::clone(desk),
+                    station,
+                    Box::new(engine),
+                    costs,
+                ))
+            })
+            .collect()
+    }
+
+    /// As [`Configuration::reasoners`], with the costs the bundle recorded instead of measured
+    /// ones, so that a replay is the same everywhere.
+    pub fn reasoners_at(
+        &self,
+        desk: &Arc<Desk>,
+        costs: &[Duration],
+    ) -> Result<Vec<Reasoner>, ConfigureError> {
+        let engines = self.params.engines.iter().enumerate();
+        engines
+            .map(|(station, name)| {
+                let engine = self.bundle.engine(EngineKind::from_name(name)?)?;
+                let mut known = CostModel::new(costs.len());
+                for (stage, cost) in costs.iter().enumerate() {
+                    known.record(stage, *cost);
+                }
+                let engine = Box::new(engine);
+                Ok(Reasoner::new(Arc::clone(desk), station, engine, known))
+            })
+            .collect()
+    }
+
+    fn warm_up(&self, engine: &mut dyn Engine) -> Result<CostModel, EngineFault> {
+        let sizes = &self.bundle.manifest.architecture;
+        let window = vec![0.5; sizes.frames * sizes.features];
+        let mut probabilities = vec![0.0; engine.labels()];
+        let mut costs = CostModel::new(engine.exits());
+        let clock = SystemClock::new();
+        for run in 0..WARM_UP + 8 {
+            let mut start = clock.now();
+            engine.begin(&window)?;
+            for stage in 0..engine.exits() {
+                engine.advance(&mut probabilities)?;
+                let end = clock.now();
+                // The first runs pay for page faults that never come again.
+                if run >= 8 {
+                    costs.record(stage, end.since(start));
+                }
+                start = end;
+            }
+        }
+        Ok(costs)
+    }
+
+    /// Where messages of the configured sources become triggers.
+    pub fn ingest(&self) -> Result<Ingest, ConfigureError> {
+        let (spec, settings) = self.window_spec();
+        let window = Window::new(&spec, &settings)?;
+        Ok(Ingest::new(window, &spec, &self.params))
+    }
+
+    /// The bundle's window with what the parameters change of it.
+    fn window_spec(&self) -> (WindowSpec, Vec<SourceSettings>) {
+        let mut spec = self.bundle.manifest.window.clone();
+        spec.trigger = self.params.trigger.clone();
+        let mut settings = Vec::new();
+        for input in &mut spec.inputs {
+            let mut setting = SourceSettings::of(input);
+            let source = self.params.sources.iter().find(|s| s.name == input.source);
+            match source {
+                Some(source) => {
+                    input.required = source.required;
+                    setting.yaw = source.yaw;
+                    setting.timeout = source.timeout;
+                }
+                // Not subscribed to: stays invalid, which the model was trained for.
+                None => input.required = false,
+            }
+            settings.push(setting);
+        }
+        (spec, settings)
+    }
+}
+
+/// What parameters may name, from the bundle.
+fn words(bundle: &Bundle) -> BundleWords {
+    let manifest = &bundle.manifest;
+    let sources = manifest.window.inputs.iter().map(|input| {
+        let mut types = vec![input.message.ros_name().to_owned()];
+        // A stamped command holds the same fields one level deeper.
+        if let ExtractorSpec::Fields { .. } = input.extractor
+            && types[0] == "geometry_msgs/msg/Twist"
+        {
+            types.push(String::from("geometry_msgs/msg/TwistStamped"));
+        }
+        BundleSource {
+            name: input.source.clone(),
+            types,
+            timeout: Duration::from_millis(u64::from(input.timeout_ms)),
+            required: input.required,
+        }
+    });
+    BundleWords {
+        sources: sources.collect(),
+        labels: manifest.labels.clone(),
+        trigger: manifest.window.trigger.clone(),
+    }
+}
+
+/// A directory with a bundle: as given, else among the shipped ones (in the package's share
+/// folder, or in `models/` below the current directory).
+pub fn find_bundle(name: &str) -> Result<PathBuf, ConfigureError> {
+    let mut looked = vec![PathBuf::from(name), Path::new("models").join(name)];
+    let prefixes = std::env::var_os("AMENT_PREFIX_PATH").unwrap_or_default();
+    for prefix in std::env::split_paths(&prefixes) {
+        looked.push(prefix.join("share/edge_reasoner/models").join(name));
+    }
+    if let Ok(program) = std::env::current_exe() {
+        // lib/edge_reasoner/edge_reasoner of an installed package that was not sourced.
+        if let Some(prefix) = program.ancestors().nth(3) {
+            looked.push(prefix.join("share/edge_reasoner/models").join(name));
+        }
+    }
+    match looked.iter().find(|folder| folder.join("model.yaml").is_file()) {
+        Some(found) => Ok(found.clone()),
+        None => Err(ConfigureError::NoBundle {
+            name: name.to_owned(),
+            looked,
+        }),
+    }
+}

@@ -1,0 +1,197 @@
+//! Where both doors meet: a message's bytes in, and when it is a trigger, a request out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::params::Params;
+use crate::reason::{Desk, Reason, Request, Verdict};
+use crate::sense::{
+    DecodeError, FaultReason, Header, Message, MessageType, SenseFault, SourceId, Window,
+    WindowSpec, WindowState,
+};
+use crate::time::{Mono, Stamp};
+
+/// Why a message was not taken in.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum IngestFault {
+    /// Its bytes are not what its type promises.
+    #[error("source {name}: {fault}")]
+    Decode {
+        /// The source.
+        name: Arc<str>,
+        /// What is wrong.
+        fault: DecodeError,
+    },
+    /// The window has no use for it.
+    #[error(transparent)]
+    Sense(#[from] SenseFault),
+}
+
+/// Decodes, fills the window and opens requests. One thread owns it.
+pub struct Ingest {
+    window: Window,
+    sources: Vec<Source>,
+    trigger: SourceId,
+}
+
+struct Source {
+    name: Arc<str>,
+    message: MessageType,
+    timeout: Duration,
+    frame: Arc<str>,
+    last_arrival: Option<Mono>,
+}
+
+impl Ingest {
+    /// Sources are numbered as in the window's specification.
+    pub fn new(window: Window, spec: &WindowSpec, params: &Params) -> Self {
+        let sources = spec.inputs.iter().map(|input| {
+            let source = params.sources.iter().find(|s| s.name == input.source);
+            let message = source.and_then(|source| MessageType::from_ros_name(&source.message));
+            Source {
+                name: Arc::from(input.source.as_str()),
+                message: message.unwrap_or(input.message),
+                timeout: source.map_or(Duration::MAX, |source| source.timeout),
+                frame: Arc::from(""),
+                last_arrival: None,
+            }
+        });
+        Ingest {
+            trigger: window.trigger(),
+            sources: sources.collect(),
+            window,
+        }
+    }
+
+    /// The number of the source with this name.
+    pub fn source(&self, name: &str) -> Option<SourceId> {
+        self.window.source(name)
+    }
+
+    /// The source whose messages are answered by decisions.
+    pub fn trigger(&self) -> SourceId {
+        self.trigger
+    }
+
+    /// Age of the newest sample of a source; none when it has none.
+    pub fn age(&self, source: SourceId, now: Stamp) -> Option<Duration> {
+        self.window.age(source, now)
+    }
+
+    /// Takes in one message. When it is a trigger, the request to offer comes back, whatever is
+    /// wrong with the message: every trigger is owed an answer.
+    pub fn message(
+        &mut self,
+        desk: &Desk,
+        source: SourceId,
+        cdr: &[u8],
+        arrival: Mono,
+        arrival_ros: Stamp,
+    ) -> (Option<Box<Request>>, Result<(), IngestFault>) {
+        let index = usize::from(source.0);
+        self.sources[index].last_arrival = Some(arrival);
+        let decoded = Message::decode(self.sources[index].message, cdr);
+        let header = decoded.as_ref().ok().and_then(Message::header).cloned();
+        let taken = match &decoded {
+            Ok(message) => {
+                let pushed = match as_plain_twist(message) {
+                    Some(plain) => self.window.push(source, &plain, arrival_ros),
+                    None => self.window.push(source, message, arrival_ros),
+                };
+                pushed.map_err(IngestFault::from)
+            }
+            Err(fault) => Err(IngestFault::Decode {
+                name: Arc::clone(&self.sources[index].name),
+                fault: fault.clone(),
+            }),
+        };
+        let fault = taken.as_ref().err().map(reason_of);
+        if fault == Some(Reason::TimeJump) {
+            desk.forget_held();
+        }
+        if source != self.trigger {
+            return (None, taken);
+        }
+        let request = self.request(desk, header.as_ref(), arrival, arrival_ros, fault);
+        (request, taken)
+    }
+
+    /// The request that answers a trigger source's silence, once per timeout while it lasts.
+    pub fn silence(
+        &mut self,
+        desk: &Desk,
+        started: Mono,
+        now: Mono,
+        now_ros: Stamp,
+    ) -> Option<Box<Request>> {
+        let source = &mut self.sources[usize::from(self.trigger.0)];
+        let since = source.last_arrival.unwrap_or(started);
+        if now.since(since) <= source.timeout {
+            return None;
+        }
+        let spoke = self.window.age(self.trigger, now_ros).is_some();
+        source.last_arrival = Some(now);
+        let reason = match spoke {
+            true => Reason::StaleInput,
+            false => Reason::IncompleteInput,
+        };
+        self.request(desk, None, now, now_ros, Some(reason))
+    }
+
+    fn request(
+        &mut self,
+        desk: &Desk,
+        header: Option<&Header>,
+        arrival: Mono,
+        arrival_ros: Stamp,
+        fault: Option<Reason>,
+    ) -> Option<Box<Request>> {
+        // There is always one: at most one per engine, one pending and one in the guard's hand
+        // are out. Should that ever be wrong, the trigger counts as refused, not as lost.
+        let Some(mut request) = desk.blank() else {
+            desk.refuse();
+            return None;
+        };
+        let frame = &mut self.sources[usize::from(self.trigger.0)].frame;
+        if let Some(header) = header
+            && **frame != *header.frame_id
+        {
+            *frame = Arc::from(header.frame_id.as_str());
+        }
+        let state = self.window.assemble(arrival_ros, &mut request.window);
+        let trigger = &mut request.trigger;
+        trigger.arrival = arrival;
+        trigger.frame = Arc::clone(frame);
+        trigger.stamp = match header {
+            Some(header) if header.stamp != Stamp(0) => header.stamp,
+            _ => arrival_ros,
+        };
+        (trigger.verdict, trigger.input_age) = match (fault, state) {
+            (Some(reason), _) => (Verdict::Unusable(reason), Duration::ZERO),
+            (None, WindowState::Ready { oldest_input }) => (Verdict::Ready, oldest_input),
+            (None, WindowState::Incomplete { .. }) => {
+                (Verdict::Unusable(Reason::IncompleteInput), Duration::ZERO)
+            }
+            (None, WindowState::Stale { age, .. }) => (Verdict::Unusable(Reason::StaleInput), age),
+        };
+        Some(request)
+    }
+}
+
+fn reason_of(fault: &IngestFault) -> Reason {
+    match fault {
+        IngestFault::Decode { .. } => Reason::InvalidInput,
+        IngestFault::Sense(fault) => match fault.reason() {
+            FaultReason::InvalidInput => Reason::InvalidInput,
+            FaultReason::TimeJump => Reason::TimeJump,
+        },
+    }
+}
+
+/// A stamped command as the plain one the window reads.
+fn as_plain_twist(message: &Message) -> Option<Message> {
+    match message {
+        Message::TwistStamped(stamped) => Some(Message::Twist(stamped.twist)),
+        _ => None,
+    }
+}

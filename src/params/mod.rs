@@ -1,0 +1,372 @@
+//! Parameters: read once, checked whole, the same for a live node and a replay.
+
+mod reader;
+pub mod table;
+mod value;
+
+use std::time::Duration;
+
+use reader::Reader;
+pub use reader::ParamFaults;
+pub use value::{Value, ValueError, Values, parse_override, read_file};
+
+use crate::act::gate::{Factors, GateLimits};
+use crate::reason::Policy;
+
+/// What the parameters may name: it comes from the bundle.
+#[derive(Clone, Debug, Default)]
+pub struct BundleWords {
+    /// Sources, with what the bundle says of them.
+    pub sources: Vec<BundleSource>,
+    /// Labels, in order.
+    pub labels: Vec<String>,
+    /// The source that triggers.
+    pub trigger: String,
+}
+
+/// A source as the bundle knows it.
+#[derive(Clone, Debug)]
+pub struct BundleSource {
+    /// Name.
+    pub name: String,
+    /// Message types its extractor reads; the first is the default.
+    pub types: Vec<String>,
+    /// Newest sample older than this: stale.
+    pub timeout: Duration,
+    /// Whether decisions need it.
+    pub required: bool,
+}
+
+/// Everything the node is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Params {
+    /// Engines in order of preference.
+    pub engines: Vec<String>,
+    /// From arrival to publication.
+    pub deadline: Duration,
+    /// Kept free before the deadline.
+    pub publish_margin: Duration,
+    /// How optional stages are spent.
+    pub policy: Policy,
+    /// Least confidence of a model decision.
+    pub confidence: f32,
+    /// How long a model decision may be held.
+    pub hold: Duration,
+    /// When an engine call is a stall.
+    pub fault: Duration,
+    /// The source that triggers.
+    pub trigger: String,
+    /// What to subscribe to.
+    pub sources: Vec<SourceParams>,
+    /// The velocity gate, when enabled.
+    pub gate: Option<GateParams>,
+    /// How often statistics are published.
+    pub statistics_period: Duration,
+}
+
+/// One source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceParams {
+    /// Name.
+    pub name: String,
+    /// Topic.
+    pub topic: String,
+    /// ROS name of the message type.
+    pub message: String,
+    /// Whether resends are asked for.
+    pub reliable: bool,
+    /// Newest sample older than this: stale.
+    pub timeout: Duration,
+    /// Sensor against robot, rad.
+    pub yaw: f32,
+    /// Whether decisions need it.
+    pub required: bool,
+}
+
+/// The velocity gate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateParams {
+    /// Commands asked for.
+    pub input: String,
+    /// Commands let through.
+    pub output: String,
+    /// What passes.
+    pub limits: GateLimits,
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+/// The bundle the parameters ask for; read before all else, since the rest is checked against it.
+pub fn model_name(values: &Values) -> String {
+    match values.get("model") {
+        Some(Value::String(name)) if !name.is_empty() => name.clone(),
+        _ => String::from("clearance"),
+    }
+}
+
+impl Params {
+    /// Checks all values against the table and the bundle and reports every fault at once.
+    pub fn read(values: &Values, bundle: &BundleWords) -> Result<Params, ParamFaults> {
+        let mut reader = Reader::new(values);
+        reader.word("model", "model");
+        reader.boolean("use_sim_time", "use_sim_time");
+        let engines = read_engines(&mut reader);
+        let deadline = reader.millis("deadline_ms", "deadline_ms", 20 * MS);
+        // Unless it is told, a tenth of a short deadline.
+        let margin = (2 * MS).min(deadline / 10);
+        let publish_margin = reader.millis("publish_margin_ms", "publish_margin_ms", margin);
+        if publish_margin >= deadline {
+            reader.fault(format!(
+                "publish_margin_ms ({:?}) leaves nothing of deadline_ms ({deadline:?}); expected less",
+                publish_margin
+            ));
+        }
+        let policy = reader.word("policy", "policy");
+        let policy = policy.and_then(|name| Policy::from_name(&name));
+        let confidence = reader.double("confidence", "confidence").unwrap_or(0.4);
+        let hold = reader.millis("hold_ms", "hold_ms", 200 * MS);
+        let fault = reader.millis("fault_ms", "fault_ms", 100 * MS);
+        let period = reader.millis("statistics_period_ms", "statistics_period_ms", 1000 * MS);
+        let sources = read_sources(&mut reader, bundle);
+        let trigger = reader.word("trigger", "trigger");
+        let trigger = trigger.unwrap_or_else(|| bundle.trigger.clone());
+        if !sources.iter().any(|source| source.name == trigger) {
+            reader.fault(format!("trigger {trigger} is not among the sources"));
+        }
+        let gate = read_gate(&mut reader, &bundle.labels);
+        reader.finish(Some(Params {
+            engines,
+            deadline,
+            publish_margin,
+            policy: policy.unwrap_or(Policy::Fastest),
+            confidence: confidence as f32,
+            hold,
+            fault,
+            trigger,
+            sources,
+            gate,
+            statistics_period: period,
+        }))
+    }
+}
+
+fn read_engines(reader: &mut Reader) -> Vec<String> {
+    const KNOWN: [&str; 2] = ["flex", "ndarray"];
+    let engines = reader.words("engines", "engines");
+    let engines = engines.unwrap_or_else(|| vec![String::from("flex")]);
+    if engines.is_empty() {
+        reader.fault(String::from("engines is empty; expected at least one"));
+    }
+    for engine in &engines {
+        if !KNOWN.contains(&engine.as_str()) {
+            reader.fault(format!(
+                "engines names {engine}, which is not built in; expected some of {}",
+                KNOWN.join(", ")
+            ));
+        }
+    }
+    engines
+}
+
+fn read_sources(reader: &mut Reader, bundle: &BundleWords) -> Vec<SourceParams> {
+    let asked = reader.words("sources", "sources");
+    let known: Vec<&str> = bundle.sources.iter().map(|s| s.name.as_str()).collect();
+    if let Some(asked) = &asked {
+        for name in asked.iter().filter(|name| !known.contains(&name.as_str())) {
+            reader.fault(format!(
+                "sources names {name}, which the bundle does not read; expected some of {}",
+                known.join(", ")
+            ));
+        }
+    }
+    let mut sources = Vec::new();
+    for source in &bundle.sources {
+        let read = read_source(reader, source);
+        let wanted = asked.as_ref().is_none_or(|asked| asked.contains(&source.name));
+        if wanted {
+            sources.push(read);
+        } else if read.required {
+            reader.fault(format!(
+                "sources leaves out {}, which the bundle needs; add it or set {}.required to false",
+                source.name, source.name
+            ));
+        }
+    }
+    sources
+}
+
+fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
+    let name = &source.name;
+    let of = |what: &str| format!("{name}.{what}");
+    let topic = reader.word("<source>.topic", &of("topic"));
+    let topic = topic.unwrap_or_else(|| format!("/{name}"));
+    if topic.is_empty() || topic.contains(char::is_whitespace) {
+        reader.fault(format!("{name}.topic is \"{topic}\"; expected a topic name"));
+    }
+    let message = reader.word("<source>.type", &of("type"));
+    let default = source.types.first().cloned().unwrap_or_default();
+    let message = message.unwrap_or(default);
+    if !source.types.contains(&message) {
+        reader.fault(format!(
+            "{name}.type is {message}; expected {}, which the bundle reads",
+            source.types.join(" or ")
+        ));
+    }
+    let qos = reader.word("<source>.qos", &of("qos"));
+    SourceParams {
+        name: name.clone(),
+        topic,
+        message,
+        reliable: qos.as_deref() == Some("reliable"),
+        timeout: reader.millis("<source>.timeout_ms", &of("timeout_ms"), source.timeout),
+        yaw: reader.double("<source>.yaw", &of("yaw")).unwrap_or(0.0) as f32,
+        required: reader
+            .boolean("<source>.required", &of("required"))
+            .unwrap_or(source.required),
+    }
+}
+
+fn read_gate(reader: &mut Reader, labels: &[String]) -> Option<GateParams> {
+    const AT: &str = "act.velocity_gate";
+    let of = |what: &str| format!("{AT}.{what}");
+    let enabled = reader.boolean(&of("enabled"), &of("enabled"));
+    let input = reader.word(&of("in"), &of("in"));
+    let output = reader.word(&of("out"), &of("out"));
+    let input = input.unwrap_or_else(|| String::from("cmd_vel_in"));
+    let output = output.unwrap_or_else(|| String::from("cmd_vel_out"));
+    if input == output {
+        reader.fault(format!(
+            "{AT}.in and {AT}.out are both {input}; expected two topics, or the gate hears itself"
+        ));
+    }
+    let timeout = 500 * MS;
+    let decision_timeout = of("decision_timeout_ms");
+    let command_timeout = of("command_timeout_ms");
+    let decision_timeout = reader.millis(&decision_timeout, &decision_timeout, timeout);
+    let command_timeout = reader.millis(&command_timeout, &command_timeout, timeout);
+    let mut factors = Vec::new();
+    for label in labels {
+        let name = format!("{AT}.linear.{label}");
+        let linear = reader.double(&of("linear.<label>"), &name);
+        if linear.is_none() && enabled == Some(true) {
+            reader.fault(format!(
+                "{name} is missing or wrong; expected what part of the speed passes under \"{label}\", 0 to 1"
+            ));
+        }
+        let linear = linear.unwrap_or(0.0);
+        let name = format!("{AT}.angular.{label}");
+        let angular = reader.double(&of("angular.<label>"), &name);
+        factors.push(Factors {
+            linear,
+            angular: angular.unwrap_or(linear),
+        });
+    }
+    let limits = GateLimits {
+        factors,
+        decision_timeout,
+        command_timeout,
+    };
+    (enabled == Some(true)).then_some(GateParams {
+        input,
+        output,
+        limits,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle() -> BundleWords {
+        let source = |name: &str, message: &str, required| BundleSource {
+            name: name.into(),
+            types: vec![message.into()],
+            timeout: 500 * MS,
+            required,
+        };
+        BundleWords {
+            sources: vec![
+                source("scan", "sensor_msgs/msg/LaserScan", true),
+                source("odom", "nav_msgs/msg/Odometry", false),
+            ],
+            labels: vec!["go".into(), "stop".into()],
+            trigger: "scan".into(),
+        }
+    }
+
+    fn values(overrides: &[&str]) -> Values {
+        overrides
+            .iter()
+            .map(|text| parse_override(text).unwrap())
+            .collect()
+    }
+
+    fn faults(overrides: &[&str]) -> Vec<String> {
+        Params::read(&values(overrides), &bundle()).unwrap_err().0
+    }
+
+    #[test]
+    fn nothing_said_is_the_bundle_with_the_tables_defaults() {
+        let params = Params::read(&Values::new(), &bundle()).unwrap();
+        assert_eq!(params.deadline, 20 * MS);
+        assert_eq!(params.sources.len(), 2);
+        assert_eq!(params.sources[0].topic, "/scan");
+        assert_eq!(params.gate, None);
+    }
+
+    #[test]
+    fn all_faults_come_at_once_each_with_its_name() {
+        let faults = faults(&[
+            "deadline_ms:=fast",
+            "policy:=quickest",
+            "scan.topik:=/s",
+            "engines:=[cuda]",
+            "trigger:=imu",
+        ]);
+        assert_eq!(faults.len(), 5, "{faults:#?}");
+        for (name, mut at) in [
+            ("deadline_ms is \"fast\"; expected a number", 0..5),
+            ("one of fastest, best", 0..5),
+            ("scan.topik is unknown; did you mean scan.topic?", 0..5),
+            ("engines names cuda", 0..5),
+            ("trigger imu", 0..5),
+        ] {
+            assert!(at.any(|i| faults[i].contains(name)), "{name}: {faults:#?}");
+        }
+    }
+
+    #[test]
+    fn ranges_hold_and_integers_are_numbers() {
+        assert!(faults(&["deadline_ms:=0.01"])[0].contains("0.1 to 10000"));
+        assert!(faults(&["deadline_ms:=.nan"])[0].contains("0.1 to 10000"));
+        assert!(faults(&["deadline_ms:=5", "publish_margin_ms:=5"])[0].contains("leaves nothing"));
+        let params = Params::read(&values(&["deadline_ms:=5"]), &bundle()).unwrap();
+        assert_eq!(params.deadline, 5 * MS);
+        assert!(params.publish_margin < MS, "scaled to a short deadline");
+    }
+
+    #[test]
+    fn a_gate_must_say_what_every_label_lets_through() {
+        let on = "act.velocity_gate.enabled:=true";
+        let faults = faults(&[on, "act.velocity_gate.linear.go:=1.0"]);
+        assert!(faults[0].contains("linear.stop is missing"), "{faults:#?}");
+        let all = values(&[
+            on,
+            "act.velocity_gate.linear.go:=1.0",
+            "act.velocity_gate.linear.stop:=0.0",
+            "act.velocity_gate.angular.stop:=1.0",
+        ]);
+        let gate = Params::read(&all, &bundle()).unwrap().gate.unwrap();
+        assert_eq!(gate.limits.factors[1].linear, 0.0);
+        assert_eq!(gate.limits.factors[1].angular, 1.0);
+        assert_eq!(gate.limits.factors[0].angular, 1.0, "as linear");
+    }
+
+    #[test]
+    fn a_needed_source_cannot_be_left_out_by_accident() {
+        assert!(faults(&["sources:=[odom]"])[0].contains("leaves out scan"));
+        let only = Params::read(&values(&["sources:=[scan]"]), &bundle()).unwrap();
+        assert_eq!(only.sources.len(), 1);
+        assert!(faults(&["sources:=[scan, lidar]"])[0].contains("lidar"));
+    }
+}

@@ -1,0 +1,169 @@
+//! Takes typed values out of [`Values`], collecting every fault on the way.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::table::{Kind, Parameter, TABLE};
+use super::value::{Value, Values};
+
+/// Every fault found in the parameters, one sentence each.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} in the parameters:\n  - {}", count(.0.len()), .0.join("\n  - "))]
+pub struct ParamFaults(pub Vec<String>);
+
+fn count(faults: usize) -> String {
+    match faults {
+        1 => String::from("1 fault"),
+        n => format!("{n} faults"),
+    }
+}
+
+pub(super) struct Reader<'a> {
+    values: &'a Values,
+    asked: BTreeSet<String>,
+    faults: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(values: &'a Values) -> Self {
+        Reader {
+            values,
+            asked: BTreeSet::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    pub fn fault(&mut self, fault: String) {
+        self.faults.push(fault);
+    }
+
+    /// Refuses what nobody asked for, then gives `good` if there was no fault at all.
+    pub fn finish<T>(mut self, good: Option<T>) -> Result<T, ParamFaults> {
+        for name in self.values.keys() {
+            if !self.asked.contains(name) && !is_ros_own(name) {
+                let hint = nearest(name, &self.asked)
+                    .map(|known| format!("; did you mean {known}?"))
+                    .unwrap_or_else(|| String::from("; remove it"));
+                self.faults.push(format!("{name} is unknown{hint}"));
+            }
+        }
+        match good {
+            Some(good) if self.faults.is_empty() => Ok(good),
+            _ => Err(ParamFaults(self.faults)),
+        }
+    }
+
+
+    pub fn boolean(&mut self, row: &str, name: &str) -> Option<bool> {
+        match self.take(row, name)? {
+            Value::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub fn double(&mut self, row: &str, name: &str) -> Option<f64> {
+        match self.take(row, name)? {
+            Value::Double(value) => Some(value),
+            Value::Integer(value) => Some(value as f64),
+            _ => None,
+        }
+    }
+
+    pub fn word(&mut self, row: &str, name: &str) -> Option<String> {
+        match self.take(row, name)? {
+            Value::String(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub fn words(&mut self, row: &str, name: &str) -> Option<Vec<String>> {
+        match self.take(row, name)? {
+            Value::Strings(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    pub fn millis(&mut self, row: &str, name: &str, default: Duration) -> Duration {
+        self.double(row, name)
+            .map_or(default, |ms| Duration::from_secs_f64(ms / 1e3))
+    }
+
+    /// The value if it is there and as the table's row wants it; else a fault is noted.
+    fn take(&mut self, row: &str, name: &str) -> Option<Value> {
+        self.asked.insert(name.to_owned());
+        let value = self.values.get(name)?;
+        let parameter = TABLE.iter().find(|parameter| parameter.name == row)?;
+        match check(parameter, value) {
+            Ok(()) => Some(value.clone()),
+            Err(wanted) => {
+                self.faults
+                    .push(format!("{name} is {value}; expected {wanted}"));
+                None
+            }
+        }
+    }
+}
+
+fn check(parameter: &Parameter, value: &Value) -> Result<(), String> {
+    match (parameter.kind, value) {
+        (Kind::Bool, Value::Bool(_)) | (Kind::Words, Value::Strings(_)) => Ok(()),
+        (Kind::Bool, _) => Err(String::from("true or false")),
+        (Kind::Words, _) => Err(String::from("a list of strings, such as [scan, odom]")),
+        (Kind::Word(allowed), Value::String(word)) => {
+            match allowed.is_empty() || allowed.contains(&word.as_str()) {
+                true => Ok(()),
+                false => Err(format!("one of {}", allowed.join(", "))),
+            }
+        }
+        (Kind::Word(_), _) => Err(String::from("a string")),
+        (
+            Kind::Double {
+                least_milli,
+                most_milli,
+            },
+            value,
+        ) => {
+            let (least, most) = (least_milli as f64 / 1e3, most_milli as f64 / 1e3);
+            let number = match value {
+                Value::Double(number) => *number,
+                Value::Integer(number) => *number as f64,
+                _ => f64::NAN,
+            };
+            match (least..=most).contains(&number) {
+                true => Ok(()),
+                false => Err(format!("a number from {least} to {most}")),
+            }
+        }
+    }
+}
+
+/// Names a launch file or ROS itself may set on any node.
+fn is_ros_own(name: &str) -> bool {
+    name.starts_with("qos_overrides.") || name == "start_type_description_service"
+}
+
+fn nearest<'n>(name: &str, known: &'n BTreeSet<String>) -> Option<&'n String> {
+    known
+        .iter()
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(far, _)| *far <= 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's edit distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let next = (diagonal + usize::from(x != y))
+                .min(row[j] + 1)
+                .min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], next);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,316 @@
+//! One recording through the rooms.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::bag::{Bag, End};
+use super::writer::{McapWriter, message_definition};
+use super::{ReplayError, ReplayOptions};
+use crate::act::wire::encode_decision;
+use crate::configure::Configuration;
+use crate::ingest::Ingest;
+use crate::learn::{BaselineTallies, Tally as ScoreTally, Task, Truth};
+use crate::params::SourceParams;
+use crate::reason::logical::{Logical, LogicalClock, Machine};
+use crate::reason::{Decision, Publish, Tally};
+use crate::sense::SourceId;
+use crate::time::{Clock, Mono, Stamp};
+
+const DECISION: &str = "edge_reasoner/msg/Decision";
+const TOPIC: &str = "/edge_reasoner/decision";
+
+/// What one recording gave.
+pub struct Replayed {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Robot its scores count for.
+    pub robot: String,
+    /// The counters.
+    pub tally: Tally,
+    /// Of every decision.
+    pub points: Vec<Point>,
+    /// Seconds from its first to its last message.
+    pub seconds: f64,
+    /// Messages the window had no use for, and the first such fault.
+    pub refused: (u64, Option<String>),
+    /// Where it is cut.
+    pub cut: Option<String>,
+    /// Against the truth, where there is one.
+    pub scored: Option<(ScoreTally, BaselineTallies)>,
+}
+
+/// One decision, for quantiles and the picture.
+#[derive(Clone, Copy)]
+pub struct Point {
+    /// Seconds since the first message.
+    pub at: f64,
+    /// Arrival to publication.
+    pub latency: Duration,
+    /// Label index.
+    pub label: u8,
+    /// Exit, 0: none.
+    pub exit: u8,
+}
+
+struct Recorded {
+    costs: Vec<Duration>,
+}
+
+impl Machine for Recorded {
+    fn stage_cost(&mut self, _: usize, stage: usize) -> Option<Duration> {
+        Some(self.costs.get(stage).copied().unwrap_or_default())
+    }
+}
+
+/// Keeps decisions with the moment they left, until they are written.
+struct Outbox {
+    clock: Arc<LogicalClock>,
+    decisions: Mutex<Vec<(Mono, Decision)>>,
+}
+
+impl Publish for Outbox {
+    fn publish(&self, decision: &Decision) {
+        if let Ok(mut decisions) = self.decisions.lock() {
+            decisions.push((self.clock.now(), decision.clone()));
+        }
+    }
+}
+
+impl Outbox {
+    fn take(&self) -> Vec<(Mono, Decision)> {
+        self.decisions
+            .lock()
+            .map(|mut decisions| std::mem::take(&mut *decisions))
+            .unwrap_or_default()
+    }
+}
+
+/// Replays one recording and writes its decisions to `NAME.mcap` in the output folder.
+pub fn replay_one(
+    path: &Path,
+    name: &Arc<str>,
+    robot: String,
+    configuration: &Configuration,
+    task: Option<&Task>,
+    options: &ReplayOptions,
+) -> Result<Replayed, ReplayError> {
+    let bag = Bag::open(path)?;
+    let mut ingest = configuration.ingest()?;
+    let sources = usable(&bag, name, configuration, &ingest)?;
+    let truth = match task {
+        Some(task) => read_truth(&bag, task, configuration),
+        None => None,
+    };
+
+    let clock = Arc::new(LogicalClock::default());
+    let outbox = Arc::new(Outbox {
+        clock: Arc::clone(&clock),
+        decisions: Mutex::new(Vec::new()),
+    });
+    let desk = configuration.desk(Arc::clone(&clock) as _, Arc::clone(&outbox) as _);
+    let costs = configuration.bundle.manifest.stage_cost_us.iter();
+    let costs: Vec<Duration> = costs
+        .map(|us| Duration::from_secs_f64(us * 1e-6 * options.slowdown))
+        .collect();
+    let reasoners = configuration.reasoners_at(&desk, &costs)?;
+    let mut logical = Logical::new(clock, desk, reasoners, Recorded { costs });
+
+    let mut writer = McapWriter::create(&options.out.join(format!("{name}.mcap")))?;
+    let definition = message_definition(DECISION).unwrap_or_default();
+    let topic = writer.add_topic(TOPIC, DECISION, definition, None)?;
+    let words = configuration.vocabulary();
+    let mut bytes = Vec::new();
+
+    let mut record = Record::new(truth, task);
+    let topics: Vec<&str> = sources.iter().map(|(_, s)| s.topic.as_str()).collect();
+    let mut messages = bag.read(&topics)?;
+    let mut refused = (0, None);
+    let mut span: Option<(Stamp, Stamp)> = None;
+    let mut write = |record: &mut Record, first: Stamp| {
+        for (when, decision) in outbox.take() {
+            let log_time = first + when.since(START);
+            encode_decision(&decision, &words, &mut bytes);
+            writer.write(topic, log_time, &bytes)?;
+            record.decided(&decision);
+        }
+        Ok::<(), ReplayError>(())
+    };
+    for message in &mut messages {
+        let message = message?;
+        let (first, _) = *span.get_or_insert((message.log_time, message.log_time));
+        span = Some((first, message.log_time));
+        let source = sources[message.topic].0;
+        let arrival = record.arrival(START + message.log_time.since(first), source, &ingest);
+        logical.advance_to(arrival);
+        let (request, taken) = ingest.message(
+            logical.desk(),
+            source,
+            &message.data,
+            arrival,
+            message.log_time,
+        );
+        if let Err(fault) = taken {
+            refused.0 += 1;
+            refused.1.get_or_insert_with(|| fault.to_string());
+        }
+        if let Some(request) = request {
+            logical.offer(request);
+        }
+        write(&mut record, first)?;
+    }
+    logical.drain();
+    if let Some((first, _)) = span {
+        write(&mut record, first)?;
+    }
+    writer.finish()?;
+    let cut = match messages.end() {
+        End::Whole => None,
+        End::Cut { at, why } => Some(match at {
+            Some(at) => format!("{name}: used up to {at} s; {why}"),
+            None => format!("{name}: nothing could be used; {why}"),
+        }),
+    };
+    Ok(Replayed {
+        name: Arc::clone(name),
+        robot,
+        tally: logical.desk().counts().tally(),
+        points: record.points,
+        seconds: span.map_or(0.0, |(first, last)| last.since(first).as_secs_f64()),
+        refused,
+        cut,
+        scored: record.scored,
+    })
+}
+
+/// Logical time of a recording's first message.
+const START: Mono = Mono(1_000_000_000);
+
+/// What is kept of the decisions.
+struct Record {
+    /// Arrivals of the trigger, in order: the place in the list is the number of the scan.
+    arrivals: Vec<Mono>,
+    last: Mono,
+    points: Vec<Point>,
+    truth: Option<Truth>,
+    scored: Option<(ScoreTally, BaselineTallies)>,
+}
+
+impl Record {
+    fn new(truth: Option<Truth>, task: Option<&Task>) -> Record {
+        let labels = task.map_or(0, |task| task.labels.len());
+        let scored = truth.as_ref().map(|truth| {
+            let mut baselines = BaselineTallies::new(labels);
+            truth.scans.iter().for_each(|scan| baselines.add(scan));
+            (ScoreTally::new(labels), baselines)
+        });
+        Record {
+            arrivals: Vec::new(),
+            last: Mono(0),
+            points: Vec::new(),
+            truth,
+            scored,
+        }
+    }
+
+    /// Arrivals are kept apart, so that each names one message.
+    fn arrival(&mut self, at: Mono, source: SourceId, ingest: &Ingest) -> Mono {
+        self.last = at.max(self.last + Duration::from_nanos(1));
+        if source == ingest.trigger() {
+            self.arrivals.push(self.last);
+        }
+        self.last
+    }
+
+    fn decided(&mut self, decision: &Decision) {
+        let arrival = decision.trigger.arrival;
+        self.points.push(Point {
+            at: arrival.since(START).as_secs_f64(),
+            latency: decision.latency,
+            label: decision.label,
+            exit: decision.exit,
+        });
+        let scan = self.arrivals.binary_search(&arrival).ok();
+        let truth = self.truth.as_ref();
+        if let (Some(scan), Some(truth), Some((scores, _))) = (scan, truth, &mut self.scored)
+            && let Some(known) = truth.scans.get(scan)
+            && let Some(label) = known.label
+        {
+            scores.add(label, known.now, usize::from(decision.label));
+        }
+    }
+}
+
+/// The configured sources this recording has, with their numbers; a required one that is missing
+/// or of another type is an error.
+fn usable<'c>(
+    bag: &Bag,
+    name: &str,
+    configuration: &'c Configuration,
+    ingest: &Ingest,
+) -> Result<Vec<(SourceId, &'c SourceParams)>, ReplayError> {
+    let mut usable = Vec::new();
+    for source in &configuration.params.sources {
+        let Some(id) = ingest.source(&source.name) else {
+            continue;
+        };
+        let recorded = bag.topics().iter().find(|topic| topic.name == source.topic);
+        let what = match recorded {
+            Some(topic) if topic.type_name == source.message => {
+                usable.push((id, source));
+                continue;
+            }
+            Some(topic) => format!(
+                "{} is recorded as {}, but source {} reads {}; set {}.topic or {}.type",
+                topic.name, topic.type_name, source.name, source.message, source.name, source.name
+            ),
+            None => format!(
+                "there is no topic {} for source {}; set {}.topic to one of: {}",
+                source.topic,
+                source.name,
+                source.name,
+                of_type(bag, &source.message)
+            ),
+        };
+        if source.required || source.name == configuration.params.trigger {
+            return Err(ReplayError::Topic {
+                recording: name.to_owned(),
+                what,
+            });
+        }
+        tracing::info!("{name}: {what}; going on without {}", source.name);
+    }
+    Ok(usable)
+}
+
+fn of_type(bag: &Bag, message: &str) -> String {
+    let of_type = bag.topics().iter().filter(|topic| topic.type_name == message);
+    let names: Vec<&str> = of_type.map(|topic| topic.name.as_str()).collect();
+    match names.is_empty() {
+        true => format!("(none of type {message})"),
+        false => names.join(", "),
+    }
+}
+
+/// None where the truth cannot be computed from this recording; its decisions stand all the same.
+fn read_truth(bag: &Bag, task: &Task, configuration: &Configuration) -> Option<Truth> {
+    if task.labels != configuration.bundle.manifest.labels {
+        tracing::warn!("{}: no scores: the task's labels are not the model's", bag.name());
+        return None;
+    }
+    let sources = &configuration.params.sources;
+    let topics: BTreeMap<String, String> = sources
+        .iter()
+        .map(|source| (source.name.clone(), source.topic.clone()))
+        .collect();
+    let trigger = sources.iter().find(|s| s.name == configuration.params.trigger);
+    let yaw = trigger.map_or(0.0, |source| source.yaw);
+    match Truth::read(bag, task, &topics, yaw) {
+        Ok(truth) => Some(truth),
+        Err(error) => {
+            tracing::warn!("{}: no scores: {error}", bag.name());
+            None
+        }
+    }
+}

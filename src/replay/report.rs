@@ -1,0 +1,270 @@
+//! What a replay found, for machines and for people.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::one::Replayed;
+use super::{ReplayError, ReplayOptions};
+use crate::configure::Configuration;
+use crate::learn::{BaselineTallies, Scores, Tally as ScoreTally, Task};
+use crate::reason::{Reason, Source};
+
+/// `report.json` of a replay.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Id of the bundle.
+    pub model: String,
+    /// Task of the bundle.
+    pub task: String,
+    /// Names of the recordings; the decisions of each are in a `.mcap` of its name.
+    pub recordings: Vec<String>,
+    /// Recordings that could not be used, and why.
+    pub failed: Vec<String>,
+    /// Recordings used up to where they are cut, and where that is.
+    pub cut: Vec<String>,
+    /// Seconds recorded.
+    pub seconds: f64,
+    /// Arrivals on the trigger topic.
+    pub received: u64,
+    /// Triggers accepted, each answered by one decision.
+    pub cycles: u64,
+    /// Triggers replaced by newer ones before they were taken.
+    pub superseded: u64,
+    /// Decisions after their deadline.
+    pub late: u64,
+    /// Messages that could not be used.
+    pub refused_messages: u64,
+    /// The first fault of a message, per recording that had any.
+    pub faults: BTreeMap<String, String>,
+    /// Decisions by what stands behind them.
+    pub by_source: BTreeMap<String, u64>,
+    /// Decisions by why they are not the model's.
+    pub by_reason: BTreeMap<String, u64>,
+    /// Decisions by the exit they were read from.
+    pub by_exit: BTreeMap<String, u64>,
+    /// Arrival to publication, in logical time.
+    pub latency_us: Latency,
+    /// What was promised.
+    pub deadline_ms: f64,
+    /// Stage costs were multiplied by this.
+    pub slowdown: f64,
+    /// Of the decisions, where the truth is known.
+    pub scores: ScoresByRobot,
+    /// Of the baselines, on the same recordings.
+    pub baselines: BTreeMap<String, ScoresByRobot>,
+    /// How long the replay took; not part of what is compared between runs.
+    #[serde(skip)]
+    pub took: Duration,
+}
+
+/// Quantiles in microseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Latency {
+    /// Median.
+    pub p50: f64,
+    /// 99 of 100 are at most this.
+    pub p99: f64,
+    /// 999 of 1000 are at most this.
+    pub p999: f64,
+    /// The greatest.
+    pub max: f64,
+}
+
+/// Scores by robot.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ScoresByRobot {
+    /// Name to scores.
+    pub per_robot: BTreeMap<String, Scores>,
+}
+
+impl Report {
+    pub(super) fn new(
+        configuration: &Configuration,
+        task: Option<&Task>,
+        options: &ReplayOptions,
+        replayed: &[Replayed],
+        failed: Vec<String>,
+        began: Instant,
+    ) -> Report {
+        let sum = |of: fn(&Replayed) -> u64| replayed.iter().map(of).sum::<u64>();
+        let (scores, baselines) = scores(task.map_or(0, |task| task.labels.len()), replayed);
+        let manifest = &configuration.bundle.manifest;
+        let count = |entries: Vec<(String, u64)>| {
+            entries.into_iter().filter(|(_, count)| *count > 0).collect()
+        };
+        let by_source = Source::ALL.map(|source| {
+            let of = replayed.iter().map(|one| one.tally.of_source(source));
+            (source.name().to_owned(), of.sum())
+        });
+        let by_reason = Reason::ALL.map(|reason| {
+            let of = replayed.iter().map(|one| one.tally.of_reason(reason));
+            (reason.name().to_owned(), of.sum())
+        });
+        let by_exit = (0..manifest.exits.len()).map(|exit| {
+            let of = replayed.iter().map(|one| one.tally.per_exit[exit]);
+            ((exit + 1).to_string(), of.sum())
+        });
+        Report {
+            model: configuration.bundle.id().to_owned(),
+            task: manifest.task.clone(),
+            recordings: replayed.iter().map(|one| one.name.to_string()).collect(),
+            failed,
+            cut: replayed.iter().filter_map(|one| one.cut.clone()).collect(),
+            seconds: replayed.iter().map(|one| one.seconds).sum(),
+            received: sum(|one| one.tally.received),
+            cycles: sum(|one| one.tally.accepted),
+            superseded: sum(|one| one.tally.superseded),
+            late: sum(|one| one.tally.late),
+            refused_messages: sum(|one| one.refused.0),
+            faults: replayed
+                .iter()
+                .filter_map(|one| Some((one.name.to_string(), one.refused.1.clone()?)))
+                .collect(),
+            by_source: count(by_source.into()),
+            by_reason: count(by_reason.into()),
+            by_exit: by_exit.collect(),
+            latency_us: Latency::of(replayed),
+            deadline_ms: configuration.params.deadline.as_secs_f64() * 1e3,
+            slowdown: options.slowdown,
+            scores,
+            baselines,
+            took: began.elapsed(),
+        }
+    }
+
+    pub(super) fn write(&self, file: &Path) -> Result<(), ReplayError> {
+        let failed = |cause: String| ReplayError::Output {
+            file: file.to_path_buf(),
+            cause,
+        };
+        let json = serde_json::to_string_pretty(self).map_err(|cause| failed(cause.to_string()))?;
+        std::fs::write(file, json + "\n").map_err(|cause| failed(cause.to_string()))
+    }
+}
+
+impl Latency {
+    fn of(replayed: &[Replayed]) -> Latency {
+        let points = replayed.iter().flat_map(|one| &one.points);
+        let mut micros: Vec<f64> = points.map(|p| p.latency.as_secs_f64() * 1e6).collect();
+        micros.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let index = (micros.len() as f64 * share).ceil() as usize;
+            micros.get(index.saturating_sub(1)).copied().unwrap_or(0.0)
+        };
+        Latency {
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: at(1.0),
+        }
+    }
+}
+
+fn scores(
+    labels: usize,
+    replayed: &[Replayed],
+) -> (ScoresByRobot, BTreeMap<String, ScoresByRobot>) {
+    let mut robots: BTreeMap<&str, (ScoreTally, BaselineTallies)> = BTreeMap::new();
+    for one in replayed {
+        if let Some((scores, baselines)) = &one.scored {
+            let robot = robots.entry(&one.robot);
+            let sum = robot
+                .or_insert_with(|| (ScoreTally::new(labels), BaselineTallies::new(labels)));
+            sum.0.merge(scores);
+            sum.1.merge(baselines);
+        }
+    }
+    let mut scores = ScoresByRobot::default();
+    let mut baselines: BTreeMap<String, ScoresByRobot> = BTreeMap::new();
+    for (robot, (ours, theirs)) in robots {
+        scores.per_robot.insert(robot.to_owned(), ours.scores());
+        let theirs = theirs.scores();
+        for (name, scores) in [
+            ("majority", theirs.majority),
+            ("persistence", theirs.persistence),
+            ("kinematic", theirs.kinematic),
+        ] {
+            let by_robot = baselines.entry(name.to_owned()).or_default();
+            by_robot.per_robot.insert(robot.to_owned(), scores);
+        }
+    }
+    (scores, baselines)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let took = self.took.as_secs_f64().max(1e-9);
+        writeln!(
+            f,
+            "{}: {} recordings, {:.0} s, replayed in {:.2} s ({:.0} times real time)",
+            self.model,
+            self.recordings.len(),
+            self.seconds,
+            took,
+            self.seconds / took
+        )?;
+        writeln!(
+            f,
+            "{} triggers: {} decided, {} superseded, {} late at {} ms",
+            self.received, self.cycles, self.superseded, self.late, self.deadline_ms
+        )?;
+        let list = |counts: &BTreeMap<String, u64>| {
+            let words = counts.iter().map(|(name, count)| format!("{name} {count}"));
+            words.collect::<Vec<_>>().join(", ")
+        };
+        writeln!(f, "source: {}", list(&self.by_source))?;
+        writeln!(f, "reason: {}", list(&self.by_reason))?;
+        writeln!(f, "exit:   {}", list(&self.by_exit))?;
+        let Latency { p50, p99, max, .. } = self.latency_us;
+        writeln!(f, "latency (logical): p50 {p50:.0} µs, p99 {p99:.0} µs, max {max:.0} µs")?;
+        if self.refused_messages > 0 {
+            writeln!(f, "{} messages could not be used:", self.refused_messages)?;
+            for (recording, fault) in &self.faults {
+                writeln!(f, "  {recording}: first {fault}")?;
+            }
+        }
+        for line in self.cut.iter().chain(&self.failed) {
+            writeln!(f, "! {line}")?;
+        }
+        self.write_scores(f)
+    }
+}
+
+impl Report {
+    fn write_scores(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.scores.per_robot.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "\n{:<14} {:<12} {:>6} {:>9} {:>9} {:>13} {:>12}",
+            "robot", "", "n", "bal. acc.", "accuracy", "onset recall", "false alarms"
+        )?;
+        for (robot, scores) in &self.scores.per_robot {
+            line(f, robot, "model", scores)?;
+            for (name, baseline) in &self.baselines {
+                if let Some(scores) = baseline.per_robot.get(robot) {
+                    line(f, "", name, scores)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, robot: &str, name: &str, scores: &Scores) -> fmt::Result {
+    let share = |share: Option<f64>| share.map_or(String::from("-"), |share| format!("{share:.3}"));
+    writeln!(
+        f,
+        "{robot:<14} {name:<12} {:>6} {:>9} {:>9} {:>13} {:>12}",
+        scores.n,
+        share(scores.balanced_accuracy),
+        share(scores.accuracy),
+        share(scores.onset_recall),
+        share(scores.false_alarm)
+    )
+}

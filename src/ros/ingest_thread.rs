@@ -1,0 +1,211 @@
+//! Spins r2r, polls its streams at once, fills the window, offers triggers.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Context as Poller;
+use std::time::Duration;
+
+use crossbeam::queue::ArrayQueue;
+use futures::Stream;
+use futures::task::noop_waker;
+use r2r::{Clock as RosClock, Node, QosProfile};
+
+use super::outlet::Outlet;
+use super::{RunError, ros};
+use crate::act::Velocity;
+use crate::configure::Configuration;
+use crate::ingest::{Ingest, IngestFault};
+use crate::reason::live::Live;
+use crate::sense::{Message, MessageType, SourceId};
+use crate::time::{Clock, Mono, Stamp};
+
+/// Longest sleep in a spin: how soon a stop, a silence or an old command is noticed.
+const SPIN: Duration = Duration::from_millis(20);
+/// Faults kept for the log; more of them between two looks are only counted.
+const FAULTS: usize = 16;
+/// A spin hands over one message per subscription and r2r's channels hold ten.
+const DEPTH: usize = 10;
+
+type Bytes = Pin<Box<dyn Stream<Item = Vec<u8>> + Send>>;
+
+/// What the cold side may look at.
+pub struct Seen {
+    /// Faults not logged yet.
+    pub faults: ArrayQueue<IngestFault>,
+    /// All faults.
+    pub refused_messages: AtomicU64,
+    /// Per source: arrival of the newest message on the monotonic clock, in ms; -1: never.
+    pub newest_ms: Vec<AtomicI64>,
+    /// Names of the sources.
+    pub names: Vec<String>,
+}
+
+/// The live door's thread of control; runs on the thread that calls [`IngestThread::run`].
+pub struct IngestThread {
+    ingest: Ingest,
+    live: Arc<Live>,
+    outlet: Arc<Outlet>,
+    clock: Arc<dyn Clock>,
+    ros_clock: Arc<Mutex<RosClock>>,
+    sim_time: bool,
+    streams: Vec<(SourceId, usize, Bytes)>,
+    commands: Option<Bytes>,
+    seen: Arc<Seen>,
+}
+
+impl IngestThread {
+    /// Subscribes to the sources and, when the gate is on, to its commands.
+    pub fn new(
+        node: &mut Node,
+        configuration: &Configuration,
+        live: Arc<Live>,
+        outlet: Arc<Outlet>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<IngestThread, RunError> {
+        let ingest = configuration.ingest()?;
+        let mut streams = Vec::new();
+        let mut names = Vec::new();
+        for source in &configuration.params.sources {
+            let Some(id) = ingest.source(&source.name) else {
+                continue;
+            };
+            let qos = match source.reliable {
+                true => QosProfile::default().keep_last(DEPTH),
+                false => QosProfile::sensor_data().keep_last(DEPTH),
+            };
+            let stream = ros(
+                format!("subscribing to {} ({})", source.topic, source.message),
+                node.subscribe_raw(&source.topic, &source.message, qos),
+            )?;
+            streams.push((id, names.len(), Box::pin(stream) as Bytes));
+            names.push(source.name.clone());
+        }
+        let commands = match &configuration.params.gate {
+            Some(gate) => Some(Box::pin(ros(
+                format!("subscribing to {}", gate.input),
+                node.subscribe_raw(
+                    &gate.input,
+                    MessageType::Twist.ros_name(),
+                    QosProfile::sensor_data().keep_last(1),
+                ),
+            )?) as Bytes),
+            None => None,
+        };
+        let sim_time = node
+            .params
+            .lock()
+            .is_ok_and(|p| p.get("use_sim_time").is_some_and(is_true));
+        Ok(IngestThread {
+            ingest,
+            live,
+            outlet,
+            clock,
+            ros_clock: node.get_ros_clock(),
+            sim_time,
+            streams,
+            commands,
+            seen: Arc::new(Seen {
+                faults: ArrayQueue::new(FAULTS),
+                refused_messages: AtomicU64::new(0),
+                newest_ms: names.iter().map(|_| AtomicI64::new(-1)).collect(),
+                names,
+            }),
+        })
+    }
+
+    /// What the cold side may look at.
+    pub fn shared(&self) -> Arc<Seen> {
+        Arc::clone(&self.seen)
+    }
+
+    /// Says where time comes from.
+    pub fn announce_clock(&self) {
+        if self.sim_time {
+            tracing::info!("ages of inputs are measured on /clock; deadlines are not");
+        }
+    }
+
+    /// Until `stop`.
+    pub fn run(mut self, node: &mut Node, stop: &AtomicBool) {
+        let started = self.clock.now();
+        while !stop.load(Ordering::Acquire) {
+            node.spin_once(SPIN);
+            let now = self.clock.now();
+            let now_ros = self.now_ros();
+            self.take_messages(now, now_ros);
+            self.take_commands();
+            let desk = self.live.desk();
+            if let Some(request) = self.ingest.silence(desk, started, now, now_ros) {
+                self.live.offer(request);
+            }
+            self.outlet.tick();
+        }
+    }
+
+    fn take_messages(&mut self, now: Mono, now_ros: Stamp) {
+        let waker = noop_waker();
+        let mut poller = Poller::from_waker(&waker);
+        // Sources that fill the window before the one that asks.
+        let trigger = self.ingest.trigger();
+        for triggers in [false, true] {
+            for index in 0..self.streams.len() {
+                let (source, number, _) = self.streams[index];
+                if (source == trigger) != triggers {
+                    continue;
+                }
+                while let std::task::Poll::Ready(Some(bytes)) =
+                    self.streams[index].2.as_mut().poll_next(&mut poller)
+                {
+                    self.seen.newest_ms[number]
+                        .store((now.0 / 1_000_000) as i64, Ordering::Relaxed);
+                    self.take(source, &bytes, now, now_ros);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, source: SourceId, bytes: &[u8], now: Mono, now_ros: Stamp) {
+        let desk = self.live.desk();
+        let (request, taken) = self.ingest.message(desk, source, bytes, now, now_ros);
+        if let Some(request) = request {
+            self.live.offer(request);
+        }
+        if let Err(fault) = taken {
+            self.seen.refused_messages.fetch_add(1, Ordering::Relaxed);
+            let _ = self.seen.faults.push(fault);
+        }
+    }
+
+    fn take_commands(&mut self) {
+        let Some(commands) = self.commands.as_mut() else {
+            return;
+        };
+        let waker = noop_waker();
+        let mut poller = Poller::from_waker(&waker);
+        while let std::task::Poll::Ready(Some(bytes)) = commands.as_mut().poll_next(&mut poller) {
+            // A command that cannot be read is one the robot must not follow.
+            let velocity = match Message::decode(MessageType::Twist, &bytes) {
+                Ok(Message::Twist(twist)) => Velocity {
+                    linear: [twist.linear.x, twist.linear.y, twist.linear.z],
+                    angular: [twist.angular.x, twist.angular.y, twist.angular.z],
+                },
+                _ => Velocity::ZERO,
+            };
+            self.outlet.command(velocity);
+        }
+    }
+
+    fn now_ros(&self) -> Stamp {
+        let mut clock = match self.ros_clock.lock() {
+            Ok(clock) => clock,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        let since_epoch = clock.get_now().unwrap_or_default();
+        Stamp(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
+    }
+}
+
+fn is_true(parameter: &r2r::Parameter) -> bool {
+    parameter.value == r2r::ParameterValue::Bool(true)
+}

@@ -1,0 +1,176 @@
+//! The live door: the only place that knows r2r.
+
+mod cold;
+mod ingest_thread;
+mod log;
+mod outlet;
+mod values;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use r2r::{Context, Node, QosProfile};
+
+use crate::configure::{Configuration, ConfigureError};
+use crate::reason::live::Live;
+use crate::time::{Clock, SystemClock};
+use cold::Cold;
+use ingest_thread::IngestThread;
+use outlet::Outlet;
+
+/// Why the node did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The parameters' file.
+    #[error(transparent)]
+    Values(#[from] crate::params::ValueError),
+    /// Parameters, bundle or engines.
+    #[error(transparent)]
+    Configure(#[from] ConfigureError),
+    /// ROS refused.
+    #[error("ROS: {doing} failed: {cause}")]
+    Ros {
+        /// What was tried.
+        doing: String,
+        /// What r2r said.
+        cause: String,
+    },
+    /// The system refused.
+    #[error("{doing}: {cause}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}
+
+fn ros<T, E: std::fmt::Display>(
+    doing: impl Into<String>,
+    result: Result<T, E>,
+) -> Result<T, RunError> {
+    result.map_err(|cause| RunError::Ros {
+        doing: doing.into(),
+        cause: cause.to_string(),
+    })
+}
+
+/// Runs the node until SIGINT or SIGTERM. ROS arguments are read from the process's own.
+pub fn run() -> Result<(), RunError> {
+    let began = Instant::now();
+    values::check_files(std::env::args())?;
+    let context = ros(
+        "initialisation (see the line above; is an argument behind --ros-args wrong?)",
+        create_context(),
+    )?;
+    let mut node = ros(
+        "creating the node",
+        Node::create(context, "edge_reasoner", ""),
+    )?;
+    log::start(&mut node)?;
+    match serve(&mut node, began) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            tracing::error!("{error}");
+            Err(error)
+        }
+    }
+}
+
+/// r2r panics where rcl refuses its arguments.
+fn create_context() -> Result<Context, String> {
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let created = std::panic::catch_unwind(Context::create);
+    std::panic::set_hook(quiet);
+    match created {
+        Ok(Ok(context)) => Ok(context),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(panic) => Err(panic
+            .downcast_ref::<String>()
+            .cloned()
+            .unwrap_or_else(|| String::from("rcl refused its arguments"))),
+    }
+}
+
+fn serve(node: &mut Node, began: Instant) -> Result<(), RunError> {
+    let values = values::of_node(node);
+    let configuration = Configuration::read(&values)?;
+    if values.get("use_sim_time") == Some(&crate::params::Value::Bool(true)) {
+        let source = node.get_time_source();
+        ros("listening to /clock", source.enable_sim_time(node))?;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    // Signals first: a node that is told to end while it starts shall end.
+    let cold = Cold::start(Arc::clone(&stop))?;
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let outlet = Arc::new(Outlet::new(node, &configuration, Arc::clone(&clock))?);
+    let desk = configuration.desk(Arc::clone(&clock), Arc::clone(&outlet) as _);
+    let reasoners = configuration.reasoners(&desk)?;
+    outlet.warm_up();
+    let live = Live::start(Arc::clone(&desk), reasoners, |_| {});
+    let live = Arc::new(live.map_err(|cause| RunError::System {
+        doing: "starting the reasoner and guard threads",
+        cause,
+    })?);
+    let ingest = IngestThread::new(
+        node,
+        &configuration,
+        Arc::clone(&live),
+        Arc::clone(&outlet),
+        clock,
+    )?;
+    let statistics = ros(
+        "publishing ~/statistics",
+        node.create_publisher_untyped(
+            "~/statistics",
+            "edge_reasoner/msg/Statistics",
+            QosProfile::default(),
+        ),
+    )?;
+    announce(&configuration, &ingest, began);
+    cold.publish_statistics(
+        statistics,
+        &configuration,
+        Arc::clone(&live),
+        ingest.shared(),
+        Arc::clone(&outlet),
+    );
+    // Returns when the stop is asked for.
+    ingest.run(node, &stop);
+    stop.store(true, Ordering::Release);
+    // Threads that publish end before the node they publish through.
+    outlet.close();
+    cold.finish();
+    drop(live);
+    Ok(())
+}
+
+fn announce(configuration: &Configuration, ingest: &IngestThread, began: Instant) {
+    let params = &configuration.params;
+    for source in &params.sources {
+        tracing::info!(
+            "{}: {} ({}){}",
+            source.name,
+            source.topic,
+            source.message,
+            match source.name == params.trigger {
+                true => ", triggers",
+                false => "",
+            }
+        );
+    }
+    if let Some(gate) = &params.gate {
+        tracing::info!("velocity gate: {} → {}", gate.input, gate.output);
+    }
+    tracing::info!(
+        "{} on {}, deadline {:?}, ready after {:.2} s",
+        configuration.bundle.id(),
+        params.engines.join(", then "),
+        params.deadline,
+        began.elapsed().as_secs_f64()
+    );
+    ingest.announce_clock();
+}

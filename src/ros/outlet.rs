@@ -1,0 +1,169 @@
+//! Publishers of the hot path: the decision, and the velocity gate behind it.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use r2r::{Node, PublisherUntyped, QosProfile};
+
+use super::{RunError, ros};
+use crate::act::wire::{encode, encode_decision};
+use crate::act::{Gate, Velocity, Vocabulary};
+use crate::configure::Configuration;
+use crate::reason::{Decision, Publish};
+use crate::time::Clock;
+
+/// Bytes a message of ours never exceeds, labels and frames of sane length provided.
+const ROOM: usize = 2048;
+
+thread_local! {
+    // Decisions leave from the reasoner's and the guard's threads; each keeps its own buffer.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(ROOM));
+}
+
+/// Where decisions and gated commands leave.
+pub struct Outlet {
+    // r2r's handle may move between threads but is not marked for being shared.
+    decisions: Shared,
+    words: Vocabulary,
+    gate: Option<GateOutlet>,
+    clock: Arc<dyn Clock>,
+    failed: AtomicU64,
+    closed: AtomicBool,
+}
+
+struct GateOutlet {
+    /// Held while publishing: a command let through before a stop must not leave after it.
+    gate: Mutex<Gate>,
+    commands: Shared,
+}
+
+struct Shared(PublisherUntyped);
+
+// SAFETY: `publish_raw` takes `&self`, upgrades a `Weak` (atomic) and calls
+// `rcl_publish_serialized_message`, which rcl documents as thread-safe for different messages on
+// one publisher; nothing else of the handle is used here. The live test publishes from the
+// reasoner and the guard at once.
+unsafe impl Sync for Shared {}
+
+impl Outlet {
+    /// Creates the publishers.
+    pub fn new(
+        node: &mut Node,
+        configuration: &Configuration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Outlet, RunError> {
+        let decisions = ros(
+            "publishing ~/decision",
+            node.create_publisher_untyped(
+                "~/decision",
+                "edge_reasoner/msg/Decision",
+                QosProfile::default().keep_last(10),
+            ),
+        )?;
+        let gate = match &configuration.params.gate {
+            Some(gate) => Some(GateOutlet {
+                gate: Mutex::new(Gate::new(gate.limits.clone())),
+                commands: Shared(ros(
+                    format!("publishing {}", gate.output),
+                    node.create_publisher_untyped(
+                        &gate.output,
+                        "geometry_msgs/msg/Twist",
+                        QosProfile::default().keep_last(1),
+                    ),
+                )?),
+            }),
+            None => None,
+        };
+        Ok(Outlet {
+            decisions: Shared(decisions),
+            words: configuration.vocabulary(),
+            gate,
+            clock,
+            failed: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Publishes that ROS refused.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Touches this thread's buffer, so that the first decision does not allocate it.
+    pub fn warm_up(&self) {
+        BUFFER.with_borrow_mut(|buffer| buffer.reserve(ROOM));
+    }
+
+    /// The robot stops and nothing is published any more.
+    pub fn close(&self) {
+        if let Some(outlet) = &self.gate {
+            let _gate = lock(&outlet.gate);
+            self.closed.store(true, Ordering::Release);
+            self.send_velocity(outlet, Velocity::ZERO);
+        }
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// A command came for the gate.
+    pub fn command(&self, command: Velocity) {
+        if let Some(outlet) = self.open_gate() {
+            let mut gate = lock(&outlet.gate);
+            let out = gate.on_command(self.clock.now(), command);
+            self.send_velocity(outlet, out);
+        }
+    }
+
+    /// Time passed.
+    pub fn tick(&self) {
+        if let Some(outlet) = self.open_gate() {
+            let mut gate = lock(&outlet.gate);
+            if let Some(out) = gate.tick(self.clock.now()) {
+                self.send_velocity(outlet, out);
+            }
+        }
+    }
+
+    fn open_gate(&self) -> Option<&GateOutlet> {
+        match self.closed.load(Ordering::Acquire) {
+            true => None,
+            false => self.gate.as_ref(),
+        }
+    }
+
+    fn send_velocity(&self, outlet: &GateOutlet, velocity: Velocity) {
+        BUFFER.with_borrow_mut(|buffer| {
+            encode(&velocity, buffer);
+            self.count(outlet.commands.0.publish_raw(buffer));
+        });
+    }
+
+    fn count(&self, sent: r2r::Result<()>) {
+        if sent.is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Publish for Outlet {
+    fn publish(&self, decision: &Decision) {
+        if self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        BUFFER.with_borrow_mut(|buffer| {
+            encode_decision(decision, &self.words, buffer);
+            self.count(self.decisions.0.publish_raw(buffer));
+        });
+        if let Some(outlet) = self.open_gate() {
+            let mut gate = lock(&outlet.gate);
+            if let Some(out) = gate.on_decision(self.clock.now(), decision.label) {
+                self.send_velocity(outlet, out);
+            }
+        }
+    }
+}
+
+fn lock(gate: &Mutex<Gate>) -> MutexGuard<'_, Gate> {
+    // The gate has no state a panic could leave half changed that it would not stop the robot for.
+    gate.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
