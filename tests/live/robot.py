@@ -1,0 +1,123 @@
+"""A robot for the live tests: publishes scans, odometry and commands, listens to the node."""
+
+import math
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import rclpy
+from edge_reasoner.msg import Decision, Statistics
+from geometry_msgs.msg import Twist
+from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import Log
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import LaserScan
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE = Path(
+    os.environ.get("EDGE_REASONER_NODE", ROOT / "install/edge_reasoner/lib/edge_reasoner/edge_reasoner")
+)
+
+
+class Node:
+    """The node under test, in a process of its own."""
+
+    def __init__(self, *parameters, params_file=None):
+        command = [str(NODE), "run", "--ros-args"]
+        if params_file:
+            command += ["--params-file", str(params_file)]
+        for parameter in ("model:=" + str(ROOT / "models/clearance"), *parameters):
+            command += ["-p", parameter]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+        )
+
+    def wait_ready(self, robot, timeout=10.0):
+        """Until its subscription to the scan is there."""
+        ready = lambda: robot.scans.get_subscription_count() > 0 and robot.node.count_publishers(  # noqa: E731
+            "/edge_reasoner/decision"
+        )
+        assert robot.spin_until(ready, timeout), self.output()
+
+    def end(self, how=signal.SIGINT, timeout=5.0):
+        """Tells it to end; returns its exit code, what it printed and how long it took."""
+        began = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        text, _ = self.process.communicate(timeout=timeout)
+        return self.process.returncode, text, time.monotonic() - began
+
+    def output(self):
+        self.process.kill()
+        return self.process.communicate()[0]
+
+
+class Robot:
+    """Publishers of the sensors, and everything the node said."""
+
+    def __init__(self):
+        self.node = rclpy.create_node("test_robot")
+        self.scans = self.node.create_publisher(LaserScan, "/scan", 10)
+        self.odometry = self.node.create_publisher(Odometry, "/odom", 10)
+        self.commands = self.node.create_publisher(Twist, "/cmd_vel_raw", 10)
+        self.decisions, self.statistics, self.velocities, self.logs = [], [], [], []
+        listen = self.node.create_subscription
+        listen(Decision, "/edge_reasoner/decision", self.decisions.append, 100)
+        listen(Statistics, "/edge_reasoner/statistics", self.statistics.append, 10)
+        listen(Twist, "/cmd_vel", self.velocities.append, 10)
+        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        listen(Log, "/rosout", self.logs.append, latched)
+
+    def scan(self, ranges=None, stamp=None, frame="base_scan", beams=360):
+        message = LaserScan()
+        message.header.stamp = stamp or self.node.get_clock().now().to_msg()
+        message.header.frame_id = frame
+        message.angle_min = 0.0
+        message.angle_increment = 2 * math.pi / beams
+        message.angle_max = message.angle_increment * (beams - 1)
+        message.range_min, message.range_max = 0.12, 3.5
+        message.ranges = [3.0] * beams if ranges is None else ranges
+        self.scans.publish(message)
+        return message.header.stamp
+
+    def move(self, speed=0.0):
+        message = Odometry()
+        message.header.stamp = self.node.get_clock().now().to_msg()
+        message.header.frame_id = "odom"
+        message.twist.twist.linear.x = speed
+        self.odometry.publish(message)
+
+    def command(self, speed, turn=0.0):
+        message = Twist()
+        message.linear.x, message.angular.z = speed, turn
+        self.commands.publish(message)
+
+    def spin(self, seconds):
+        self.spin_until(lambda: False, seconds)
+
+    def spin_until(self, what, timeout):
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            rclpy.spin_once(self.node, timeout_sec=0.01)
+            if what():
+                return True
+        return what()
+
+    def drive(self, scans, period=0.1, **scan):
+        """Sends scans with odometry between them; returns their stamps."""
+        stamps = []
+        for _ in range(scans):
+            self.move()
+            stamps.append(self.scan(**scan))
+            self.spin(period)
+        return stamps
+
+    def answers(self, stamps):
+        """The decisions that answer these stamps, one list per stamp."""
+        key = lambda stamp: (stamp.sec, stamp.nanosec)  # noqa: E731
+        return [[d for d in self.decisions if key(d.header.stamp) == key(stamp)] for stamp in stamps]
+
+
+__all__ = ["NODE", "ROOT", "Node", "Robot", "qos_profile_sensor_data"]
