@@ -85,7 +85,10 @@ impl Configuration {
     pub fn terms(&self) -> Terms {
         let manifest = &self.bundle.manifest;
         let params = &self.params;
-        let safe = manifest.labels.iter().position(|label| *label == manifest.safe_label);
+        let safe = manifest
+            .labels
+            .iter()
+            .position(|label| *label == manifest.safe_label);
         Terms {
             deadline: params.deadline,
             publish_margin: params.publish_margin,
@@ -118,10 +121,12 @@ impl Configuration {
         engines
             .map(|(station, name)| {
                 let mut engine = self.bundle.engine(EngineKind::from_name(name)?)?;
-                let costs = self.warm_up(&mut engine).map_err(|fault| ConfigureError::Engine {
-                    engine: name.clone(),
-                    fault,
-                })?;
+                let costs = self
+                    .warm_up(&mut engine)
+                    .map_err(|fault| ConfigureError::Engine {
+                        engine: name.clone(),
+                        fault,
+                    })?;
                 Ok(Reasoner::new(
                     Arc::clone(desk),
                     station,
@@ -244,7 +249,10 @@ pub fn find_bundle(name: &str) -> Result<PathBuf, ConfigureError> {
             looked.push(prefix.join("share/edge_reasoner/models").join(name));
         }
     }
-    match looked.iter().find(|folder| folder.join("model.yaml").is_file()) {
+    match looked
+        .iter()
+        .find(|folder| folder.join("model.yaml").is_file())
+    {
         Some(found) => Ok(found.clone()),
         None => Err(ConfigureError::NoBundle {
             name: name.to_owned(),

@@ -75,14 +75,20 @@ impl Stamp {
 impl std::ops::Add<Duration> for Stamp {
     type Output = Stamp;
     fn add(self, span: Duration) -> Stamp {
-        Stamp(self.0.saturating_add(nanos(span).min(i64::MAX as u64) as i64))
+        Stamp(
+            self.0
+                .saturating_add(nanos(span).min(i64::MAX as u64) as i64),
+        )
     }
 }
 
 impl std::ops::Sub<Duration> for Stamp {
     type Output = Stamp;
     fn sub(self, span: Duration) -> Stamp {
-        Stamp(self.0.saturating_sub(nanos(span).min(i64::MAX as u64) as i64))
+        Stamp(
+            self.0
+                .saturating_sub(nanos(span).min(i64::MAX as u64) as i64),
+        )
     }
 }
 

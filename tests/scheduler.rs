@@ -371,7 +371,10 @@ fn the_deepest_finished_exit_is_what_the_guard_publishes() {
     world.arrive(at(0.0), Verdict::Ready);
     world.logical.drain();
     let (when, decision) = world.decisions().remove(0);
-    assert_eq!(decision.exit, 3, "12 ms for two, 18 ms for three, guard at 18 ms");
+    assert_eq!(
+        decision.exit, 3,
+        "12 ms for two, 18 ms for three, guard at 18 ms"
+    );
     assert_eq!(decision.source, Source::Model);
     assert!(when <= at(18.0));
 
@@ -399,7 +402,13 @@ fn early_exit_stops_at_the_first_sure_exit() {
 
 #[test]
 fn a_stalled_engine_yields_a_declared_answer_then_the_next_engine() {
-    let costs = vec![Some(100 * US), Some(100 * US), Some(100 * US), Some(100 * US), None];
+    let costs = vec![
+        Some(100 * US),
+        Some(100 * US),
+        Some(100 * US),
+        Some(100 * US),
+        None,
+    ];
     let mut world = World::new(Policy::Best, vec![vec![], vec![]], costs);
     for n in 0..20 {
         world.arrive(at(f64::from(n) * 30.0), Verdict::Ready);
@@ -413,7 +422,10 @@ fn a_stalled_engine_yields_a_declared_answer_then_the_next_engine() {
     assert_eq!(decisions[1].reason, Reason::Deadline);
     assert_eq!(decisions[1].source, Source::Hold);
     // The stall is known 50 ms after the call began; from then on the second engine answers.
-    let back = decisions.iter().skip(1).position(|d| d.source == Source::Model);
+    let back = decisions
+        .iter()
+        .skip(1)
+        .position(|d| d.source == Source::Model);
     let back = back.expect("the second engine takes over") + 1;
     assert!(back <= 4, "{back}");
     for decision in &decisions[back..] {
@@ -449,7 +461,11 @@ fn a_faulty_engine_is_declared_and_replaced() {
         world.logical.drain();
         let decisions = world.decisions();
         assert_eq!(decisions[0].1.reason, Reason::BackendFault, "{fault:?}");
-        assert_eq!(decisions[0].1.source, Source::Fallback, "nothing to hold yet");
+        assert_eq!(
+            decisions[0].1.source,
+            Source::Fallback,
+            "nothing to hold yet"
+        );
         assert_eq!(decisions[1].1.source, Source::Model);
         assert_eq!(decisions[1].1.engine, Some(1));
     }
@@ -475,7 +491,11 @@ fn a_burst_is_answered_by_its_newest() {
         world.arrive(at(f64::from(n) * 0.1), Verdict::Ready);
     }
     world.logical.drain();
-    let stamps: Vec<_> = world.decisions().iter().map(|(_, d)| d.trigger.arrival).collect();
+    let stamps: Vec<_> = world
+        .decisions()
+        .iter()
+        .map(|(_, d)| d.trigger.arrival)
+        .collect();
     assert_eq!(stamps, [at(0.0), at(0.9)]);
     assert_eq!(world.logical.desk().counts().tally().superseded, 8);
 }

@@ -54,7 +54,9 @@ struct StatisticsWire<'a> {
 /// Writes the statistics' CDR bytes into `out`.
 pub fn encode_statistics(statistics: &Statistics<'_>, out: &mut Vec<u8>) {
     let tally = statistics.tally;
-    let reasons = Reason::ALL.into_iter().filter(|reason| tally.of_reason(*reason) > 0);
+    let reasons = Reason::ALL
+        .into_iter()
+        .filter(|reason| tally.of_reason(*reason) > 0);
     let [p50, p99, max] = statistics.latency_ms;
     let bounds = statistics.stage_bounds.iter();
     encode(

@@ -140,7 +140,10 @@ impl Explanation {
         // A label too long for the sentence cuts it short; nothing else can go wrong.
         let _ = match decision.source {
             Source::Model if exit < exits => {
-                write!(rest, "{label}: the model, stopped at exit {exit} of {exits}")
+                write!(
+                    rest,
+                    "{label}: the model, stopped at exit {exit} of {exits}"
+                )
             }
             Source::Model => write!(rest, "{label}: the model, at its full depth"),
             Source::Hold => write!(

@@ -57,7 +57,12 @@ fn bundle(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error>> 
             bundle.weights().parameters()
         );
         println!("exit  balanced accuracy  threshold  stage cost where trained");
-        for (index, (exit, cost)) in manifest.exits.iter().zip(&manifest.stage_cost_us).enumerate() {
+        for (index, (exit, cost)) in manifest
+            .exits
+            .iter()
+            .zip(&manifest.stage_cost_us)
+            .enumerate()
+        {
             println!(
                 "{:>4}  {:>17.3}  {:>9.3}  {cost:.0} µs",
                 index + 1,
@@ -94,9 +99,9 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
             println!("! {cut}");
         }
     }
-    let topics = bag.topics().iter().map(|topic| {
-        json!({"name": topic.name, "type": topic.type_name, "messages": topic.messages})
-    });
+    let topics = bag.topics().iter().map(
+        |topic| json!({"name": topic.name, "type": topic.type_name, "messages": topic.messages}),
+    );
     Ok(json!({
         "kind": "recording",
         "name": bag.name(),

@@ -20,20 +20,30 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     /// Run the node on live topics
-    #[command(after_help = "Example:\n  edge_reasoner run --ros-args --params-file params/clearance.yaml -p deadline_ms:=10.0\n\n\
-        Everything from --ros-args on is ROS's: parameters, remappings, the log level.")]
+    #[command(
+        after_help = "Example:\n  edge_reasoner run --ros-args --params-file params/clearance.yaml -p deadline_ms:=10.0\n\n\
+        Everything from --ros-args on is ROS's: parameters, remappings, the log level."
+    )]
     Run,
     /// Replay recordings offline: decisions, report, picture
-    #[command(after_help = "Example:\n  edge_reasoner replay run_01.mcap --model models/clearance --out out -p scan.yaw:=3.14159 --slowdown 8")]
+    #[command(
+        after_help = "Example:\n  edge_reasoner replay run_01.mcap --model models/clearance --out out -p scan.yaw:=3.14159 --slowdown 8"
+    )]
     Replay(replaying::Args),
     /// Train a bundle from recordings
-    #[command(after_help = "Example:\n  edge_reasoner train --task params/tasks/clearance.yaml --data my_bags --out models/mine")]
+    #[command(
+        after_help = "Example:\n  edge_reasoner train --task params/tasks/clearance.yaml --data my_bags --out models/mine"
+    )]
     Train(learning::TrainArgs),
     /// Score a bundle on recordings, beside the baselines
-    #[command(after_help = "Example:\n  edge_reasoner eval --model models/clearance --task params/tasks/clearance.yaml --data my_bags --out out")]
+    #[command(
+        after_help = "Example:\n  edge_reasoner eval --model models/clearance --task params/tasks/clearance.yaml --data my_bags --out out"
+    )]
     Eval(learning::EvalArgs),
     /// Say what is in a bundle or a recording
-    #[command(after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json")]
+    #[command(
+        after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json"
+    )]
     Inspect(inspect::Args),
     /// Print the table of parameters
     Parameters,
@@ -75,7 +85,10 @@ fn run() -> Done {
 
 #[cfg(not(feature = "ros"))]
 fn run() -> Done {
-    Err("this build has no ROS in it; build with --features ros in a shell with ROS 2 sourced".into())
+    Err(
+        "this build has no ROS in it; build with --features ros in a shell with ROS 2 sourced"
+            .into(),
+    )
 }
 
 /// `replay ... | head` ends us quietly instead of by a panic on the next line printed.

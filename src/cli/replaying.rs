@@ -62,7 +62,10 @@ pub fn replay(args: Args) -> Done {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
         false => {
             print!("{report}");
-            println!("written to {}: report.json, report.svg, report.png, and the decisions as .mcap", args.out.display());
+            println!(
+                "written to {}: report.json, report.svg, report.png, and the decisions as .mcap",
+                args.out.display()
+            );
         }
     }
     Ok(match report.failed.is_empty() {

@@ -17,7 +17,7 @@ pub struct Batches<'a> {
     plain: Vec<Row>,
     varied: Vec<Row>,
     share: f32,
-    /// Weight of each class, so that all classes count alike.
+    /// Per class.
     weights: Vec<f32>,
     guise: Guise,
 }
@@ -43,17 +43,7 @@ impl<'a> Batches<'a> {
                 .collect()
         };
         let (plain, varied) = (rows(false), rows(true));
-        let mut counts = vec![0usize; task.labels.len()];
-        for (part, row) in plain.iter().chain(&varied) {
-            if let Some(label) = data.parts[*part].rows[*row].label {
-                counts[label.min(task.labels.len() - 1)] += 1;
-            }
-        }
-        let all: usize = counts.iter().sum();
-        let weights = counts
-            .iter()
-            .map(|count| all as f32 / (counts.len() * (*count).max(1)) as f32)
-            .collect();
+        let weights = weights(data, task, plain.iter().chain(&varied));
         Batches {
             data,
             plain,
@@ -66,10 +56,10 @@ impl<'a> Batches<'a> {
 
     /// Windows of one epoch.
     pub fn per_epoch(&self) -> usize {
-        self.plain.len() + self.from_copies()
+        self.plain.len() + self.varied_per_epoch()
     }
 
-    fn from_copies(&self) -> usize {
+    fn varied_per_epoch(&self) -> usize {
         ((self.plain.len() as f32 * self.share) as usize).min(self.varied.len())
     }
 
@@ -79,7 +69,7 @@ impl<'a> Batches<'a> {
         let mut rows = self.plain.clone();
         let mut varied = self.varied.clone();
         shuffle(&mut varied, random);
-        rows.extend_from_slice(&varied[..self.from_copies()]);
+        rows.extend_from_slice(&varied[..self.varied_per_epoch()]);
         shuffle(&mut rows, random);
         rows
     }
@@ -90,13 +80,16 @@ impl<'a> Batches<'a> {
         let mut windows = vec![0.0; rows.len() * width];
         let mut labels = Vec::with_capacity(rows.len());
         let mut weights = Vec::with_capacity(rows.len());
-        for ((part, row), out) in rows.iter().zip(windows.chunks_exact_mut(width)) {
-            let part = &self.data.parts[*part];
+        for ((index, row), out) in rows.iter().zip(windows.chunks_exact_mut(width)) {
+            let part = &self.data.parts[*index];
             let window = &part.windows[row * width..(row + 1) * width];
             self.guise.apply(window, out, random);
-            let label = part.rows[*row].label.unwrap_or(0);
-            labels.push(label.min(self.weights.len() - 1));
-            weights.push(self.weights[label.min(self.weights.len() - 1)]);
+            let label = part.rows[*row]
+                .label
+                .unwrap_or(0)
+                .min(self.weights.len() - 1);
+            labels.push(label);
+            weights.push(self.weights[label]);
         }
         let sum: f32 = weights.iter().sum();
         for weight in &mut weights {
@@ -108,6 +101,18 @@ impl<'a> Batches<'a> {
             weights,
         }
     }
+}
+
+/// Weights of the classes: the rarer, the more, as far as the task says.
+fn weights<'r>(data: &Dataset, task: &Task, rows: impl Iterator<Item = &'r Row>) -> Vec<f32> {
+    let mut counts = vec![0usize; task.labels.len()];
+    for (part, row) in rows {
+        if let Some(label) = data.parts[*part].rows[*row].label {
+            counts[label.min(task.labels.len() - 1)] += 1;
+        }
+    }
+    let weigh = |count: &usize| ((*count).max(1) as f32).powf(-task.training.class_balance);
+    counts.iter().map(weigh).collect()
 }
 
 /// What may be done to a window without changing its truth.

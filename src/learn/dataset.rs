@@ -81,20 +81,12 @@ struct Decoded {
 impl Dataset {
     /// Reads recordings in parallel; one that cannot be used is skipped with a word. With
     /// `copies` above 0 every recording is followed by that many varied copies, drawn from `seed`.
-    pub fn load(
-        task: &Task,
-        recordings: &[Recording],
-        copies: usize,
-        seed: u64,
-        done: impl Fn() + Sync,
-    ) -> Dataset {
+    pub fn load(task: &Task, recordings: &[Recording], copies: usize, seed: u64) -> Dataset {
         let loaded: Vec<Result<Vec<Part>, LearnError>> = recordings
             .par_iter()
             .enumerate()
             .map(|(index, recording)| {
-                let parts = load_one(task, recording, copies, seed.wrapping_add(index as u64));
-                done();
-                parts
+                load_one(task, recording, copies, seed.wrapping_add(index as u64))
             })
             .collect();
         let mut dataset = Dataset {

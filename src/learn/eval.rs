@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use rayon::prelude::*;
+
 use super::baselines::BaselineTallies;
 use super::calibrate::{best, calibration_error, probabilities, stop};
 use super::dataset::{Dataset, width};
 use super::error::LearnError;
 use super::fit::predict;
-use super::recordings::{Recording, find};
+use super::recordings::{Recording, digest, find};
 use super::report::{ExitReport, FastestReport, Quantiles, Report, write};
 use super::scores::{Scores, Tally};
 use super::task::Task;
@@ -37,9 +39,10 @@ pub fn eval(options: &EvalOptions) -> Result<Report, LearnError> {
     let bundle = Bundle::load(&options.model)?;
     fits(&bundle, &task)?;
     let all = find(&options.data, &task.recordings, options.yaw)?;
-    let left_out = left_out(&bundle, all)?;
-    let data = Dataset::load(&task, &left_out, 0, 0, || {});
-    let report = score(&bundle, &task, &data, options.device)?;
+    let (left, known) = left_out(&bundle, all)?;
+    let data = Dataset::load(&task, &left, 0, 0);
+    let mut report = score(&bundle, &task, &data, options.device)?;
+    report.known = known.into_iter().map(|recording| recording.file).collect();
     write(&report, &options.out)?;
     Ok(report)
 }
@@ -67,32 +70,35 @@ fn fits(bundle: &Bundle, task: &Task) -> Result<(), LearnError> {
     Ok(())
 }
 
-/// The recordings the bundle has not learned from, nor from any other of their group. When it has
-/// learned from all, that is refused: a score on them would say nothing.
-fn left_out(bundle: &Bundle, all: Vec<Recording>) -> Result<Vec<Recording>, LearnError> {
-    let known: BTreeSet<&str> = bundle
-        .manifest
-        .training
-        .recordings
+/// The recordings the bundle has not learned from, nor from any other of their group; then the
+/// others. When none is left, that is refused: a score on known ones would say nothing.
+fn left_out(
+    bundle: &Bundle,
+    all: Vec<Recording>,
+) -> Result<(Vec<Recording>, Vec<Recording>), LearnError> {
+    let taught = &bundle.manifest.training.recordings;
+    let taught: BTreeSet<&str> = taught.iter().map(|r| r.sha256.as_str()).collect();
+    // By content, for the same recording may lie under another name. One that cannot be read is
+    // reported when its turn comes.
+    let known = |recording: &&Recording| {
+        digest(&recording.path).is_ok_and(|sha256| taught.contains(sha256.as_str()))
+    };
+    let groups: BTreeSet<&str> = all
+        .par_iter()
+        .filter(known)
+        .map(|recording| recording.group.as_str())
+        .collect();
+    let (known, left): (Vec<_>, Vec<_>) = all
         .iter()
-        .map(|trained| trained.file.as_str())
-        .collect();
-    let groups: BTreeSet<String> = all
-        .iter()
-        .filter(|recording| known.contains(recording.file.as_str()))
-        .map(|recording| recording.group.clone())
-        .collect();
-    let left: Vec<Recording> = all
-        .into_iter()
-        .filter(|recording| !groups.contains(&recording.group))
-        .collect();
+        .cloned()
+        .partition(|recording| groups.contains(recording.group.as_str()));
     if left.is_empty() {
         return Err(LearnError::Nothing {
             what: format!("{} has learned from every group in the data", bundle.id()),
             remedy: "name recordings of other groups".into(),
         });
     }
-    Ok(left)
+    Ok((left, known))
 }
 
 /// Tallies of one robot.
@@ -234,6 +240,7 @@ pub fn score(
             .filter_map(|part| Some(format!("{}: {}", part.recording.file, part.cut.as_ref()?)))
             .collect(),
         skipped: data.skipped.clone(),
+        known: Vec::new(),
         command: manifest.training.command.clone(),
         parameters: bundle.weights().parameters(),
     })

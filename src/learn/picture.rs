@@ -37,9 +37,9 @@ pub fn draw(report: &Report, file: &Path) -> Result<(), LearnError> {
 
 fn panels<'a>(report: &Report, file: &'a Path) -> Result<(), Box<dyn std::error::Error + 'a>> {
     let robots: Vec<&String> = report.scores.per_robot.keys().collect();
-    let columns = robots.len().clamp(1, 2);
+    let columns = robots.len().clamp(1, 3);
     let rows = robots.len().div_ceil(columns).max(1);
-    let size = (520 * columns as u32, 360 * rows as u32 + 44);
+    let size = (440 * columns as u32, 360 * rows as u32 + 44);
     let root = SVGBackend::new(file, size).into_drawing_area();
     root.fill(&WHITE)?;
     let title = format!("{}: balanced accuracy on left-out groups", report.model);
@@ -71,7 +71,7 @@ fn panel<'a>(
     let mut chart = ChartBuilder::on(area)
         .margin(12)
         .caption(
-            format!("{robot} ({windows} windows)"),
+            format!("{robot}, {windows} windows"),
             ("sans-serif", 17).into_font().color(&INK),
         )
         .x_label_area_size(34)

@@ -54,6 +54,8 @@ pub struct Report {
     pub cut: Vec<String>,
     /// Recordings that could not be used, and why.
     pub skipped: Vec<String>,
+    /// Recordings not scored, because the model has learned from their groups.
+    pub known: Vec<String>,
     /// What makes the model again.
     pub command: String,
     /// Numbers in the model.

@@ -90,6 +90,8 @@ pub struct TrainingSpec {
     pub warmup: f64,
     /// Probability taken from the true class and spread over all.
     pub label_smoothing: f32,
+    /// 1: every class counts alike, however rare; 0: every window does.
+    pub class_balance: f32,
     /// How the teacher teaches.
     pub distillation: Distillation,
     /// How recordings are varied.
@@ -123,6 +125,8 @@ pub struct Variations {
     pub yaw_error_deg: f32,
     /// Standard deviation of noise on every range.
     pub range_noise_m: f32,
+    /// A copy has up to this share of its beams without a return.
+    pub thin: f32,
     /// Probability that a copy lacks an optional input.
     pub withhold: f32,
     /// Probability that a window has a block of sectors outside the cone masked.
@@ -276,6 +280,13 @@ impl Task {
             (0.0..1.0).contains(&training.warmup) && (0.0..1.0).contains(&training.label_smoothing),
             "training.warmup and label_smoothing are expected in 0..1".into(),
         );
+        check(
+            (0.0..=1.0).contains(&training.class_balance),
+            format!(
+                "training.class_balance is {}, expected 0 to 1",
+                training.class_balance
+            ),
+        );
         let distilled = &training.distillation;
         check(
             distilled.temperature > 0.0
@@ -295,6 +306,7 @@ impl Task {
         check(
             varied.range_noise_m >= 0.0
                 && varied.yaw_error_deg.is_finite()
+                && (0.0..=1.0).contains(&varied.thin)
                 && (0.0..=1.0).contains(&varied.withhold)
                 && (0.0..=1.0).contains(&varied.mask),
             "training.variations: expected noise of 0 or more and probabilities in 0..1".into(),

@@ -56,7 +56,7 @@ pub struct TrainSummary {
     pub skipped: Vec<String>,
     /// How it scores on the left-out groups.
     pub report: Report,
-    /// Balanced accuracy of the teacher's deepest exit on the same windows, by robot.
+    /// Wall-clock time of it all.
     pub elapsed: Duration,
 }
 
@@ -84,8 +84,8 @@ pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
         training.len(),
         validation.len()
     );
-    let taught = Dataset::load(&task, &training, copies, options.seed, || {});
-    let judged = Dataset::load(&task, &validation, 0, options.seed, || {});
+    let taught = Dataset::load(&task, &training, copies, options.seed);
+    let judged = Dataset::load(&task, &validation, 0, options.seed);
     for word in taught.skipped.iter().chain(&judged.skipped) {
         eprintln!("skipped {word}");
     }
@@ -100,7 +100,8 @@ pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
     let weights = distil(options, &task, &window, &batches)?;
     let bundle = finish(options, &task, &window, weights, &taught, &judged)?;
     bundle.save(&options.out)?;
-    let report = score(&bundle, &task, &judged, options.device)?;
+    let mut report = score(&bundle, &task, &judged, options.device)?;
+    report.known = trained_on(&taught).into_iter().map(|r| r.file).collect();
     write(&report, &options.out)?;
     let plain = taught.parts.iter().step_by(copies + 1);
     let mut dropped = Dropped::default();
@@ -211,7 +212,7 @@ fn finish(
         .iter()
         .map(|r| format!("{}  {}\n", r.sha256, r.file))
         .collect();
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         format: FORMAT,
         name: task.name.clone(),
         task: task.name.clone(),
@@ -231,7 +232,7 @@ fn finish(
         stage_cost_us: vec![0.0; sizes.depth],
         weights: WeightsSpec {
             file: "weights.safetensors".into(),
-            sha256: String::new(),
+            sha256: "0".repeat(64), // until the bundle is made
         },
         training: Training {
             command: options.command.clone(),
@@ -239,13 +240,6 @@ fn finish(
             data_sha256: sha256_hex(digests.as_bytes()),
             recordings,
         },
-    };
-    let mut manifest = Manifest {
-        weights: WeightsSpec {
-            sha256: "0".repeat(64),
-            ..manifest.weights.clone()
-        },
-        ..manifest
     };
     let draft = Bundle::new(manifest.clone(), weights.clone())?;
     manifest.stage_cost_us = stage_costs(&draft, &windows)?;

@@ -16,6 +16,8 @@ pub struct Variation {
     pub yaw_error: f32,
     /// Standard deviation of noise on every range, m.
     pub noise: f32,
+    /// Share of the beams that come back with no return, in blocks.
+    pub thinned: f32,
     /// Per input: the copy lacks it.
     pub withheld: Vec<bool>,
 }
@@ -27,6 +29,7 @@ impl Variation {
             scale: 1.0,
             yaw_error: 0.0,
             noise: 0.0,
+            thinned: 0.0,
             withheld: vec![false; window.inputs.len()],
         }
     }
@@ -36,6 +39,7 @@ impl Variation {
         let mut between = |most: f32| most * (2.0 * uniform(random) - 1.0);
         let scale = between(spec.scale.ln()).exp();
         let yaw_error = between(spec.yaw_error_deg).to_radians();
+        let thinned = spec.thin * uniform(random);
         let mut drop = || uniform(random) < spec.withhold;
         Variation {
             scale,
@@ -46,6 +50,7 @@ impl Variation {
                 .map(|i| drop() && !i.required)
                 .collect(),
             noise: spec.range_noise_m,
+            thinned,
         }
     }
 
@@ -62,7 +67,19 @@ impl Variation {
     }
 
     fn apply_to_scan(&self, scan: &mut LaserScan, random: &mut impl Rng) {
+        let mut block = 0;
+        let mut gone = false;
         for range in &mut scan.ranges {
+            if block == 0 {
+                // Dark or shiny surfaces take some beams side by side, and others the next time.
+                block = 1 + random.next_u32() % 8;
+                gone = uniform(random) < self.thinned;
+            }
+            block -= 1;
+            if gone {
+                *range = 0.0;
+                continue;
+            }
             // Codes for "no return" (0, infinity, NaN) and what is out of range stay what they are.
             if range.is_finite() && *range >= scan.range_min && *range <= scan.range_max {
                 let noisy = *range + self.noise * normal(random);

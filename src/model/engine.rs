@@ -1,9 +1,10 @@
 //! Runs a bundle with burn on the processor, one stage at a time.
 //!
-//! Threads: flex hands a matrix product to rayon from about 7 million multiply-adds on (2 million
-//! in a batch) and other operations from a quarter of a million elements on. A window of one
-//! robot stays two orders of magnitude below (the shipped model's largest product has 0.13
-//! million), so a stage runs on the calling thread alone and wakes no pool.
+//! Threads: a stage computes on the calling thread alone. flex hands a matrix product to rayon from
+//! about 7 million multiply-adds on (2 million in a batch; the shipped model's largest has 0.13
+//! million), and normalisation in chunks of 64 rows; a window of up to 64 frames is one chunk,
+//! which rayon runs where it is. The first stage ever run does start rayon's pool, which then
+//! sleeps: run one window before deadlines count.
 
 use std::fmt;
 use std::str::FromStr;

@@ -6,8 +6,8 @@ mod value;
 
 use std::time::Duration;
 
-use reader::Reader;
 pub use reader::ParamFaults;
+use reader::Reader;
 pub use value::{Value, ValueError, Values, parse_override, read_file};
 
 use crate::act::gate::{Factors, GateLimits};
@@ -182,7 +182,9 @@ fn read_sources(reader: &mut Reader, bundle: &BundleWords) -> Vec<SourceParams> 
     let mut sources = Vec::new();
     for source in &bundle.sources {
         let read = read_source(reader, source);
-        let wanted = asked.as_ref().is_none_or(|asked| asked.contains(&source.name));
+        let wanted = asked
+            .as_ref()
+            .is_none_or(|asked| asked.contains(&source.name));
         if wanted {
             sources.push(read);
         } else if read.required {
@@ -201,7 +203,9 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
     let topic = reader.word("<source>.topic", &of("topic"));
     let topic = topic.unwrap_or_else(|| format!("/{name}"));
     if topic.is_empty() || topic.contains(char::is_whitespace) {
-        reader.fault(format!("{name}.topic is \"{topic}\"; expected a topic name"));
+        reader.fault(format!(
+            "{name}.topic is \"{topic}\"; expected a topic name"
+        ));
     }
     let message = reader.word("<source>.type", &of("type"));
     let default = source.types.first().cloned().unwrap_or_default();

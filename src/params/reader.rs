@@ -53,7 +53,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-
     pub fn boolean(&mut self, row: &str, name: &str) -> Option<bool> {
         match self.take(row, name)? {
             Value::Bool(value) => Some(value),

@@ -69,36 +69,157 @@ const FRACTION: Kind = double(0, 1_000);
 
 /// All parameters.
 pub const TABLE: &[Parameter] = &[
-    row("model", ANY, "clearance", "Bundle to run: a directory, or the name of one that ships."),
-    row("engines", Kind::Words, "[flex]", "Engines in order of preference: flex, ndarray. The next one takes over when one fails."),
-    row("deadline_ms", double(100, 10_000_000), "20.0", "From the arrival of a trigger to the publication of its decision."),
-    row("publish_margin_ms", double(0, 1_000_000), "2.0", "Kept free before the deadline for publishing; the guard acts this much earlier."),
-    row("policy", Kind::Word(&["fastest", "best"]), "fastest", "fastest: stop at the first exit that is sure. best: use the budget."),
-    row("confidence", FRACTION, "0.4", "Below this confidence the safe label is published (LOW_CONFIDENCE)."),
-    row("hold_ms", double(0, 10_000_000), "200.0", "How long a model decision may stand in when the engine is late or fails."),
-    row("fault_ms", double(1_000, 60_000_000), "100.0", "An engine call longer than this is a stall; the next engine takes over."),
-    row("trigger", ANY, "the bundle's", "Source whose every message is answered by a decision."),
-    row("sources", Kind::Words, "the bundle's", "Sources to subscribe to."),
+    row(
+        "model",
+        ANY,
+        "clearance",
+        "Bundle to run: a directory, or the name of one that ships.",
+    ),
+    row(
+        "engines",
+        Kind::Words,
+        "[flex]",
+        "Engines in order of preference: flex, ndarray. The next one takes over when one fails.",
+    ),
+    row(
+        "deadline_ms",
+        double(100, 10_000_000),
+        "20.0",
+        "From the arrival of a trigger to the publication of its decision.",
+    ),
+    row(
+        "publish_margin_ms",
+        double(0, 1_000_000),
+        "2.0",
+        "Kept free before the deadline for publishing; the guard acts this much earlier.",
+    ),
+    row(
+        "policy",
+        Kind::Word(&["fastest", "best"]),
+        "fastest",
+        "fastest: stop at the first exit that is sure. best: use the budget.",
+    ),
+    row(
+        "confidence",
+        FRACTION,
+        "0.4",
+        "Below this confidence the safe label is published (LOW_CONFIDENCE).",
+    ),
+    row(
+        "hold_ms",
+        double(0, 10_000_000),
+        "200.0",
+        "How long a model decision may stand in when the engine is late or fails.",
+    ),
+    row(
+        "fault_ms",
+        double(1_000, 60_000_000),
+        "100.0",
+        "An engine call longer than this is a stall; the next engine takes over.",
+    ),
+    row(
+        "trigger",
+        ANY,
+        "the bundle's",
+        "Source whose every message is answered by a decision.",
+    ),
+    row(
+        "sources",
+        Kind::Words,
+        "the bundle's",
+        "Sources to subscribe to.",
+    ),
     row("<source>.topic", ANY, "/<source>", "Topic of the source."),
-    row("<source>.type", ANY, "the bundle's", "Message type; must be one the bundle's extractor reads."),
-    row("<source>.qos", Kind::Word(&["sensor_data", "reliable"]), "sensor_data", "sensor_data (best effort) hears every publisher; reliable asks for resends."),
-    row("<source>.timeout_ms", double(1_000, 3_600_000_000), "the bundle's", "A newest sample older than this makes the source stale."),
-    row("<source>.yaw", double(-6_284, 6_284), "0.0", "Turn of the sensor against the robot's forward direction, in rad, left positive."),
-    row("<source>.required", Kind::Bool, "the bundle's", "Whether a stale or silent source leads to the safe label."),
-    row("act.velocity_gate.enabled", Kind::Bool, "false", "Whether the velocity gate runs."),
-    row("act.velocity_gate.in", ANY, "cmd_vel_in", "Commands asked for (geometry_msgs/msg/Twist)."),
-    row("act.velocity_gate.out", ANY, "cmd_vel_out", "Commands let through."),
-    row("act.velocity_gate.linear.<label>", FRACTION, "none", "Part of the linear velocity that passes under this label; needed for every label when the gate is enabled."),
-    row("act.velocity_gate.angular.<label>", FRACTION, "as linear", "Part of the angular velocity that passes under this label."),
-    row("act.velocity_gate.decision_timeout_ms", double(1_000, 60_000_000), "500.0", "A decision older than this stops the robot."),
-    row("act.velocity_gate.command_timeout_ms", double(1_000, 60_000_000), "500.0", "A command older than this is not repeated; the robot stops."),
-    row("statistics_period_ms", double(10_000, 3_600_000_000), "1000.0", "How often ~/statistics is published."),
-    row("use_sim_time", Kind::Bool, "false", "Whether ages of inputs are measured on /clock."),
+    row(
+        "<source>.type",
+        ANY,
+        "the bundle's",
+        "Message type; must be one the bundle's extractor reads.",
+    ),
+    row(
+        "<source>.qos",
+        Kind::Word(&["sensor_data", "reliable"]),
+        "sensor_data",
+        "sensor_data (best effort) hears every publisher; reliable asks for resends.",
+    ),
+    row(
+        "<source>.timeout_ms",
+        double(1_000, 3_600_000_000),
+        "the bundle's",
+        "A newest sample older than this makes the source stale.",
+    ),
+    row(
+        "<source>.yaw",
+        double(-6_284, 6_284),
+        "0.0",
+        "Turn of the sensor against the robot's forward direction, in rad, left positive.",
+    ),
+    row(
+        "<source>.required",
+        Kind::Bool,
+        "the bundle's",
+        "Whether a stale or silent source leads to the safe label.",
+    ),
+    row(
+        "act.velocity_gate.enabled",
+        Kind::Bool,
+        "false",
+        "Whether the velocity gate runs.",
+    ),
+    row(
+        "act.velocity_gate.in",
+        ANY,
+        "cmd_vel_in",
+        "Commands asked for (geometry_msgs/msg/Twist).",
+    ),
+    row(
+        "act.velocity_gate.out",
+        ANY,
+        "cmd_vel_out",
+        "Commands let through.",
+    ),
+    row(
+        "act.velocity_gate.linear.<label>",
+        FRACTION,
+        "none",
+        "Part of the linear velocity that passes under this label; needed for every label when the gate is enabled.",
+    ),
+    row(
+        "act.velocity_gate.angular.<label>",
+        FRACTION,
+        "as linear",
+        "Part of the angular velocity that passes under this label.",
+    ),
+    row(
+        "act.velocity_gate.decision_timeout_ms",
+        double(1_000, 60_000_000),
+        "500.0",
+        "A decision older than this stops the robot.",
+    ),
+    row(
+        "act.velocity_gate.command_timeout_ms",
+        double(1_000, 60_000_000),
+        "500.0",
+        "A command older than this is not repeated; the robot stops.",
+    ),
+    row(
+        "statistics_period_ms",
+        double(10_000, 3_600_000_000),
+        "1000.0",
+        "How often ~/statistics is published.",
+    ),
+    row(
+        "use_sim_time",
+        Kind::Bool,
+        "false",
+        "Whether ages of inputs are measured on /clock.",
+    ),
 ];
 
 /// The table as the README shows it.
 pub fn markdown() -> String {
-    let mut text = String::from("| parameter | type | default | range | |\n|---|---|---|---|---|\n");
+    let mut text =
+        String::from("| parameter | type | default | range | |\n|---|---|---|---|---|\n");
     for parameter in TABLE {
         let range = match parameter.kind {
             Kind::Double {

@@ -173,13 +173,13 @@ mod tests {
     #[test]
     fn nested_names_are_joined_and_other_nodes_left_alone() {
         let values = parse_file(
-            "/**:\n  ros__parameters:\n    deadline_ms: 20\n    scan:\n      yaw: 3.14\n\
+            "/**:\n  ros__parameters:\n    deadline_ms: 20\n    scan:\n      yaw: 0.5\n\
              controller_server:\n  ros__parameters:\n    speed: 1\n\
              edge_reasoner:\n  ros__parameters:\n    deadline_ms: 5.0\n    sources: [scan, odom]\n",
         )
         .unwrap();
         assert_eq!(values["deadline_ms"], Value::Double(5.0));
-        assert_eq!(values["scan.yaw"], Value::Double(3.14));
+        assert_eq!(values["scan.yaw"], Value::Double(0.5));
         assert_eq!(
             values["sources"],
             Value::Strings(vec!["scan".into(), "odom".into()])
@@ -189,7 +189,14 @@ mod tests {
 
     #[test]
     fn a_file_of_another_form_is_refused_with_the_form() {
-        for text in ["", "3", "/**: 3", "other:\n  ros__parameters: {}", "a: [", "/**:\n  x: 1"] {
+        for text in [
+            "",
+            "3",
+            "/**: 3",
+            "other:\n  ros__parameters: {}",
+            "a: [",
+            "/**:\n  x: 1",
+        ] {
             assert!(parse_file(text).is_err(), "{text:?}");
         }
     }
@@ -201,7 +208,10 @@ mod tests {
         assert_eq!(read("a:=3.0").1, Value::Double(3.0));
         assert_eq!(read("a:=true").1, Value::Bool(true));
         assert_eq!(read("a:=/scan").1, Value::String("/scan".into()));
-        assert_eq!(read("a:=[x, y]").1, Value::Strings(vec!["x".into(), "y".into()]));
+        assert_eq!(
+            read("a:=[x, y]").1,
+            Value::Strings(vec!["x".into(), "y".into()])
+        );
         assert!(parse_override("a=3").is_err());
         assert!(parse_override(":=3").is_err());
     }

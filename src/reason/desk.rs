@@ -367,8 +367,7 @@ impl Desk {
         decision.reason = reason;
         decision.engine = station.map(|station| station as u8);
         if reason.may_hold()
-            && let Some((label, confidence)) =
-                self.held.recall(trigger.arrival, self.terms.hold)
+            && let Some((label, confidence)) = self.held.recall(trigger.arrival, self.terms.hold)
         {
             decision.source = Source::Hold;
             decision.label = label;

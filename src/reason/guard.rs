@@ -111,9 +111,7 @@ impl Guard {
         let desk = &self.desk;
         let cycles = self.open.iter().map(|opened| desk.due(&opened.trigger));
         let active = &desk.stations[desk.active_engine()];
-        let since = active
-            .busy_since
-            .load(std::sync::atomic::Ordering::Acquire);
+        let since = active.busy_since.load(std::sync::atomic::Ordering::Acquire);
         // A stall that nobody can take over is not news a second time.
         let stall = (since != 0)
             .then(|| Mono(since) + desk.terms.fault_time)

@@ -38,10 +38,8 @@ impl Held {
         }
         // Rounded so that the age comes out too large by up to a millisecond, never too small.
         let arrival = Mono(((word >> 24) - 1) * 1_000_000);
-        (now.since(arrival) <= hold).then_some((
-            (word >> 16 & 0xff) as u8,
-            (word & 0xffff) as f32 / 65535.0,
-        ))
+        (now.since(arrival) <= hold)
+            .then_some(((word >> 16 & 0xff) as u8, (word & 0xffff) as f32 / 65535.0))
     }
 }
 
@@ -59,7 +57,10 @@ mod tests {
         let (label, confidence) = held.recall(at + hold, hold).expect("within its time");
         assert_eq!(label, 2);
         assert!((confidence - 0.5).abs() < 1e-4);
-        assert_eq!(held.recall(at + hold + Duration::from_millis(1), hold), None);
+        assert_eq!(
+            held.recall(at + hold + Duration::from_millis(1), hold),
+            None
+        );
         held.forget();
         assert_eq!(held.recall(at, hold), None);
     }

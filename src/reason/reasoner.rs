@@ -42,12 +42,7 @@ struct Work {
 
 impl Reasoner {
     /// The reasoner of engine number `station`, with what its stages are known to cost.
-    pub fn new(
-        desk: Arc<Desk>,
-        station: usize,
-        engine: Box<dyn Engine>,
-        costs: CostModel,
-    ) -> Self {
+    pub fn new(desk: Arc<Desk>, station: usize, engine: Box<dyn Engine>, costs: CostModel) -> Self {
         Reasoner {
             desk,
             station,
@@ -163,8 +158,10 @@ impl Reasoner {
         };
         self.costs
             .record(usize::from(work.exit), now.since(work.stage_start));
-        desk.counts
-            .bound(usize::from(work.exit), self.costs.bound(usize::from(work.exit)));
+        desk.counts.bound(
+            usize::from(work.exit),
+            self.costs.bound(usize::from(work.exit)),
+        );
         work.exit += 1;
         station.record_exit(work.cycle, work.exit, &probabilities);
         if !station.is_open(work.cycle) {
@@ -172,7 +169,11 @@ impl Reasoner {
             desk.put_back(work.request);
             return;
         }
-        match desk.terms.policy.next(&self.progress(&work, &probabilities, now)) {
+        match desk
+            .terms
+            .policy
+            .next(&self.progress(&work, &probabilities, now))
+        {
             Step::Advance => self.work = Some(work),
             Step::Stop => {
                 if station.claim(work.cycle) {
@@ -193,7 +194,9 @@ impl Reasoner {
         let next = usize::from(work.exit);
         let threshold = self.desk.terms.thresholds.get(next - 1).copied();
         Progress {
-            confidence: probabilities.top().map_or(0.0, |(_, confidence)| confidence),
+            confidence: probabilities
+                .top()
+                .map_or(0.0, |(_, confidence)| confidence),
             threshold: threshold.unwrap_or(f32::INFINITY),
             next_bound: (next < self.engine.exits()).then(|| self.costs.bound(next)),
             budget: self.budget(&work.request, now),

@@ -114,7 +114,14 @@ pub fn replay(options: &ReplayOptions) -> Result<Report, ReplayError> {
             Err(error) => failed.push(error.to_string()),
         }
     }
-    let report = Report::new(&configuration, task.as_ref(), options, &replayed, failed, began);
+    let report = Report::new(
+        &configuration,
+        task.as_ref(),
+        options,
+        &replayed,
+        failed,
+        began,
+    );
     report.write(&options.out.join("report.json"))?;
     draw(&configuration, &replayed, &options.out)?;
     Ok(report)

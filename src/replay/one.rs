@@ -285,7 +285,10 @@ fn usable<'c>(
 }
 
 fn of_type(bag: &Bag, message: &str) -> String {
-    let of_type = bag.topics().iter().filter(|topic| topic.type_name == message);
+    let of_type = bag
+        .topics()
+        .iter()
+        .filter(|topic| topic.type_name == message);
     let names: Vec<&str> = of_type.map(|topic| topic.name.as_str()).collect();
     match names.is_empty() {
         true => format!("(none of type {message})"),
@@ -296,7 +299,10 @@ fn of_type(bag: &Bag, message: &str) -> String {
 /// None where the truth cannot be computed from this recording; its decisions stand all the same.
 fn read_truth(bag: &Bag, task: &Task, configuration: &Configuration) -> Option<Truth> {
     if task.labels != configuration.bundle.manifest.labels {
-        tracing::warn!("{}: no scores: the task's labels are not the model's", bag.name());
+        tracing::warn!(
+            "{}: no scores: the task's labels are not the model's",
+            bag.name()
+        );
         return None;
     }
     let sources = &configuration.params.sources;
@@ -304,7 +310,9 @@ fn read_truth(bag: &Bag, task: &Task, configuration: &Configuration) -> Option<T
         .iter()
         .map(|source| (source.name.clone(), source.topic.clone()))
         .collect();
-    let trigger = sources.iter().find(|s| s.name == configuration.params.trigger);
+    let trigger = sources
+        .iter()
+        .find(|s| s.name == configuration.params.trigger);
     let yaw = trigger.map_or(0.0, |source| source.yaw);
     match Truth::read(bag, task, &topics, yaw) {
         Ok(truth) => Some(truth),

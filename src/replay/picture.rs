@@ -83,7 +83,10 @@ where
     let longest = shown.iter().map(|one| one.seconds).fold(1.0, f64::max);
     let title = match replayed.len() - shown.len() {
         0 => String::from("Decisions over time"),
-        _ => format!("Decisions over time, {ROWS} of {} recordings", replayed.len()),
+        _ => format!(
+            "Decisions over time, {ROWS} of {} recordings",
+            replayed.len()
+        ),
     };
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 26).into_font().color(&INK))
@@ -108,10 +111,16 @@ where
         let base = (shown.len() - 1 - row) as f64;
         let bars = one.points.iter().enumerate().map(|(index, point)| {
             // A decision stands until the next one, but not through a silence.
-            let next = one.points.get(index + 1).map_or(point.at + 0.2, |next| next.at);
+            let next = one
+                .points
+                .get(index + 1)
+                .map_or(point.at + 0.2, |next| next.at);
             let end = next.min(point.at + 1.0);
             let colour = LABELS[usize::from(point.label) % LABELS.len()];
-            Rectangle::new([(point.at, base + 0.12), (end, base + 0.88)], colour.filled())
+            Rectangle::new(
+                [(point.at, base + 0.12), (end, base + 0.88)],
+                colour.filled(),
+            )
         });
         chart.draw_series(bars).map_err(text)?;
         let (_, y) = chart.backend_coord(&(0.0, base + 0.62));
@@ -162,7 +171,10 @@ where
     let millis = |point: &Point| (point.latency.as_secs_f64() * 1e3).max(1e-3);
     let least = points.iter().map(|p| millis(p)).fold(deadline, f64::min);
     let most = points.iter().map(|p| millis(p)).fold(deadline, f64::max);
-    let late = points.iter().filter(|point| millis(point) > deadline).count();
+    let late = points
+        .iter()
+        .filter(|point| millis(point) > deadline)
+        .count();
     let title = format!("Latency of {} decisions: {late} late", points.len());
     let count = points.len().max(1);
     let mut chart = ChartBuilder::on(area)
@@ -188,7 +200,9 @@ where
     let dots = points.iter().enumerate().step_by(step);
     chart
         .draw_series(
-            dots.map(|(index, point)| Circle::new((index, millis(point)), 2, DOT.mix(0.5).filled())),
+            dots.map(|(index, point)| {
+                Circle::new((index, millis(point)), 2, DOT.mix(0.5).filled())
+            }),
         )
         .map_err(text)?;
     chart
@@ -250,7 +264,10 @@ where
     let bars = counts.iter().enumerate().map(|(exit, count)| {
         let colour = if exit == 0 { PROMISE } else { DOT };
         let x = exit as f64;
-        Rectangle::new([(x - 0.34, 0.0), (x + 0.34, f64::from(*count))], colour.filled())
+        Rectangle::new(
+            [(x - 0.34, 0.0), (x + 0.34, f64::from(*count))],
+            colour.filled(),
+        )
     });
     chart.draw_series(bars).map_err(text)?;
     let (left, top) = area.get_base_pixel();

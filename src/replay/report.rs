@@ -94,7 +94,10 @@ impl Report {
         let (scores, baselines) = scores(task.map_or(0, |task| task.labels.len()), replayed);
         let manifest = &configuration.bundle.manifest;
         let count = |entries: Vec<(String, u64)>| {
-            entries.into_iter().filter(|(_, count)| *count > 0).collect()
+            entries
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .collect()
         };
         let by_source = Source::ALL.map(|source| {
             let of = replayed.iter().map(|one| one.tally.of_source(source));
@@ -172,8 +175,8 @@ fn scores(
     for one in replayed {
         if let Some((scores, baselines)) = &one.scored {
             let robot = robots.entry(&one.robot);
-            let sum = robot
-                .or_insert_with(|| (ScoreTally::new(labels), BaselineTallies::new(labels)));
+            let sum =
+                robot.or_insert_with(|| (ScoreTally::new(labels), BaselineTallies::new(labels)));
             sum.0.merge(scores);
             sum.1.merge(baselines);
         }
@@ -220,7 +223,10 @@ impl fmt::Display for Report {
         writeln!(f, "reason: {}", list(&self.by_reason))?;
         writeln!(f, "exit:   {}", list(&self.by_exit))?;
         let Latency { p50, p99, max, .. } = self.latency_us;
-        writeln!(f, "latency (logical): p50 {p50:.0} µs, p99 {p99:.0} µs, max {max:.0} µs")?;
+        writeln!(
+            f,
+            "latency (logical): p50 {p50:.0} µs, p99 {p99:.0} µs, max {max:.0} µs"
+        )?;
         if self.refused_messages > 0 {
             writeln!(f, "{} messages could not be used:", self.refused_messages)?;
             for (recording, fault) in &self.faults {

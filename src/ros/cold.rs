@@ -135,18 +135,19 @@ impl Reporter {
         }
         let tally = desk.counts().tally();
         let now_ms = (desk.now().0 / 1_000_000) as i64;
-        let input_age_ms = self.seen.newest_ms.iter().map(|newest| {
-            match newest.load(Ordering::Relaxed) {
-                -1 => -1.0,
-                newest => (now_ms - newest).max(0) as f32,
-            }
-        });
+        let input_age_ms =
+            self.seen
+                .newest_ms
+                .iter()
+                .map(|newest| match newest.load(Ordering::Relaxed) {
+                    -1 => -1.0,
+                    newest => (now_ms - newest).max(0) as f32,
+                });
         let engine = self.engines.get(desk.active_engine());
         let statistics = Statistics {
             stamp: Stamp::wall_clock(),
             tally: &tally,
-            latency_ms: [0.5, 0.99, 1.0]
-                .map(|q| self.latencies.value_at_quantile(q) as f32 / 1e3),
+            latency_ms: [0.5, 0.99, 1.0].map(|q| self.latencies.value_at_quantile(q) as f32 / 1e3),
             stage_bounds: desk.counts().stage_bounds(),
             engine: engine.map_or("", String::as_str),
             inputs: &self.seen.names,
@@ -166,10 +167,7 @@ impl Reporter {
         }
         if tally.engine_changes > self.before.engine_changes {
             let engine = self.engines.get(self.live.desk().active_engine());
-            tracing::warn!(
-                "engine {} takes over",
-                engine.map_or("", String::as_str)
-            );
+            tracing::warn!("engine {} takes over", engine.map_or("", String::as_str));
         }
         for logged in 0.. {
             let Some(fault) = self.seen.faults.pop() else {
@@ -215,7 +213,10 @@ impl Reporter {
             tracing::error!("ROS refused to publish {} messages", self.outlet.failed());
         }
         if self.muted > 0 {
-            tracing::info!("{} faults of messages were not logged one by one", self.muted);
+            tracing::info!(
+                "{} faults of messages were not logged one by one",
+                self.muted
+            );
         }
     }
 }

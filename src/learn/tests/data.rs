@@ -148,7 +148,7 @@ fn a_dataset_has_a_row_per_labelled_scan_and_counts_the_others() {
 
     let named = |path: &Path| recording(path.to_str().unwrap(), "g", "r", "");
     let all = [file, folder.path().join("broken.mcap"), no_scan].map(|path| named(&path));
-    let data = Dataset::load(&task(), &all, 0, 0, || {});
+    let data = Dataset::load(&task(), &all, 0, 0);
     assert_eq!(data.skipped.len(), 2, "{:?}", data.skipped);
     assert!(data.skipped[1].contains("/scan"), "{:?}", data.skipped);
     assert_eq!(data.parts.len(), 1);
@@ -207,6 +207,17 @@ fn a_varied_copy_scales_ranges_and_speeds_alike_and_leaves_codes_alone() {
     }
     .apply(&mut noisy, &mut random);
     assert_ne!(noisy, scan(seconds(0.0), 0.5));
+    let mut thin = scan(seconds(0.0), 0.5);
+    let half = Variation {
+        thinned: 0.5,
+        ..Variation::none(&task.window)
+    };
+    half.apply(&mut thin, &mut random);
+    let Message::LaserScan(seen) = &thin else {
+        unreachable!()
+    };
+    let gone = seen.ranges.iter().filter(|range| **range == 0.0).count();
+    assert!((10..62).contains(&gone), "{gone} of 72");
     let spec = &task.training.variations;
     for _ in 0..50 {
         let drawn = Variation::draw(spec, &task.window, &mut random);
@@ -222,10 +233,11 @@ fn batches_weigh_classes_alike_and_leave_the_cone_alone() {
     drive(&file, 30.0, 0.0);
     let mut task = task();
     task.training.variations.mask = 1.0;
+    task.training.variations.thin = 0.0;
     task.training.variations.copies = 2;
     let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
     let one = [recording(file.to_str().unwrap(), "g", "r", "")];
-    let data = Dataset::load(&task, &one, 2, 5, || {});
+    let data = Dataset::load(&task, &one, 2, 5);
     assert_eq!(data.parts.len(), 3);
     assert_ne!(data.parts[0].windows, data.parts[1].windows);
     let batches = Batches::new(&data, &task, &window, 2);

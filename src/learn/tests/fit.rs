@@ -166,6 +166,7 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
     };
     let report = judge(&data).unwrap();
     assert_eq!(report.recordings, ["r3.mcap"], "what taught does not judge");
+    assert_eq!(report.known, ["r0.mcap", "r1.mcap", "r2.mcap"]);
     assert_eq!(report.cycles, summary.report.cycles);
     assert_eq!(report.scores, summary.report.scores);
     assert_eq!(report.by_exit.values().sum::<u64>(), report.cycles);
@@ -176,7 +177,7 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
 
     let known = folder.path().join("known");
     fs::create_dir(&known).unwrap();
-    fs::copy(data.join("r0.mcap"), known.join("r0.mcap")).unwrap();
+    fs::copy(data.join("r0.mcap"), known.join("by_another_name.mcap")).unwrap();
     let word = judge(&known).unwrap_err().to_string();
     assert!(word.contains("learned from every group"), "{word}");
 }

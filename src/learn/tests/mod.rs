@@ -2,8 +2,10 @@
 
 mod data;
 mod fit;
+mod shipped;
 mod truth;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +86,7 @@ pub fn cmd(speed: f64) -> Message {
 pub fn record(file: &Path, messages: &[(&str, Stamp, Message)]) {
     let out = fs::File::create(file).unwrap();
     let mut writer = mcap::Writer::new(std::io::BufWriter::new(out)).unwrap();
-    let mut channels = std::collections::BTreeMap::new();
+    let mut channels = BTreeMap::new();
     for (number, (topic, time, message)) in messages.iter().enumerate() {
         let channel = *channels.entry(*topic).or_insert_with(|| {
             let schema = writer

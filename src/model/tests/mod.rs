@@ -38,7 +38,7 @@ fn manifest() -> Manifest {
     };
     let features = Window::new(
         &window,
-        &&window
+        &window
             .inputs
             .iter()
             .map(SourceSettings::of)

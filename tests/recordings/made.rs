@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use edge_reasoner::params::{Values, parse_override};
 use edge_reasoner::replay::bag::Bag;
 use edge_reasoner::replay::writer::McapWriter;
-use edge_reasoner::replay::{Report, ReplayOptions, replay};
+use edge_reasoner::replay::{ReplayOptions, Report, replay};
 use edge_reasoner::sense::{Header, LaserScan, Message};
 use edge_reasoner::time::Stamp;
 
@@ -63,7 +63,9 @@ pub fn drive(first: i64, count: usize) -> Vec<Entry> {
 pub fn write(path: &Path, entries: &[Entry]) {
     let mut writer = McapWriter::create(path).unwrap();
     let scan = writer.add_topic("/scan", SCAN, "", None).unwrap();
-    let odd = writer.add_topic("/odd", "some_pkg/msg/Odd", "", None).unwrap();
+    let odd = writer
+        .add_topic("/odd", "some_pkg/msg/Odd", "", None)
+        .unwrap();
     for (time, topic, bytes) in entries {
         let topic = if *topic == "/scan" { scan } else { odd };
         writer.write(topic, Stamp(*time), bytes).unwrap();

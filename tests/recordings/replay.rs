@@ -1,10 +1,8 @@
 //! Recordings through the rooms: deterministic, in time, and honest about what they are.
 
-mod recorded;
-
 use std::fs;
 
-use recorded::{EPOCH, MS, answers, drive, entry, run, scan, write};
+use crate::made::{EPOCH, MS, answers, drive, entry, run, scan, write};
 
 #[test]
 fn the_same_inputs_give_the_same_bytes() {
@@ -13,7 +11,7 @@ fn the_same_inputs_give_the_same_bytes() {
     write(&bag, &drive(EPOCH, 200));
     let bytes = |out: &str| {
         let out = folder.path().join(out);
-        run(&[bag.clone()], &out, 1.0, &[]);
+        run(std::slice::from_ref(&bag), &out, 1.0, &[]);
         (
             fs::read(out.join("drive.mcap")).unwrap(),
             fs::read(out.join("report.json")).unwrap(),
@@ -33,7 +31,10 @@ fn every_trigger_has_one_answer_and_counts_add_up() {
     assert_eq!(report.received, 100);
     assert_eq!(report.cycles + report.superseded, 100);
     assert_eq!(report.late, 0);
-    let stamps: Vec<i64> = answers(&out.join("drive.mcap")).iter().map(|a| a.stamp.0).collect();
+    let stamps: Vec<i64> = answers(&out.join("drive.mcap"))
+        .iter()
+        .map(|a| a.stamp.0)
+        .collect();
     let asked: Vec<i64> = entries.iter().map(|(time, ..)| *time).collect();
     assert_eq!(stamps, asked);
     for file in ["report.json", "report.svg", "report.png"] {
@@ -48,7 +49,12 @@ fn on_a_slow_machine_decisions_come_from_earlier_exits_and_in_time() {
     write(&bag, &drive(EPOCH, 100));
     let depth_at = |slowdown: f64| {
         let out = folder.path().join(format!("x{slowdown}"));
-        let report = run(&[bag.clone()], &out, slowdown, &["policy:=best"]);
+        let report = run(
+            std::slice::from_ref(&bag),
+            &out,
+            slowdown,
+            &["policy:=best"],
+        );
         assert_eq!(report.late, 0, "slowdown {slowdown}");
         let answers = answers(&out.join("drive.mcap"));
         assert!(answers.iter().all(|a| a.latency_ms <= 20.0));
@@ -61,7 +67,9 @@ fn on_a_slow_machine_decisions_come_from_earlier_exits_and_in_time() {
     let slower: Vec<f64> = [25.0, 50.0, 100.0, 200.0].map(depth_at).to_vec();
     assert!(full >= 3.9, "the whole depth fits at first: {full}");
     assert!(
-        slower.iter().any(|depth| *depth > 0.0 && *depth < full - 0.9),
+        slower
+            .iter()
+            .any(|depth| *depth > 0.0 && *depth < full - 0.9),
         "a slower machine answers from earlier exits: {slower:?}"
     );
 }
@@ -109,7 +117,11 @@ fn a_cut_recording_is_used_up_to_the_cut() {
     assert_eq!(report.failed, Vec::<String>::new());
     assert_eq!(report.cut.len(), 1);
     assert!(report.cut[0].contains("used up to"), "{}", report.cut[0]);
-    assert!(report.cycles > 500 && report.cycles < 3000, "{}", report.cycles);
+    assert!(
+        report.cycles > 500 && report.cycles < 3000,
+        "{}",
+        report.cycles
+    );
 }
 
 #[test]
@@ -122,13 +134,17 @@ fn a_broken_recording_does_not_stop_the_others() {
     let report = run(&[bad, good], &folder.path().join("out"), 1.0, &[]);
     assert_eq!(report.recordings, ["good"]);
     assert_eq!(report.failed.len(), 1);
-    assert!(report.failed[0].contains("bad.mcap"), "{}", report.failed[0]);
+    assert!(
+        report.failed[0].contains("bad.mcap"),
+        "{}",
+        report.failed[0]
+    );
 }
 
 /// Real recordings: skipped, with a word, where there are none.
 #[test]
 fn real_recordings_are_decided_on_with_scores() {
-    let data = recorded::root().join("../shared/data/clearance");
+    let data = crate::made::root().join("../shared/data/clearance");
     if !data.is_dir() {
         println!("skipped: no recordings in ../shared/data/clearance");
         return;
@@ -144,7 +160,11 @@ fn real_recordings_are_decided_on_with_scores() {
     let majority = &report.baselines["majority"].per_robot["neato"];
     assert!(scores.balanced_accuracy > majority.balanced_accuracy);
     // The scan of 37 beams among those of 361 is refused, and only it and its kin.
-    assert!(report.by_reason["INVALID_INPUT"] < 10, "{:?}", report.by_reason);
+    assert!(
+        report.by_reason["INVALID_INPUT"] < 10,
+        "{:?}",
+        report.by_reason
+    );
 
     // One recording, three containers, the same decisions.
     let twins = [
@@ -155,7 +175,10 @@ fn real_recordings_are_decided_on_with_scores() {
         let out = tempfile::tempdir().unwrap();
         run(&[twin], out.path(), 1.0, &["scan.yaw:=3.14159"]);
         let answers = answers(&out.path().join("neato_avoid_02.mcap"));
-        answers.iter().map(|a| (a.stamp, a.label.clone(), a.exit)).collect::<Vec<_>>()
+        answers
+            .iter()
+            .map(|a| (a.stamp, a.label.clone(), a.exit))
+            .collect::<Vec<_>>()
     });
     assert!(!decided[0].is_empty());
     assert!(decided[0] == decided[1]);

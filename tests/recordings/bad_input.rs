@@ -1,11 +1,9 @@
 //! Bad messages: each is answered by the safe label with its reason, none is remembered, and the
 //! next good one is used at once.
 
-mod recorded;
-
+use crate::made::{Answer, EPOCH, Entry, MS, answers, drive, entry, entry_at, run, scan, write};
 use edge_reasoner::sense::LaserScan;
 use edge_reasoner::time::Stamp;
-use recorded::{Answer, EPOCH, Entry, MS, answers, drive, entry, entry_at, run, scan, write};
 
 const BEFORE: usize = 20;
 
@@ -32,20 +30,34 @@ fn decide(middle: Vec<Entry>) -> Vec<Answer> {
 /// One bad scan among good ones.
 fn one_bad(name: &str, reason: &str, bad: Entry) {
     let answers = decide(vec![bad]);
-    assert_eq!(answers.len(), BEFORE + 21, "{name}: every trigger is answered");
+    assert_eq!(
+        answers.len(),
+        BEFORE + 21,
+        "{name}: every trigger is answered"
+    );
     let answer = &answers[BEFORE];
     assert_eq!(
-        (answer.label.as_str(), answer.source.as_str(), answer.reason.as_str()),
+        (
+            answer.label.as_str(),
+            answer.source.as_str(),
+            answer.reason.as_str()
+        ),
         ("stop", "FALLBACK", reason),
         "{name}"
     );
     for (n, answer) in answers.iter().enumerate() {
         if n != BEFORE {
-            assert_ne!(answer.reason, reason, "{name}: only the bad one, not number {n}");
+            assert_ne!(
+                answer.reason, reason,
+                "{name}: only the bad one, not number {n}"
+            );
         }
     }
     let next = &answers[BEFORE + 1];
-    assert_eq!(next.source, "MODEL", "{name}: good scans are used again at once");
+    assert_eq!(
+        next.source, "MODEL",
+        "{name}: good scans are used again at once"
+    );
 }
 
 fn changed(change: impl FnOnce(&mut LaserScan)) -> Entry {
@@ -57,10 +69,26 @@ fn changed(change: impl FnOnce(&mut LaserScan)) -> Entry {
 #[test]
 fn scans_that_cannot_be_used() {
     one_bad("empty", "INVALID_INPUT", changed(|s| s.ranges.clear()));
-    one_bad("all NaN", "INVALID_INPUT", changed(|s| s.ranges.fill(f32::NAN)));
-    one_bad("too few beams", "INVALID_INPUT", changed(|s| s.ranges.truncate(36)));
-    one_bad("no increment", "INVALID_INPUT", changed(|s| s.angle_increment = 0.0));
-    one_bad("NaN angles", "INVALID_INPUT", changed(|s| s.angle_min = f32::NAN));
+    one_bad(
+        "all NaN",
+        "INVALID_INPUT",
+        changed(|s| s.ranges.fill(f32::NAN)),
+    );
+    one_bad(
+        "too few beams",
+        "INVALID_INPUT",
+        changed(|s| s.ranges.truncate(36)),
+    );
+    one_bad(
+        "no increment",
+        "INVALID_INPUT",
+        changed(|s| s.angle_increment = 0.0),
+    );
+    one_bad(
+        "NaN angles",
+        "INVALID_INPUT",
+        changed(|s| s.angle_min = f32::NAN),
+    );
     let other = changed(|s| s.header.frame_id = "other".into());
     one_bad("another frame, once", "INVALID_INPUT", other);
 }
@@ -81,8 +109,16 @@ fn bytes_that_are_no_scan() {
     let bytes = |bytes: Vec<u8>| (at(BEFORE), "/scan", bytes);
     one_bad("nothing", "INVALID_INPUT", bytes(Vec::new()));
     one_bad("header alone", "INVALID_INPUT", bytes(good[..4].to_vec()));
-    one_bad("cut", "INVALID_INPUT", bytes(good[..good.len() / 2].to_vec()));
-    one_bad("noise", "INVALID_INPUT", bytes((0..400).map(|n| (n * 37 % 251) as u8).collect()));
+    one_bad(
+        "cut",
+        "INVALID_INPUT",
+        bytes(good[..good.len() / 2].to_vec()),
+    );
+    one_bad(
+        "noise",
+        "INVALID_INPUT",
+        bytes((0..400).map(|n| (n * 37 % 251) as u8).collect()),
+    );
     // The length of ranges claims four billion beams.
     let mut absurd = good.clone();
     let ranges = 4 + 8 + 4 + 12 + 7 * 4;
@@ -111,7 +147,10 @@ fn beams_field_of_view_and_frame_may_change_for_good() {
         scan
     };
     let answers = decide((BEFORE..BEFORE + 5).map(|n| entry(&half(n))).collect());
-    assert!(answers.iter().skip(2).all(|a| a.source == "MODEL"), "field of view");
+    assert!(
+        answers.iter().skip(2).all(|a| a.source == "MODEL"),
+        "field of view"
+    );
 
     let moved = |n: usize| {
         let mut scan = scan(at(n), 2.0);
@@ -120,7 +159,10 @@ fn beams_field_of_view_and_frame_may_change_for_good() {
     };
     let answers = decide((BEFORE..BEFORE + 10).map(|n| entry(&moved(n))).collect());
     let sources: Vec<&str> = answers.iter().map(|a| a.source.as_str()).collect();
-    assert_eq!(sources[BEFORE], "FALLBACK", "at first it is taken for a fault");
+    assert_eq!(
+        sources[BEFORE], "FALLBACK",
+        "at first it is taken for a fault"
+    );
     assert_eq!(sources[BEFORE + 9], "MODEL", "then for the new frame");
 }
 
@@ -149,7 +191,11 @@ fn a_clock_that_jumps_starts_the_window_anew() {
     let answers = decide((BEFORE..BEFORE + 6).map(ahead).collect());
     let reasons: Vec<&str> = answers.iter().map(|a| a.reason.as_str()).collect();
     assert_eq!(reasons[BEFORE], "INVALID_INPUT", "one stamp may be wrong");
-    assert_eq!(reasons[BEFORE + 1], "TIME_JUMP", "two that agree are a clock");
+    assert_eq!(
+        reasons[BEFORE + 1],
+        "TIME_JUMP",
+        "two that agree are a clock"
+    );
     assert_eq!(answers[BEFORE + 5].source, "MODEL");
 }
 

@@ -1,0 +1,128 @@
+//! The command line as people and scripts meet it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn edge_reasoner(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_edge_reasoner"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    let both = [&output.stdout[..], &output.stderr[..]].concat();
+    String::from_utf8(both).unwrap()
+}
+
+#[test]
+fn every_verb_helps_with_an_example() {
+    for verb in ["run", "replay", "train", "eval", "inspect"] {
+        let output = edge_reasoner(&[verb, "--help"]);
+        assert!(output.status.success(), "{verb}");
+        assert!(said(&output).contains("Example"), "{verb}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_fault() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_edge_reasoner"))
+        .arg("parameters")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(!said(&output).contains("panicked"), "{}", said(&output));
+}
+
+#[test]
+fn the_shipped_bundle_says_what_it_is() {
+    let output = edge_reasoner(&["inspect", "models/clearance", "--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let facts: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        facts["manifest"]["labels"],
+        serde_json::json!(["go", "slow", "stop"])
+    );
+    assert_eq!(facts["manifest"]["safe_label"], "stop");
+    // What ships learned only from what may be shipped.
+    let recordings = facts["manifest"]["training"]["recordings"]
+        .as_array()
+        .unwrap();
+    assert!(!recordings.is_empty());
+    for recording in recordings {
+        let licence = recording["licence"].as_str().unwrap();
+        let allowed = ["apache", "mit-packagexml", "bsd", "cc0", "cc-by", "own"];
+        assert!(allowed.contains(&licence), "{recording}");
+    }
+}
+
+/// A copy of the shipped bundle with something wrong.
+fn broken_bundle(break_it: impl FnOnce(&Path)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/clearance");
+    for file in ["model.yaml", "weights.safetensors"] {
+        fs::copy(shipped.join(file), folder.path().join(file)).unwrap();
+    }
+    break_it(folder.path());
+    let output = edge_reasoner(&["inspect", folder.path().to_str().unwrap()]);
+    assert!(!output.status.success());
+    let said = said(&output);
+    assert!(!said.contains("panicked"), "{said}");
+    said
+}
+
+#[test]
+fn a_broken_bundle_is_refused_with_what_is_wrong() {
+    let missing = broken_bundle(|at| fs::remove_file(at.join("weights.safetensors")).unwrap());
+    assert!(missing.contains("weights.safetensors"), "{missing}");
+
+    let flipped = broken_bundle(|at| {
+        let file = at.join("weights.safetensors");
+        let mut bytes = fs::read(&file).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(file, bytes).unwrap();
+    });
+    assert!(flipped.contains("sha256"), "{flipped}");
+
+    let unknown = broken_bundle(|at| {
+        let file = at.join("model.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, text.replace("safe_label:", "save_label:")).unwrap();
+    });
+    assert!(unknown.contains("save_label"), "{unknown}");
+}
+
+#[test]
+fn a_replay_of_nothing_says_what_it_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let output = edge_reasoner(&["replay", folder, "--out", folder]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains(".mcap"), "{}", said(&output));
+
+    let model = ["replay", folder, "--out", folder, "--model", "nowhere"];
+    let output = edge_reasoner(&model);
+    assert!(said(&output).contains("model.yaml"), "{}", said(&output));
+
+    let parameter = [
+        "replay",
+        folder,
+        "--out",
+        folder,
+        "-p",
+        "deadline_ms:=soon",
+        "-p",
+        "x:=1",
+    ];
+    let output = edge_reasoner(&parameter);
+    let said = said(&output);
+    assert!(
+        said.contains("deadline_ms") && said.contains("x is unknown"),
+        "{said}"
+    );
+}

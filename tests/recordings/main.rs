@@ -1,0 +1,5 @@
+//! Recordings through the rooms of the replay door.
+
+mod bad_input;
+mod made;
+mod replay;
