@@ -221,7 +221,9 @@ fn words(bundle: &Bundle) -> BundleWords {
         {
             types.push(String::from("geometry_msgs/msg/TwistStamped"));
         }
+        let topic = manifest.topics.get(&input.source).cloned();
         BundleSource {
+            topic: topic.unwrap_or_else(|| format!("/{}", input.source)),
             name: input.source.clone(),
             types,
             timeout: Duration::from_millis(u64::from(input.timeout_ms)),

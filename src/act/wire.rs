@@ -19,7 +19,7 @@ pub struct Vocabulary {
     pub labels: Vec<String>,
     /// In the order of the `engines` parameter.
     pub engines: Vec<String>,
-    /// Name and first 8 digits of the weights' sha256.
+    /// The bundle's name and first 8 digits of its digest.
     pub model_id: String,
 }
 

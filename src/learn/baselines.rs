@@ -82,3 +82,15 @@ impl BaselineTallies {
         }
     }
 }
+
+impl Baselines {
+    /// By the name of the field; zeros for any other.
+    pub fn named(&self, name: &str) -> Scores {
+        match name {
+            "majority" => self.majority,
+            "persistence" => self.persistence,
+            "kinematic" => self.kinematic,
+            _ => Scores::default(),
+        }
+    }
+}

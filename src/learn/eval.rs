@@ -11,7 +11,7 @@ use super::dataset::{Dataset, width};
 use super::error::LearnError;
 use super::fit::predict;
 use super::recordings::{Recording, digest, find};
-use super::report::{ExitReport, FastestReport, Quantiles, Report, write};
+use super::report::{BASELINES, ExitReport, FastestReport, Quantiles, Report, write};
 use super::scores::{Scores, Tally};
 use super::task::Task;
 use crate::model::{Bundle, EngineKind};
@@ -217,9 +217,12 @@ pub fn score(
             .collect(),
         latency_us: Quantiles::of(used),
         scores: per_robot(&|robot| robot.exits[sizes.depth - 1].scores()).into(),
-        baselines: robots
-            .iter()
-            .map(|(name, robot)| (name.clone(), robot.baselines.scores()))
+        baselines: BASELINES
+            .into_iter()
+            .map(|name| {
+                let pick = |robot: &Robot| robot.baselines.scores().named(name);
+                (name.to_owned(), per_robot(&pick).into())
+            })
             .collect(),
         exits,
         fastest: FastestReport {

@@ -7,15 +7,16 @@ use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
 use super::error::LearnError;
-use super::report::Report;
+use super::report::{BASELINES, Report};
 
 const INK: RGBColor = RGBColor(38, 50, 56);
 const MODEL: RGBColor = RGBColor(21, 101, 192);
 const FASTEST: RGBColor = RGBColor(230, 126, 34);
-const BASELINES: [(&str, RGBColor); 3] = [
-    ("majority", RGBColor(176, 190, 197)),
-    ("persistence", RGBColor(120, 144, 156)),
-    ("kinematic", RGBColor(46, 125, 50)),
+/// Of the baselines, in their order.
+const COLOURS: [RGBColor; 3] = [
+    RGBColor(176, 190, 197),
+    RGBColor(120, 144, 156),
+    RGBColor(46, 125, 50),
 ];
 
 /// Draws the report's picture.
@@ -92,22 +93,15 @@ fn panel<'a>(
         .y_label_formatter(&|y| format!("{y:.1}"))
         .label_style(("sans-serif", 13).into_font().color(&INK))
         .draw()?;
-    if let Some(baselines) = report.baselines.get(robot) {
-        let figures = [
-            baselines.majority,
-            baselines.persistence,
-            baselines.kinematic,
-        ];
-        for ((name, colour), scores) in BASELINES.iter().zip(&figures) {
-            let Some(value) = scores.balanced_accuracy else {
-                continue;
-            };
-            let ends = [(0.6, value), (depth as f64 + 0.9, value)];
-            chart
-                .draw_series(DashedLineSeries::new(ends, 6, 4, colour.stroke_width(2)))?
-                .label(format!("{name} {value:.3}"))
-                .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-        }
+    for (name, colour) in BASELINES.into_iter().zip(COLOURS) {
+        let Some(value) = score(report.baseline(name, robot).as_ref()) else {
+            continue;
+        };
+        let ends = [(0.6, value), (depth as f64 + 0.9, value)];
+        chart
+            .draw_series(DashedLineSeries::new(ends, 6, 4, colour.stroke_width(2)))?
+            .label(format!("{name} {value:.3}"))
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
     chart
         .draw_series(LineSeries::new(

@@ -15,6 +15,10 @@ use crate::replay::bag::find_recordings;
 /// Behind the robot type of simulated recordings.
 pub const SIMULATED: &str = " (sim)";
 
+/// Licence class of recordings in a folder without a list: they are the user's own, and may teach
+/// what the user trains.
+pub const OWN: &str = "own";
+
 /// One recording and what the list of its folder says about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
@@ -28,7 +32,7 @@ pub struct Recording {
     pub robot: String,
     /// Made by a simulator.
     pub simulated: bool,
-    /// Licence class; empty when nothing is known.
+    /// Licence class from the list, or [`OWN`].
     pub licence: String,
     /// Yaw of the laser, rad.
     pub yaw: f32,
@@ -45,7 +49,7 @@ pub struct Split {
 
 /// All recordings below these folders, without duplicates. A folder with a list (see the task's
 /// `recordings`) is read by it; elsewhere every recording is its own group with the laser's yaw
-/// `yaw` (rad) and no licence class.
+/// `yaw` (rad) and the licence class [`OWN`].
 pub fn find(
     folders: &[PathBuf],
     spec: &RecordingsSpec,
@@ -73,7 +77,7 @@ pub fn find(
                 path,
                 robot: "unknown".into(),
                 simulated: false,
-                licence: String::new(),
+                licence: OWN.into(),
                 yaw,
             });
         }
@@ -141,7 +145,9 @@ fn listed(folder: &Path, list: &Path, columns: &Columns) -> Result<Vec<Recording
 /// as a whole. Robots that would have no real recording to validate on give some whole groups, as
 /// chosen by `seed`.
 pub fn split(recordings: Vec<Recording>, spec: &RecordingsSpec, seed: u64) -> Split {
-    let may_teach = |recording: &Recording| spec.licences.contains(&recording.licence);
+    let may_teach = |recording: &Recording| {
+        recording.licence == OWN || spec.licences.contains(&recording.licence)
+    };
     let mut held: BTreeSet<String> = recordings
         .iter()
         .filter(|recording| !may_teach(recording))

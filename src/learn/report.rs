@@ -7,11 +7,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::baselines::Baselines;
 use super::dataset::Dropped;
 use super::error::LearnError;
 use super::picture;
 use super::scores::Scores;
+
+/// The baselines, the simplest first.
+pub const BASELINES: [&str; 3] = ["majority", "persistence", "kinematic"];
 
 /// What an evaluation found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,8 +44,8 @@ pub struct Report {
     pub latency_us: Quantiles,
     /// Of the deepest exit.
     pub scores: PerRobot,
-    /// Per robot, on all scans that have a label.
-    pub baselines: BTreeMap<String, Baselines>,
+    /// By name, on all scans that have a label.
+    pub baselines: BTreeMap<String, PerRobot>,
     /// Every exit by itself.
     pub exits: Vec<ExitReport>,
     /// The policy `fastest`.
@@ -173,6 +175,11 @@ pub fn write(report: &Report, folder: &Path) -> Result<(), LearnError> {
 }
 
 impl Report {
+    /// Scores of a baseline on a robot.
+    pub fn baseline(&self, name: &str, robot: &str) -> Option<Scores> {
+        self.baselines.get(name)?.per_robot.get(robot).copied()
+    }
+
     /// For people.
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
@@ -197,16 +204,18 @@ impl Report {
             text,
             "![Balanced accuracy by exit, with the baselines](report.svg)\n"
         )?;
-        for (robot, baselines) in &self.baselines {
+        for robot in self.scores.per_robot.keys() {
             writeln!(text, "## {robot}\n")?;
             writeln!(
                 text,
                 "| | windows | balanced accuracy | accuracy | onset recall | false alarms |"
             )?;
             writeln!(text, "|---|---:|---:|---:|---:|---:|")?;
-            row(text, "majority", &baselines.majority)?;
-            row(text, "persistence", &baselines.persistence)?;
-            row(text, "kinematic", &baselines.kinematic)?;
+            for name in BASELINES {
+                if let Some(scores) = self.baseline(name, robot) {
+                    row(text, name, &scores)?;
+                }
+            }
             for exit in &self.exits {
                 if let Some(scores) = exit.per_robot.get(robot) {
                     let deepest = exit.exit == self.exits.len();

@@ -11,7 +11,7 @@ use super::error::LearnError;
 use super::eval::score;
 use super::fit::{Fit, predict};
 use super::recordings::{Split, find, split};
-use super::report::{Report, write};
+use super::report::{BASELINES, Report, write};
 use super::task::Task;
 use crate::model::{
     Bundle, EngineKind, ExitSpec, FORMAT, Manifest, TrainedOn, Training, Weights, WeightsSpec,
@@ -219,6 +219,7 @@ fn finish(
         labels: task.labels.clone(),
         safe_label: task.safe_label.clone(),
         window: task.window.clone(),
+        topics: task.topics.clone(),
         architecture: sizes,
         exits: temperatures
             .iter()
@@ -309,21 +310,19 @@ impl fmt::Display for TrainSummary {
         )?;
         writeln!(f, "dropped while teaching: {:?}", self.dropped)?;
         let figure = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
-        for (robot, baselines) in &self.report.baselines {
+        for robot in self.report.scores.per_robot.keys() {
             let exits: Vec<String> = self
                 .report
                 .exits
                 .iter()
                 .filter_map(|exit| Some(figure(exit.per_robot.get(robot)?.balanced_accuracy)))
                 .collect();
-            writeln!(
-                f,
-                "{robot}: balanced accuracy by exit {}; majority {}, persistence {}, kinematic {}",
-                exits.join(" "),
-                figure(baselines.majority.balanced_accuracy),
-                figure(baselines.persistence.balanced_accuracy),
-                figure(baselines.kinematic.balanced_accuracy)
-            )?;
+            write!(f, "{robot}: balanced accuracy by exit {}", exits.join(" "))?;
+            for name in BASELINES {
+                let scores = self.report.baseline(name, robot).unwrap_or_default();
+                write!(f, ", {name} {}", figure(scores.balanced_accuracy))?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::engine::{BurnEngine, EngineKind};
-use super::manifest::Manifest;
+use super::manifest::{Manifest, Training};
 use super::weights::Weights;
 
 const MANIFEST: &str = "model.yaml";
@@ -129,7 +129,7 @@ impl Bundle {
                 what: fault.what,
                 expected: fault.expected,
             })?;
-        let id = id(&manifest.name, &text);
+        let id = id(&manifest)?;
         Ok(Bundle {
             manifest,
             weights,
@@ -157,7 +157,7 @@ impl Bundle {
         weights
             .check(&manifest.architecture, manifest.labels.len())
             .map_err(fail)?;
-        let id = id(&manifest.name, yaml(&manifest)?.as_bytes());
+        let id = id(&manifest)?;
         Ok(Bundle {
             manifest,
             weights,
@@ -178,8 +178,8 @@ impl Bundle {
         Bundle::new(manifest, weights)
     }
 
-    /// Name and the head of the manifest's digest (which holds the weights' digest), such as
-    /// `clearance-1a2b3c4d`.
+    /// Name and the head of a digest over the weights' digest and everything else that makes a
+    /// decision, such as `clearance-1a2b3c4d`.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -222,8 +222,17 @@ fn yaml(manifest: &Manifest) -> Result<String, BundleError> {
     })
 }
 
-fn id(name: &str, manifest: &[u8]) -> String {
-    format!("{name}-{}", &sha256_hex(manifest)[..8])
+/// Digests what makes a decision: the same weights, calibrated otherwise, are another model;
+/// where its costs were measured and how it scored are not part of it.
+fn id(manifest: &Manifest) -> Result<String, BundleError> {
+    let mut deciding = manifest.clone();
+    deciding.stage_cost_us.clear();
+    deciding.training = Training::default();
+    for exit in &mut deciding.exits {
+        exit.balanced_accuracy = 0.0;
+    }
+    let digest = sha256_hex(yaml(&deciding)?.as_bytes());
+    Ok(format!("{}-{}", manifest.name, &digest[..8]))
 }
 
 fn read(file: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {

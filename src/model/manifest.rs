@@ -1,5 +1,7 @@
 //! `model.yaml`: what a bundle decides, from which inputs, and how it was trained.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::sense::{SourceSettings, Window, WindowSpec};
@@ -23,6 +25,9 @@ pub struct Manifest {
     pub safe_label: String,
     /// How messages become the `[frames, features]` window.
     pub window: WindowSpec,
+    /// Topic each input was recorded on: where a node listens unless it is told otherwise.
+    #[serde(default)]
+    pub topics: BTreeMap<String, String>,
     /// Sizes of the encoder.
     pub architecture: Architecture,
     /// One per block, shallow to deep.

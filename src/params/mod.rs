@@ -29,6 +29,8 @@ pub struct BundleWords {
 pub struct BundleSource {
     /// Name.
     pub name: String,
+    /// Topic it was recorded on.
+    pub topic: String,
     /// Message types its extractor reads; the first is the default.
     pub types: Vec<String>,
     /// Newest sample older than this: stale.
@@ -201,7 +203,7 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
     let name = &source.name;
     let of = |what: &str| format!("{name}.{what}");
     let topic = reader.word("<source>.topic", &of("topic"));
-    let topic = topic.unwrap_or_else(|| format!("/{name}"));
+    let topic = topic.unwrap_or_else(|| source.topic.clone());
     if topic.is_empty() || topic.contains(char::is_whitespace) {
         reader.fault(format!(
             "{name}.topic is \"{topic}\"; expected a topic name"
@@ -284,6 +286,7 @@ mod tests {
     fn bundle() -> BundleWords {
         let source = |name: &str, message: &str, required| BundleSource {
             name: name.into(),
+            topic: format!("/{name}"),
             types: vec![message.into()],
             timeout: 500 * MS,
             required,

@@ -129,7 +129,12 @@ pub const TABLE: &[Parameter] = &[
         "the bundle's",
         "Sources to subscribe to.",
     ),
-    row("<source>.topic", ANY, "/<source>", "Topic of the source."),
+    row(
+        "<source>.topic",
+        ANY,
+        "the bundle's",
+        "Topic of the source.",
+    ),
     row(
         "<source>.type",
         ANY,

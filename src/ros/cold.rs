@@ -16,6 +16,7 @@ use super::outlet::Outlet;
 use crate::act::statistics::{Statistics, encode_statistics};
 use crate::act::wire::because;
 use crate::configure::Configuration;
+use crate::params::SourceParams;
 use crate::reason::live::Live;
 use crate::reason::{Reason, Source, Tally};
 use crate::time::Stamp;
@@ -72,6 +73,7 @@ impl Cold {
         let mut reporter = Reporter {
             publisher,
             engines: configuration.params.engines.clone(),
+            sources: configuration.params.sources.clone(),
             live,
             seen,
             outlet,
@@ -114,6 +116,7 @@ impl Cold {
 struct Reporter {
     publisher: PublisherUntyped,
     engines: Vec<String>,
+    sources: Vec<SourceParams>,
     live: Arc<Live>,
     seen: Arc<Seen>,
     outlet: Arc<Outlet>,
@@ -182,14 +185,42 @@ impl Reporter {
             let news = tally.of_reason(reason) - self.before.of_reason(reason);
             if reason != Reason::None && news > 0 {
                 tracing::warn!(
-                    "{news} decisions were not the model's because {} ({reason})",
-                    because(reason)
+                    "{} not the model's because {} ({reason}){}",
+                    match news {
+                        1 => String::from("1 decision was"),
+                        n => format!("{n} decisions were"),
+                    },
+                    because(reason),
+                    self.silent_sources(reason)
                 );
             }
         }
         if tally.late > self.before.late {
             tracing::error!("{} decisions were late", tally.late - self.before.late);
         }
+    }
+
+    /// Which topics to look at, where the reason is that nothing was heard.
+    fn silent_sources(&self, reason: Reason) -> String {
+        if !matches!(reason, Reason::StaleInput | Reason::IncompleteInput) {
+            return String::new();
+        }
+        let now_ms = (self.live.desk().now().0 / 1_000_000) as i64;
+        let mut words = String::new();
+        for (source, newest) in self.sources.iter().zip(&self.seen.newest_ms) {
+            let newest = newest.load(Ordering::Relaxed);
+            let age = Duration::from_millis((now_ms - newest).max(0) as u64);
+            if newest < 0 {
+                words += &format!("; nothing was ever heard on {}", source.topic);
+            } else if age > source.timeout {
+                words += &format!(
+                    "; {} is silent for {:.1} s",
+                    source.topic,
+                    age.as_secs_f64()
+                );
+            }
+        }
+        words
     }
 
     fn last_line(&self) {

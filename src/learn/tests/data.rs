@@ -44,6 +44,20 @@ fn the_shipped_task_is_sound_and_a_broken_one_is_refused_with_all_its_faults() {
 }
 
 #[test]
+fn recordings_without_a_list_are_the_users_own_and_teach() {
+    let folder = tempdir().unwrap();
+    for number in 0..8 {
+        drive(&folder.path().join(format!("run_{number}.mcap")), 1.0, 0.0);
+    }
+    let spec = task().recordings;
+    let found = find(&[folder.path().to_path_buf()], &spec, 0.0).unwrap();
+    let split = split(found, &spec, 1);
+    assert!(!split.training.is_empty(), "own bags teach");
+    assert!(!split.validation.is_empty(), "and some of them validate");
+    assert_eq!(split.training.len() + split.validation.len(), 8);
+}
+
+#[test]
 fn groups_are_never_split_and_only_permitted_licences_teach() {
     let spec = task().recordings;
     let mut all = vec![
@@ -102,7 +116,7 @@ fn a_folder_is_read_by_its_list_or_else_file_by_file() {
     let found = find(&data, &spec, 1.5).unwrap();
     assert_eq!(found.len(), 2);
     assert_ne!(found[0].group, found[1].group);
-    assert_eq!((found[0].yaw, found[0].licence.as_str()), (1.5, ""));
+    assert_eq!((found[0].yaw, found[0].licence.as_str()), (1.5, "own"));
 
     let list = folder.path().join("manifest.csv");
     let head = "file,kind,robot,group,yaw_rad,licence,duplicate_of\n";

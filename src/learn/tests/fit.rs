@@ -173,7 +173,7 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
     let json = fs::read_to_string(folder.path().join("eval/report.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(json["scores"]["per_robot"]["cart"]["balanced_accuracy"].is_number());
-    assert!(json["baselines"]["cart"]["kinematic"]["n"].is_number());
+    assert!(json["baselines"]["kinematic"]["per_robot"]["cart"]["n"].is_number());
 
     let known = folder.path().join("known");
     fs::create_dir(&known).unwrap();
@@ -186,6 +186,9 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
 fn nothing_to_learn_from_is_said_with_the_licences_that_would_do() {
     let folder = tempdir().unwrap();
     drive(&folder.path().join("a.mcap"), 5.0, 0.0);
+    let list = "file,kind,robot,group,yaw_rad,licence,duplicate_of\n\
+                a.mcap,real,cart,g1,0,none-stated,\n";
+    fs::write(folder.path().join("manifest.csv"), list).unwrap();
     let word = train(&TrainOptions {
         task: quick(folder.path()),
         data: vec![folder.path().to_path_buf()],

@@ -58,6 +58,7 @@ fn manifest() -> Manifest {
         labels: ["go", "slow", "stop"].map(String::from).to_vec(),
         safe_label: "stop".into(),
         window,
+        topics: Default::default(),
         architecture: Architecture {
             frames: 4,
             features,
