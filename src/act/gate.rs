@@ -46,6 +46,15 @@ pub struct Factors {
     pub angular: f64,
 }
 
+impl Factors {
+    fn at_most(self, other: Factors) -> Factors {
+        Factors {
+            linear: self.linear.min(other.linear),
+            angular: self.angular.min(other.angular),
+        }
+    }
+}
+
 /// What the gate is told at start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateLimits {
@@ -55,6 +64,9 @@ pub struct GateLimits {
     pub decision_timeout: Duration,
     /// A command older than this is not repeated.
     pub command_timeout: Duration,
+    /// Decisions in a row that must allow more before more is let through. One that allows less
+    /// counts at once.
+    pub release_after: u32,
 }
 
 /// Holds the newest command and decision. No fresh decision: stop. No fresh command: stop.
@@ -63,9 +75,19 @@ pub struct GateLimits {
 pub struct Gate {
     limits: GateLimits,
     command: Option<(Mono, Velocity)>,
-    decision: Option<(Mono, u8)>,
+    /// When the last decision came.
+    decided: Option<Mono>,
+    /// What is let through now.
+    allowed: Factors,
+    /// Decisions in a row that allow more, and the least that all of them allow.
+    freer: (u32, Factors),
     sent: Velocity,
 }
+
+const CLOSED: Factors = Factors {
+    linear: 0.0,
+    angular: 0.0,
+};
 
 impl Gate {
     /// A closed gate. Factors outside 0..=1 or not finite count as 0.
@@ -80,7 +102,9 @@ impl Gate {
         Gate {
             limits,
             command: None,
-            decision: None,
+            decided: None,
+            allowed: CLOSED,
+            freer: (0, CLOSED),
             sent: Velocity::ZERO,
         }
     }
@@ -93,7 +117,10 @@ impl Gate {
 
     /// A decision left; what goes out at once, if it changes what the robot was last told.
     pub fn on_decision(&mut self, now: Mono, label: u8) -> Option<Velocity> {
-        self.decision = Some((now, label));
+        let fresh = self.is_fresh(now);
+        self.decided = Some(now);
+        let factors = self.limits.factors.get(usize::from(label)).copied();
+        self.follow(factors.unwrap_or(CLOSED), fresh);
         self.resend(now)
     }
 
@@ -113,13 +140,39 @@ impl Gate {
         self.sent
     }
 
+    /// Down at once; up when enough decisions in a row agree, and then only as far as all of them
+    /// allow. After a pause in the decisions everything is earned anew.
+    fn follow(&mut self, wanted: Factors, fresh: bool) {
+        if !fresh {
+            self.allowed = CLOSED;
+            self.freer.0 = 0;
+        }
+        let no_less =
+            wanted.linear >= self.allowed.linear && wanted.angular >= self.allowed.angular;
+        if !no_less || wanted == self.allowed {
+            self.allowed = wanted.at_most(self.allowed);
+            self.freer.0 = 0;
+            return;
+        }
+        self.freer = match self.freer {
+            (0, _) => (1, wanted),
+            (count, least) => (count + 1, wanted.at_most(least)),
+        };
+        if self.freer.0 >= self.limits.release_after {
+            self.allowed = self.freer.1;
+            self.freer.0 = 0;
+        }
+    }
+
+    fn is_fresh(&self, now: Mono) -> bool {
+        self.decided
+            .is_some_and(|decided| now.since(decided) <= self.limits.decision_timeout)
+    }
+
     fn allowed(&self, now: Mono) -> Option<Velocity> {
         let (at, command) = self.command?;
-        let (decided, label) = self.decision?;
-        let fresh = now.since(at) <= self.limits.command_timeout
-            && now.since(decided) <= self.limits.decision_timeout;
-        let factors = self.limits.factors.get(usize::from(label)).copied()?;
-        (fresh && command.is_finite()).then(|| command.scaled(factors))
+        let fresh = now.since(at) <= self.limits.command_timeout && self.is_fresh(now);
+        (fresh && command.is_finite()).then(|| command.scaled(self.allowed))
     }
 }
 
@@ -137,6 +190,7 @@ mod tests {
             factors: vec![through(1.0), through(0.5), through(0.0)],
             decision_timeout: Duration::from_millis(300),
             command_timeout: Duration::from_millis(500),
+            release_after: 1,
         }
     }
 
@@ -193,6 +247,49 @@ mod tests {
         let mut gate = Gate::new(wrong);
         gate.on_decision(T, 0);
         assert_eq!(gate.on_command(T, ahead(0.4)).linear[0], 0.0);
+    }
+
+    #[test]
+    fn it_closes_at_once_and_opens_when_decisions_agree() {
+        let mut gate = Gate::new(GateLimits {
+            release_after: 3,
+            ..limits()
+        });
+        let mut at = T;
+        let mut decide = |gate: &mut Gate, label| {
+            at = at + Duration::from_millis(100);
+            gate.on_decision(at, label);
+            gate.on_command(at, ahead(0.4)).linear[0]
+        };
+        // Labels 0, 1, 2 let all, half and nothing through.
+        assert_eq!([0, 0].map(|label| decide(&mut gate, label)), [0.0, 0.0]);
+        assert_eq!(decide(&mut gate, 0), 0.4);
+        assert_eq!(decide(&mut gate, 2), 0.0, "a stop is a stop");
+        let flicker = [1, 2, 1, 2, 1, 2, 1, 1].map(|label| decide(&mut gate, label));
+        assert_eq!(
+            flicker, [0.0; 8],
+            "a label that flickers never opens the gate"
+        );
+        assert_eq!(decide(&mut gate, 0), 0.2, "as far as all three allow");
+        let through = [0, 0, 0].map(|label| decide(&mut gate, label));
+        assert_eq!(through, [0.2, 0.2, 0.4]);
+        assert_eq!(decide(&mut gate, 1), 0.2, "less at once");
+    }
+
+    #[test]
+    fn after_a_pause_everything_is_earned_anew() {
+        let mut gate = Gate::new(GateLimits {
+            release_after: 2,
+            ..limits()
+        });
+        gate.on_decision(T, 0);
+        gate.on_decision(T, 0);
+        assert_eq!(gate.on_command(T, ahead(0.4)).linear[0], 0.4);
+        let late = T + Duration::from_millis(400);
+        gate.on_decision(late, 0);
+        assert_eq!(gate.on_command(late, ahead(0.4)).linear[0], 0.0);
+        gate.on_decision(late, 0);
+        assert_eq!(gate.on_command(late, ahead(0.4)).linear[0], 0.4);
     }
 
     proptest! {

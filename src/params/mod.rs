@@ -250,6 +250,8 @@ fn read_gate(reader: &mut Reader, labels: &[String]) -> Option<GateParams> {
     let command_timeout = of("command_timeout_ms");
     let decision_timeout = reader.millis(&decision_timeout, &decision_timeout, timeout);
     let command_timeout = reader.millis(&command_timeout, &command_timeout, timeout);
+    let release_after = of("release_after");
+    let release_after = reader.count(&release_after, &release_after).unwrap_or(3);
     let mut factors = Vec::new();
     for label in labels {
         let name = format!("{AT}.linear.{label}");
@@ -271,6 +273,7 @@ fn read_gate(reader: &mut Reader, labels: &[String]) -> Option<GateParams> {
         factors,
         decision_timeout,
         command_timeout,
+        release_after,
     };
     (enabled == Some(true)).then_some(GateParams {
         input,

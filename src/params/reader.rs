@@ -68,6 +68,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub fn count(&mut self, row: &str, name: &str) -> Option<u32> {
+        match self.take(row, name)? {
+            Value::Integer(value) => u32::try_from(value).ok(),
+            _ => None,
+        }
+    }
+
     pub fn word(&mut self, row: &str, name: &str) -> Option<String> {
         match self.take(row, name)? {
             Value::String(value) => Some(value),
@@ -115,6 +122,12 @@ fn check(parameter: &Parameter, value: &Value) -> Result<(), String> {
             }
         }
         (Kind::Word(_), _) => Err(String::from("a string")),
+        (Kind::Count { least, most }, Value::Integer(number))
+            if (least..=most).contains(number) =>
+        {
+            Ok(())
+        }
+        (Kind::Count { least, most }, _) => Err(format!("a whole number from {least} to {most}")),
         (
             Kind::Double {
                 least_milli,

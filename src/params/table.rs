@@ -12,6 +12,13 @@ pub enum Kind {
         /// See `least_milli`.
         most_milli: i64,
     },
+    /// A whole number.
+    Count {
+        /// Least value allowed.
+        least: i64,
+        /// Greatest value allowed.
+        most: i64,
+    },
     /// Text, one of these words if there are any.
     Word(&'static [&'static str]),
     /// A list of text.
@@ -24,6 +31,7 @@ impl Kind {
         match self {
             Kind::Bool => "bool",
             Kind::Double { .. } => "double",
+            Kind::Count { .. } => "integer",
             Kind::Word(_) => "string",
             Kind::Words => "string[]",
         }
@@ -208,6 +216,15 @@ pub const TABLE: &[Parameter] = &[
         "A command older than this is not repeated; the robot stops.",
     ),
     row(
+        "act.velocity_gate.release_after",
+        Kind::Count {
+            least: 1,
+            most: 1000,
+        },
+        "3",
+        "Decisions in a row that must allow more before more is let through; one that allows less counts at once.",
+    ),
+    row(
         "statistics_period_ms",
         double(10_000, 3_600_000_000),
         "1000.0",
@@ -235,6 +252,7 @@ pub fn markdown() -> String {
                 least_milli as f64 / 1e3,
                 most_milli as f64 / 1e3
             ),
+            Kind::Count { least, most } => format!("{least} to {most}"),
             Kind::Word(words) => words.join(", "),
             _ => String::new(),
         };
