@@ -138,6 +138,13 @@ impl Ingest {
         self.request(desk, None, now, now_ros, Some(reason))
     }
 
+    /// The request that answers triggers whose age is not known, because this process was not run
+    /// while they waited.
+    pub fn withheld(&mut self, desk: &Desk, now: Mono, now_ros: Stamp) -> Option<Box<Request>> {
+        self.sources[usize::from(self.trigger.0)].last_arrival = Some(now);
+        self.request(desk, None, now, now_ros, Some(Reason::StaleInput))
+    }
+
     fn request(
         &mut self,
         desk: &Desk,

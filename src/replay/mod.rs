@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use report::{Latency, Report, ScoresByRobot};
+pub use report::{Report, ScoresByRobot};
 
 use crate::configure::{Configuration, ConfigureError};
 use crate::learn::{LearnError, Task};

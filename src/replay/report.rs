@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::one::Replayed;
 use super::{ReplayError, ReplayOptions};
 use crate::configure::Configuration;
-use crate::learn::{BaselineTallies, Scores, Tally as ScoreTally, Task};
+use crate::learn::{BaselineTallies, Quantiles, Scores, Tally as ScoreTally, Task};
 use crate::reason::{Reason, Source};
 
 /// `report.json` of a replay.
@@ -47,7 +47,7 @@ pub struct Report {
     /// Decisions by the exit they were read from.
     pub by_exit: BTreeMap<String, u64>,
     /// Arrival to publication, in logical time.
-    pub latency_us: Latency,
+    pub latency_us: Quantiles,
     /// What was promised.
     pub deadline_ms: f64,
     /// Stage costs were multiplied by this.
@@ -59,19 +59,6 @@ pub struct Report {
     /// How long the replay took; not part of what is compared between runs.
     #[serde(skip)]
     pub took: Duration,
-}
-
-/// Quantiles in microseconds.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Latency {
-    /// Median.
-    pub p50: f64,
-    /// 99 of 100 are at most this.
-    pub p99: f64,
-    /// 999 of 1000 are at most this.
-    pub p999: f64,
-    /// The greatest.
-    pub max: f64,
 }
 
 /// Scores by robot.
@@ -111,6 +98,8 @@ impl Report {
             let of = replayed.iter().map(|one| one.tally.per_exit[exit]);
             ((exit + 1).to_string(), of.sum())
         });
+        let points = replayed.iter().flat_map(|one| &one.points);
+        let micros = points.map(|point| point.latency.as_secs_f64() * 1e6);
         Report {
             model: configuration.bundle.id().to_owned(),
             task: manifest.task.clone(),
@@ -130,7 +119,7 @@ impl Report {
             by_source: count(by_source.into()),
             by_reason: count(by_reason.into()),
             by_exit: by_exit.collect(),
-            latency_us: Latency::of(replayed),
+            latency_us: Quantiles::of(micros.collect()),
             deadline_ms: configuration.params.deadline.as_secs_f64() * 1e3,
             slowdown: options.slowdown,
             scores,
@@ -146,24 +135,6 @@ impl Report {
         };
         let json = serde_json::to_string_pretty(self).map_err(|cause| failed(cause.to_string()))?;
         std::fs::write(file, json + "\n").map_err(|cause| failed(cause.to_string()))
-    }
-}
-
-impl Latency {
-    fn of(replayed: &[Replayed]) -> Latency {
-        let points = replayed.iter().flat_map(|one| &one.points);
-        let mut micros: Vec<f64> = points.map(|p| p.latency.as_secs_f64() * 1e6).collect();
-        micros.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let index = (micros.len() as f64 * share).ceil() as usize;
-            micros.get(index.saturating_sub(1)).copied().unwrap_or(0.0)
-        };
-        Latency {
-            p50: at(0.5),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: at(1.0),
-        }
     }
 }
 
@@ -222,7 +193,7 @@ impl fmt::Display for Report {
         writeln!(f, "source: {}", list(&self.by_source))?;
         writeln!(f, "reason: {}", list(&self.by_reason))?;
         writeln!(f, "exit:   {}", list(&self.by_exit))?;
-        let Latency { p50, p99, max, .. } = self.latency_us;
+        let Quantiles { p50, p99, max, .. } = self.latency_us;
         writeln!(
             f,
             "latency (logical): p50 {p50:.0} µs, p99 {p99:.0} µs, max {max:.0} µs"

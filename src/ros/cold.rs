@@ -195,6 +195,12 @@ impl Reporter {
                 );
             }
         }
+        let withheld = self.seen.withheld.swap(0, Ordering::Relaxed);
+        if withheld > 0 {
+            tracing::warn!(
+                "this process was not run for a while; {withheld} messages that waited meanwhile were thrown away"
+            );
+        }
         if tally.late > self.before.late {
             tracing::error!("{} decisions were late", tally.late - self.before.late);
         }

@@ -22,6 +22,9 @@ use crate::time::{Clock, Mono, Stamp};
 
 /// Longest sleep in a spin: how soon a stop, a silence or an old command is noticed.
 const SPIN: Duration = Duration::from_millis(20);
+/// A turn of the loop that took this long was not run by the machine (a stopped process, a
+/// suspended vehicle): how long the messages that wait have waited cannot be known any more.
+const WITHHELD: Duration = Duration::from_millis(500);
 /// Faults kept for the log; more of them between two looks are only counted.
 const FAULTS: usize = 16;
 /// A spin hands over one message per subscription and r2r's channels hold ten.
@@ -35,6 +38,8 @@ pub struct Seen {
     pub faults: ArrayQueue<IngestFault>,
     /// All faults.
     pub refused_messages: AtomicU64,
+    /// Messages thrown away because this process was not run while they waited.
+    pub withheld: AtomicU64,
     /// Per source: arrival of the newest message on the monotonic clock, in ms; -1: never.
     pub newest_ms: Vec<AtomicI64>,
     /// Names of the sources.
@@ -108,6 +113,7 @@ impl IngestThread {
             seen: Arc::new(Seen {
                 faults: ArrayQueue::new(FAULTS),
                 refused_messages: AtomicU64::new(0),
+                withheld: AtomicU64::new(0),
                 newest_ms: names.iter().map(|_| AtomicI64::new(-1)).collect(),
                 names,
             }),
@@ -129,9 +135,15 @@ impl IngestThread {
     /// Until `stop`.
     pub fn run(mut self, node: &mut Node, stop: &AtomicBool) {
         let started = self.clock.now();
+        let mut turned = started;
         while !stop.load(Ordering::Acquire) {
             node.spin_once(SPIN);
             let now = self.clock.now();
+            if now.since(std::mem::replace(&mut turned, now)) > WITHHELD {
+                self.discard_waiting(node);
+                turned = self.clock.now();
+                continue;
+            }
             let now_ros = self.now_ros();
             self.take_messages(now, now_ros);
             self.take_commands();
@@ -140,6 +152,34 @@ impl IngestThread {
                 self.live.offer(request);
             }
             self.outlet.tick();
+        }
+    }
+
+    /// Throws away what waited in DDS while this process was not run, and answers it as stale.
+    fn discard_waiting(&mut self, node: &mut Node) {
+        let waker = noop_waker();
+        let mut poller = Poller::from_waker(&waker);
+        let mut discarded = 0;
+        let mut triggers = 0;
+        // One message per subscription and spin; no queue is deeper than DEPTH.
+        for _ in 0..=DEPTH {
+            for (source, _, stream) in &mut self.streams {
+                while stream.as_mut().poll_next(&mut poller).is_ready() {
+                    discarded += 1;
+                    triggers += u32::from(*source == self.ingest.trigger());
+                }
+            }
+            if let Some(commands) = &mut self.commands {
+                while commands.as_mut().poll_next(&mut poller).is_ready() {}
+            }
+            node.spin_once(Duration::ZERO);
+        }
+        let (now, now_ros) = (self.clock.now(), self.now_ros());
+        self.seen.withheld.fetch_add(discarded, Ordering::Relaxed);
+        if triggers > 0
+            && let Some(request) = self.ingest.withheld(self.live.desk(), now, now_ros)
+        {
+            self.live.offer(request);
         }
     }
 

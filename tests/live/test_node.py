@@ -193,3 +193,22 @@ def test_the_gate_stops_the_robot_when_the_node_ends(robot, start):
     node.end(signal.SIGTERM)
     robot.spin(0.5)
     assert robot.velocities[-1].linear.x == 0.0
+
+
+def test_what_waited_while_the_process_was_stopped_is_not_decided_on(robot, start):
+    node = start("deadline_ms:=50.0")
+    node.wait_ready(robot)
+    robot.drive(15)
+    node.process.send_signal(signal.SIGSTOP)
+    waited = robot.drive(20)
+    node.process.send_signal(signal.SIGCONT)
+    heard = len(robot.decisions)
+    robot.spin(0.2)
+    fresh = robot.drive(15)
+    old = {(stamp.sec, stamp.nanosec) for stamp in waited[:-1]}
+    for decision in robot.decisions[heard:]:
+        stamp = (decision.header.stamp.sec, decision.header.stamp.nanosec)
+        assert not (decision.source == "MODEL" and stamp in old), decision
+    assert any(d.reason == "STALE_INPUT" for d in robot.decisions[heard:])
+    answers = [a[0] for a in robot.answers(fresh) if a]
+    assert answers and answers[-1].source == "MODEL", "and then it goes on"
