@@ -52,8 +52,11 @@ lint: build ## clippy, warnings are errors
 	@$(env) cargo clippy $(cargo) --all-targets -- -D warnings
 
 deny: ## licences and advisories of the dependencies, where cargo-deny is installed
-	@$(env) if cargo deny --version > /dev/null 2>&1; then cargo deny check; \
-	  else echo "deny: skipped, cargo-deny is not installed (cargo install cargo-deny)"; fi
+	@$(env) if ! cargo deny --version > /dev/null 2>&1; then \
+	  echo "deny: skipped, cargo-deny is not installed (cargo install cargo-deny)"; exit 0; fi; \
+	  cargo deny check licenses bans sources; \
+	  if cargo deny fetch db > /dev/null 2>&1; then cargo deny check advisories; \
+	  else echo "deny: advisories skipped, their database cannot be fetched from here"; fi
 
 clean: ## what was built; .ros/ stays
 	rm -rf build install log target

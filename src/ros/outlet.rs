@@ -97,37 +97,40 @@ impl Outlet {
 
     /// The robot stops and nothing is published any more.
     pub fn close(&self) {
-        if let Some(outlet) = &self.gate {
-            let _gate = lock(&outlet.gate);
-            self.closed.store(true, Ordering::Release);
+        // Under the lock: what is on its way through the gate leaves before, or finds it closed.
+        let gate = self
+            .gate
+            .as_ref()
+            .map(|outlet| (outlet, lock(&outlet.gate)));
+        self.closed.store(true, Ordering::Release);
+        if let Some((outlet, _held)) = gate {
             self.send_velocity(outlet, Velocity::ZERO);
         }
-        self.closed.store(true, Ordering::Release);
     }
 
     /// A command came for the gate.
     pub fn command(&self, command: Velocity) {
-        if let Some(outlet) = self.open_gate() {
-            let mut gate = lock(&outlet.gate);
-            let out = gate.on_command(self.clock.now(), command);
-            self.send_velocity(outlet, out);
-        }
+        self.through_gate(|outlet, gate| {
+            self.send_velocity(outlet, gate.on_command(self.clock.now(), command));
+        });
     }
 
     /// Time passed.
     pub fn tick(&self) {
-        if let Some(outlet) = self.open_gate() {
-            let mut gate = lock(&outlet.gate);
+        self.through_gate(|outlet, gate| {
             if let Some(out) = gate.tick(self.clock.now()) {
                 self.send_velocity(outlet, out);
             }
-        }
+        });
     }
 
-    fn open_gate(&self) -> Option<&GateOutlet> {
-        match self.closed.load(Ordering::Acquire) {
-            true => None,
-            false => self.gate.as_ref(),
+    /// With the gate in hand and the door still open; nothing without a gate.
+    fn through_gate(&self, act: impl FnOnce(&GateOutlet, &mut Gate)) {
+        if let Some(outlet) = &self.gate {
+            let mut gate = lock(&outlet.gate);
+            if !self.closed.load(Ordering::Acquire) {
+                act(outlet, &mut gate);
+            }
         }
     }
 
@@ -154,12 +157,11 @@ impl Publish for Outlet {
             encode_decision(decision, &self.words, buffer);
             self.count(self.decisions.0.publish_raw(buffer));
         });
-        if let Some(outlet) = self.open_gate() {
-            let mut gate = lock(&outlet.gate);
+        self.through_gate(|outlet, gate| {
             if let Some(out) = gate.on_decision(self.clock.now(), decision.label) {
                 self.send_velocity(outlet, out);
             }
-        }
+        });
     }
 }
 
