@@ -199,11 +199,11 @@ struct Record {
 
 impl Record {
     fn new(truth: Option<Truth>, task: Option<&Task>) -> Record {
-        let labels = task.map_or(0, |task| task.labels.len());
-        let scored = truth.as_ref().map(|truth| {
-            let mut baselines = BaselineTallies::new(labels);
+        let scored = truth.as_ref().zip(task).map(|(truth, task)| {
+            let labels = task.labels.len();
+            let mut baselines = BaselineTallies::of(&task.truth, labels);
             truth.scans.iter().for_each(|scan| baselines.add(scan));
-            (ScoreTally::new(labels), baselines)
+            (task.truth.tally(labels), baselines)
         });
         Record {
             arrivals: Vec::new(),

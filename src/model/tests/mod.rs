@@ -27,6 +27,7 @@ fn manifest() -> Manifest {
             extractor: ExtractorSpec::Fields {
                 fields: vec![FieldSpec {
                     path: "twist.twist.linear.x".into(),
+                    offset: 0.0,
                     scale: 1.0,
                     limit: 1.0,
                 }],
