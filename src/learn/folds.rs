@@ -66,7 +66,8 @@ impl Folds {
         for class in 0..task.labels.len() {
             let most = |rows: &Vec<usize>| (0..rows.len()).max_by_key(|class| rows[*class]);
             let mine = units.iter().filter(|(_, rows)| most(rows) == Some(class));
-            let mut mine: Vec<(&Unit, usize)> = mine.map(|(unit, r)| (unit, r.iter().sum())).collect();
+            let mut mine: Vec<(&Unit, usize)> =
+                mine.map(|(unit, r)| (unit, r.iter().sum())).collect();
             shuffle(&mut mine, &mut random);
             // Large ones first, so that the small ones can even them out.
             mine.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
@@ -93,7 +94,8 @@ impl Folds {
     /// What teaches: all other rows, and their copies.
     pub(super) fn taught(&self, task: &Task, data: &Dataset, copies: usize) -> Dataset {
         let mut taught = data.select(0..data.parts.len(), |part, row| {
-            self.of(task, part, row, false).is_some_and(|fold| fold != self.fold)
+            self.of(task, part, row, false)
+                .is_some_and(|fold| fold != self.fold)
         });
         // A recording goes with all its copies, so that they stay in step.
         let all = taught.parts.chunks(copies + 1);
@@ -190,14 +192,27 @@ pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsRepor
             taught.rows(),
             judged.rows()
         );
-        let weights = distil(options, &task, &window, &Batches::new(&taught, &task, &window, copies))?;
+        let weights = distil(
+            options,
+            &task,
+            &window,
+            &Batches::new(&taught, &task, &window, copies),
+        )?;
         let bundle = finish(options, &task, &window, weights, &taught, &judged)?;
         let report = score(&bundle, &task, &judged, options.device)?;
-        eprintln!("fold {} of {count}: {:?}", fold + 1, FoldScores::of(&report));
+        eprintln!(
+            "fold {} of {count}: {:?}",
+            fold + 1,
+            FoldScores::of(&report)
+        );
         reports.push(report);
     }
     let mut skipped = all.skipped;
-    skipped.extend(others.iter().map(|r| format!("{}: may not teach ({})", r.file, r.licence)));
+    skipped.extend(
+        others
+            .iter()
+            .map(|r| format!("{}: may not teach ({})", r.file, r.licence)),
+    );
     let report = FoldsReport::new(options, &task, &reports, skipped);
     report.write(options)?;
     Ok(report)
@@ -205,7 +220,8 @@ pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsRepor
 
 impl FoldScores {
     fn of(report: &Report) -> FoldScores {
-        let mean = |scores: &BTreeMap<String, super::Scores>, pick: &dyn Fn(&super::Scores) -> Option<f64>| {
+        let mean = |scores: &BTreeMap<String, super::Scores>,
+                    pick: &dyn Fn(&super::Scores) -> Option<f64>| {
             let figures: Vec<f64> = scores.values().filter_map(pick).collect();
             (!figures.is_empty()).then(|| figures.iter().sum::<f64>() / figures.len() as f64)
         };
@@ -223,7 +239,12 @@ impl FoldScores {
 }
 
 impl FoldsReport {
-    fn new(options: &TrainOptions, task: &Task, reports: &[Report], skipped: Vec<String>) -> FoldsReport {
+    fn new(
+        options: &TrainOptions,
+        task: &Task,
+        reports: &[Report],
+        skipped: Vec<String>,
+    ) -> FoldsReport {
         let folds: Vec<FoldScores> = reports.iter().map(FoldScores::of).collect();
         let mut confusion: BTreeMap<String, Vec<Vec<u64>>> = BTreeMap::new();
         for (robot, counts) in reports.iter().flat_map(|report| &report.confusion) {
@@ -241,10 +262,22 @@ impl FoldsReport {
             }
         };
         figure("accuracy", folds.iter().map(|f| f.accuracy).collect());
-        figure("balanced_accuracy", folds.iter().map(|f| f.balanced_accuracy).collect());
-        figure("macro_f1", folds.iter().filter_map(|f| f.macro_f1).collect());
-        figure("fastest_accuracy", folds.iter().map(|f| f.fastest_accuracy).collect());
-        figure("fastest_stages", folds.iter().map(|f| f.fastest_stages).collect());
+        figure(
+            "balanced_accuracy",
+            folds.iter().map(|f| f.balanced_accuracy).collect(),
+        );
+        figure(
+            "macro_f1",
+            folds.iter().filter_map(|f| f.macro_f1).collect(),
+        );
+        figure(
+            "fastest_accuracy",
+            folds.iter().map(|f| f.fastest_accuracy).collect(),
+        );
+        figure(
+            "fastest_stages",
+            folds.iter().map(|f| f.fastest_stages).collect(),
+        );
         FoldsReport {
             task: task.name.clone(),
             split: task.recordings.split,
@@ -268,7 +301,9 @@ impl FoldsReport {
         fs::create_dir_all(&options.out).map_err(fail(options.out.clone()))?;
         let json = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
         for (end, text) in [("json", json), ("md", self.to_string())] {
-            let file = options.out.join(format!("folds-{}.{end}", self.split.name()));
+            let file = options
+                .out
+                .join(format!("folds-{}.{end}", self.split.name()));
             fs::write(&file, text).map_err(fail(file.clone()))?;
         }
         Ok(())
@@ -285,8 +320,17 @@ fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
 
 impl fmt::Display for FoldsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# {}: {} folds, {} left out\n", self.task, self.folds.len(), self.split.name())?;
-        writeln!(f, "| figure (deepest exit) | mean | standard deviation | folds |\n|---|---:|---:|---|")?;
+        writeln!(
+            f,
+            "# {}: {} folds, {} left out\n",
+            self.task,
+            self.folds.len(),
+            self.split.name()
+        )?;
+        writeln!(
+            f,
+            "| figure (deepest exit) | mean | standard deviation | folds |\n|---|---:|---:|---|"
+        )?;
         let of = |name: &str, fold: &FoldScores| match name {
             "accuracy" => Some(fold.accuracy),
             "balanced_accuracy" => Some(fold.balanced_accuracy),
@@ -297,10 +341,18 @@ impl fmt::Display for FoldsReport {
         for (name, (mean, spread)) in &self.mean_and_spread {
             let each = self.folds.iter().filter_map(|fold| of(name, fold));
             let each: Vec<String> = each.map(|value| format!("{value:.4}")).collect();
-            writeln!(f, "| {name} | {mean:.4} | {spread:.4} | {} |", each.join(", "))?;
+            writeln!(
+                f,
+                "| {name} | {mean:.4} | {spread:.4} | {} |",
+                each.join(", ")
+            )?;
         }
         for (robot, confusion) in &self.confusion {
-            writeln!(f, "\n## {robot}\n\n{}", confusion_table(&self.labels, confusion))?;
+            writeln!(
+                f,
+                "\n## {robot}\n\n{}",
+                confusion_table(&self.labels, confusion)
+            )?;
         }
         for word in &self.skipped {
             writeln!(f, "- {word}")?;

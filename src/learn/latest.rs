@@ -42,12 +42,18 @@ impl Latest {
 
     fn class(&self, message: &Message) -> Option<usize> {
         let (twist, bins) = match (&self.rule, message) {
-            (LabelRule::CmdVel { linear, angular, .. }, Message::Twist(twist)) => {
-                (twist, (linear, angular))
-            }
-            (LabelRule::CmdVel { linear, angular, .. }, Message::TwistStamped(stamped)) => {
-                (&stamped.twist, (linear, angular))
-            }
+            (
+                LabelRule::CmdVel {
+                    linear, angular, ..
+                },
+                Message::Twist(twist),
+            ) => (twist, (linear, angular)),
+            (
+                LabelRule::CmdVel {
+                    linear, angular, ..
+                },
+                Message::TwistStamped(stamped),
+            ) => (&stamped.twist, (linear, angular)),
             (_, Message::String(word)) => {
                 return self.labels.iter().position(|label| *label == word.data);
             }
@@ -55,7 +61,10 @@ impl Latest {
         };
         let (forward, turn) = (twist.linear.x, twist.angular.z);
         let bin = |value: f64, bounds: &[f32]| {
-            bounds.iter().filter(|bound| value >= f64::from(**bound)).count()
+            bounds
+                .iter()
+                .filter(|bound| value >= f64::from(**bound))
+                .count()
         };
         let (linear, angular) = bins;
         (forward.is_finite() && turn.is_finite())

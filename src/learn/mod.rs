@@ -24,13 +24,13 @@ mod vary;
 pub use baselines::{BaselineTallies, Baselines};
 pub use dataset::{Dataset, Dropped, Part};
 pub use error::LearnError;
-pub use folds::{FoldScores, FoldsReport, cross_validate};
 pub use eval::{EvalOptions, eval, score};
+pub use folds::{FoldScores, FoldsReport, cross_validate};
 pub use labels::{ScanTruth, Truth, TruthBuilder, class_of};
 pub use recordings::{Recording, Split};
 pub use report::{ExitReport, FastestReport, PerRobot, Quantiles, Report};
-pub use scores::{Scores, Tally};
 pub use rule::LabelRule;
+pub use scores::{Scores, Tally};
 pub use task::{SplitBy, Task};
 pub use train::{TrainOptions, TrainSummary, train};
 

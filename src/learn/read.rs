@@ -110,27 +110,29 @@ fn tabled(
     Ok((vec![source], decoded))
 }
 
-fn decode(
-    bag: &Bag,
-    task: &Task,
-    sources: &[Source],
-    path: &Path,
-) -> Result<Decoded, LearnError> {
+fn decode(bag: &Bag, task: &Task, sources: &[Source], path: &Path) -> Result<Decoded, LearnError> {
     let mut topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
     let mut label = usize::MAX;
     if let Some((topic, kind)) = task.truth.label_topic() {
         let fits = |name: &str| name.is_empty() || name == kind.ros_name();
-        if !bag.topics().iter().any(|t| t.name == topic && fits(&t.type_name)) {
+        if !bag
+            .topics()
+            .iter()
+            .any(|t| t.name == topic && fits(&t.type_name))
+        {
             return Err(LearnError::Recording {
                 file: path.into(),
                 what: format!("no topic {topic} to take the labels from"),
                 expected: format!("{} on {topic}", kind.ros_name()),
             });
         }
-        label = topics.iter().position(|name| *name == topic).unwrap_or_else(|| {
-            topics.push(topic);
-            sources.len()
-        });
+        label = topics
+            .iter()
+            .position(|name| *name == topic)
+            .unwrap_or_else(|| {
+                topics.push(topic);
+                sources.len()
+            });
     }
     let kind_of_labels = task.truth.label_topic().map(|(_, kind)| kind);
     let mut messages = bag.read(&topics)?;

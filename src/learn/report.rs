@@ -212,7 +212,8 @@ impl Report {
             self.groups,
             match self.split {
                 SplitBy::Groups => "None of these groups taught the model",
-                SplitBy::Time => "The part of them that is scored, the last, did not teach the model",
+                SplitBy::Time =>
+                    "The part of them that is scored, the last, did not teach the model",
                 SplitBy::Partitions => "The partitions that are scored did not teach the model",
             },
             self.trained_on,
@@ -231,7 +232,10 @@ impl Report {
                 )?;
                 writeln!(text, "|---|---:|---:|---:|---:|---:|")?;
             } else {
-                writeln!(text, "| | windows | balanced accuracy | accuracy | macro F1 |")?;
+                writeln!(
+                    text,
+                    "| | windows | balanced accuracy | accuracy | macro F1 |"
+                )?;
                 writeln!(text, "|---|---:|---:|---:|---:|")?;
             }
             for name in BASELINES {

@@ -77,7 +77,8 @@ impl LabelRule {
     /// Whether a baseline makes sense under this rule.
     pub fn has_baseline(&self, name: &str) -> bool {
         match (self, name) {
-            (_, "majority") | (LabelRule::FutureMinRange { .. } | LabelRule::CmdVel { .. }, "persistence") => true,
+            (_, "majority")
+            | (LabelRule::FutureMinRange { .. } | LabelRule::CmdVel { .. }, "persistence") => true,
             (
                 LabelRule::Topic { persistence, .. } | LabelRule::Column { persistence, .. },
                 "persistence",

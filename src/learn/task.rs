@@ -326,7 +326,8 @@ impl Task {
             ),
         );
         check(
-            (0.0..=1.0).contains(&varied.feature_noise) && (0.0..1.0).contains(&varied.feature_mask),
+            (0.0..=1.0).contains(&varied.feature_noise)
+                && (0.0..1.0).contains(&varied.feature_mask),
             "training.variations: expected feature_noise and feature_mask in 0..1".into(),
         );
         match Window::new(&self.window, &self.settings(0.0)) {
@@ -353,7 +354,11 @@ impl Task {
             .inputs
             .iter()
             .map(|input| SourceSettings {
-                yaw: if scan == Some(&input.source) { yaw } else { 0.0 },
+                yaw: if scan == Some(&input.source) {
+                    yaw
+                } else {
+                    0.0
+                },
                 timeout: Duration::from_millis(input.timeout_ms.into()),
             })
             .collect()

@@ -39,7 +39,8 @@ impl Scratch {
         let mut scratch = Scratch::default();
         for chunk in chunks {
             let (slots, bands) = (chunk.slots, chunk.bands);
-            let most = |values: &mut Vec<f32>, len: usize| values.resize(len.max(values.len()), 0.0);
+            let most =
+                |values: &mut Vec<f32>, len: usize| values.resize(len.max(values.len()), 0.0);
             most(&mut scratch.slots, slots * chunk.fields.len());
             most(&mut scratch.series, slots);
             most(&mut scratch.bands, bands);
@@ -75,7 +76,12 @@ impl Chunk {
         within(&format!("{at}.extractor.slots"), *slots, 1, 512)?;
         within(&format!("{at}.extractor.bands"), *bands, 0, slots / 2)?;
         let features = spec.features();
-        within(&format!("{at}.extractor: its features, in number,"), features, 1, 4096)?;
+        within(
+            &format!("{at}.extractor: its features, in number,"),
+            features,
+            1,
+            4096,
+        )?;
         let frequencies = if *bands > 0 { slots / 2 } else { 0 };
         let turn = std::f64::consts::TAU / *slots as f64;
         let waves = (1..=frequencies).flat_map(|frequency| {
@@ -210,7 +216,8 @@ impl Chunk {
     fn describe(&self, series: &mut [f32], bands: &mut [f32], out: &mut [f32]) {
         let mut columns = out.iter_mut();
         if self.values {
-            for (column, value) in columns.by_ref().zip(&*series) {
+            // The series first: a zip takes from its first part before it finds the second empty.
+            for (value, column) in series.iter().zip(columns.by_ref()) {
                 *column = *value;
             }
         }

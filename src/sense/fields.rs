@@ -113,7 +113,11 @@ pub(super) fn known_paths(kind: MessageType) -> String {
         .iter()
         .map(|field| field.path.to_owned())
         .chain(arrays(kind).iter().map(|a| format!("{}[i]", a.path)))
-        .chain(arrays(kind).iter().map(|a| format!("min({}[i..j])", a.path)))
+        .chain(
+            arrays(kind)
+                .iter()
+                .map(|a| format!("min({}[i..j])", a.path)),
+        )
         .collect();
     if paths.is_empty() {
         "none, the type has no numeric field".to_owned()
@@ -133,7 +137,10 @@ impl Field {
         if let Some(scalar) = scalars(kind).iter().find(|f| f.path == path) {
             return Some(found(Get::Scalar(scalar.get), Some(scalar.mirror)));
         }
-        if let Some(range) = path.strip_prefix("min(").and_then(|path| path.strip_suffix(')')) {
+        if let Some(range) = path
+            .strip_prefix("min(")
+            .and_then(|path| path.strip_suffix(')'))
+        {
             let (name, ends) = range.strip_suffix(']')?.split_once('[')?;
             let (first, last) = ends.split_once("..")?;
             let (first, last) = (index_of(first)?, index_of(last)?);

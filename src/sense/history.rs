@@ -50,7 +50,10 @@ impl History {
         let start = self.open(arrival);
         // A fresh bucket's share is 1: what was there before leaves no trace.
         let share = 1.0 / self.counts[self.newest] as f32;
-        for (mean, value) in self.values[start..start + self.width].iter_mut().zip(values) {
+        for (mean, value) in self.values[start..start + self.width]
+            .iter_mut()
+            .zip(values)
+        {
             *mean = *mean * (1.0 - share) + value * share;
         }
     }

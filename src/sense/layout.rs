@@ -5,8 +5,9 @@ use super::fault::InvalidSample;
 use super::fields::{Field, known_paths};
 use super::message::{Message, MessageType};
 use super::scan::{check, clearance, sectors};
-use super::spec::{DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, SpecError, WindowSpec};
-use super::window::SourceSettings;
+use super::spec::{
+    DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, SourceSettings, SpecError, WindowSpec,
+};
 
 /// Columns that every input has after its features: valid flag, age.
 pub(super) const INPUT_EXTRAS: usize = 2;
@@ -169,10 +170,13 @@ impl Layout {
 
     /// Room for the slots of the largest chunk.
     pub(super) fn scratch(&self) -> Scratch {
-        let chunks = self.inputs.iter().filter_map(|input| match &input.extractor {
-            Extractor::Chunk(chunk) => Some(chunk),
-            _ => None,
-        });
+        let chunks = self
+            .inputs
+            .iter()
+            .filter_map(|input| match &input.extractor {
+                Extractor::Chunk(chunk) => Some(chunk),
+                _ => None,
+            });
         Scratch::new(chunks)
     }
 

@@ -38,7 +38,8 @@ pub use message::{
 pub use mirror::Mirror;
 pub use scan::{ScanFault, clearance};
 pub use spec::{
-    DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, Resample, SpecError, Statistic, WindowSpec,
+    DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, Resample, SourceSettings, SpecError,
+    Statistic, WindowSpec,
 };
 pub use thin::Thin;
-pub use window::{SourceId, SourceSettings, Window, WindowState};
+pub use window::{SourceId, Window, WindowState};

@@ -1,5 +1,7 @@
 //! What a model wants to see: written by training, read from `model.yaml`.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::message::MessageType;
@@ -38,6 +40,25 @@ pub struct InputSpec {
     pub required: bool,
     /// Age beyond which a sample counts for nothing.
     pub timeout_ms: u32,
+}
+
+/// What the robot's parameters say about one input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SourceSettings {
+    /// Added to the angles of scans to get angles in the robot frame; rad, left positive.
+    pub yaw: f32,
+    /// Age beyond which a sample counts for nothing.
+    pub timeout: Duration,
+}
+
+impl SourceSettings {
+    /// What holds when the parameters say nothing: yaw 0, the specification's timeout.
+    pub fn of(spec: &InputSpec) -> SourceSettings {
+        SourceSettings {
+            yaw: 0.0,
+            timeout: Duration::from_millis(u64::from(spec.timeout_ms)),
+        }
+    }
 }
 
 /// How a message becomes numbers in [-1, 1]. In YAML: `{kind: sectors, count: 24, far_m: 3.5}`.

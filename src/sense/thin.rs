@@ -45,12 +45,18 @@ mod tests {
     #[test]
     fn the_first_of_every_stretch_passes_however_irregular_the_rate() {
         let times = [0, 10, 99, 103, 150, 420, 499, 500, 1001];
-        assert_eq!(passed(&mut Thin::new(100), &times), [0, 103, 420, 500, 1001]);
+        assert_eq!(
+            passed(&mut Thin::new(100), &times),
+            [0, 103, 420, 500, 1001]
+        );
         assert_eq!(passed(&mut Thin::new(0), &times), times);
     }
 
     #[test]
     fn time_that_jumps_back_does_not_silence_it() {
-        assert_eq!(passed(&mut Thin::new(100), &[1000, 5, 7, 101]), [1000, 5, 101]);
+        assert_eq!(
+            passed(&mut Thin::new(100), &[1000, 5, 7, 101]),
+            [1000, 5, 101]
+        );
     }
 }

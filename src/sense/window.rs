@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::fault::{JumpCause, SenseFault};
 use super::chunk::Scratch;
+use super::fault::{JumpCause, SenseFault};
 use super::history::History;
 use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
 use super::mirror::Mirror;
-use super::spec::{InputSpec, SpecError, WindowSpec};
+use super::spec::{SourceSettings, SpecError, WindowSpec};
 use super::stamps::{HeaderCheck, Verdict};
 use crate::time::Stamp;
 
@@ -29,25 +29,6 @@ const NONE: usize = usize::MAX;
 /// Index of an input in `WindowSpec::inputs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceId(pub u8);
-
-/// What the robot's parameters say about one input.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SourceSettings {
-    /// Added to the angles of scans to get angles in the robot frame; rad, left positive.
-    pub yaw: f32,
-    /// Age beyond which a sample counts for nothing.
-    pub timeout: Duration,
-}
-
-impl SourceSettings {
-    /// What holds when the parameters say nothing: yaw 0, the specification's timeout.
-    pub fn of(spec: &InputSpec) -> SourceSettings {
-        SourceSettings {
-            yaw: 0.0,
-            timeout: Duration::from_millis(u64::from(spec.timeout_ms)),
-        }
-    }
-}
 
 /// Whether a window can be decided on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ fn manifest() -> Manifest {
         period_ms: 100,
         min_frames: 1,
         trigger: "odom".into(),
+        every_ms: 0,
         inputs: vec![InputSpec {
             source: "odom".into(),
             message: MessageType::Odometry,
