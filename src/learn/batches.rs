@@ -123,8 +123,12 @@ struct Guise {
     mirror: Option<Mirror>,
     features: usize,
     mask: f32,
-    /// Noise on every feature, and the share of the features withheld.
-    blur: (f32, f32),
+    /// Noise on every feature.
+    noise: f32,
+    /// Noise that is the same in all frames.
+    shift: f32,
+    /// Share of the features withheld.
+    withheld: f32,
     /// First column and count of the sectors, and how many on either side of forward stay.
     sectors: Option<(usize, usize, usize)>,
 }
@@ -157,7 +161,9 @@ impl Guise {
             mirror: varied.mirror.unwrap_or(mirrors).then_some(mirror),
             features: window.features(),
             mask: varied.mask,
-            blur: (varied.feature_noise, varied.feature_mask),
+            noise: varied.feature_noise,
+            shift: varied.feature_shift,
+            withheld: varied.feature_mask,
             sectors,
         }
     }
@@ -192,20 +198,25 @@ impl Guise {
 
 impl Guise {
     fn blur(&self, out: &mut [f32], random: &mut ChaCha8Rng) {
-        let (noise, withheld) = self.blur;
-        if withheld > 0.0 {
-            for column in 0..self.features {
-                if uniform(random) < withheld {
-                    out.iter_mut()
-                        .skip(column)
-                        .step_by(self.features)
-                        .for_each(|value| *value = 0.0);
-                }
+        for column in 0..self.features {
+            let shift = match self.shift > 0.0 {
+                true => self.shift * normal(random),
+                false => 0.0,
+            };
+            let withheld = self.withheld > 0.0 && uniform(random) < self.withheld;
+            if !withheld && shift == 0.0 {
+                continue;
+            }
+            for value in out.iter_mut().skip(column).step_by(self.features) {
+                *value = match withheld {
+                    true => 0.0,
+                    false => (*value + shift).clamp(-1.0, 1.0),
+                };
             }
         }
-        if noise > 0.0 {
+        if self.noise > 0.0 {
             for value in out {
-                *value = (*value + noise * normal(random)).clamp(-1.0, 1.0);
+                *value = (*value + self.noise * normal(random)).clamp(-1.0, 1.0);
             }
         }
     }

@@ -120,6 +120,10 @@ pub struct Variations {
     /// Standard deviation of noise on every feature of a window, in features' units (-1..1).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub feature_noise: f32,
+    /// Standard deviation of an offset that a feature has in all frames of a window: recordings of
+    /// other days differ like that.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub feature_shift: f32,
     /// Probability that a window's feature is withheld (0 in all its frames).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub feature_mask: f32,
@@ -327,8 +331,10 @@ impl Task {
         );
         check(
             (0.0..=1.0).contains(&varied.feature_noise)
+                && (0.0..=1.0).contains(&varied.feature_shift)
                 && (0.0..1.0).contains(&varied.feature_mask),
-            "training.variations: expected feature_noise and feature_mask in 0..1".into(),
+            "training.variations: expected feature_noise, feature_shift and feature_mask in 0..1"
+                .into(),
         );
         match Window::new(&self.window, &self.settings(0.0)) {
             Err(error) => faults.push(format!("window: {error}")),

@@ -75,6 +75,9 @@ impl Chunk {
         };
         within(&format!("{at}.extractor.slots"), *slots, 1, 512)?;
         within(&format!("{at}.extractor.bands"), *bands, 0, slots / 2)?;
+        // Memory: every slot of every row holds every field.
+        let cells = slots * fields.len();
+        within(&format!("{at}.extractor: slots × fields"), cells, 1, 16_384)?;
         let features = spec.features();
         within(
             &format!("{at}.extractor: its features, in number,"),
