@@ -153,11 +153,11 @@ fn load_one(
     seed: u64,
 ) -> Result<Vec<Part>, LearnError> {
     let (sources, decoded) = read(task, &recording.path, &window_of(task, recording, 0.0)?)?;
-    let times = decoded.messages.iter().map(|message| message.1);
-    let span = (
-        times.clone().next().unwrap_or(Stamp(0)),
-        times.last().unwrap_or(Stamp(0)),
-    );
+    let ends = (decoded.messages.first(), decoded.messages.last());
+    let span = match ends {
+        (Some(first), Some(last)) => (first.1, last.1),
+        _ => (Stamp(0), Stamp(0)),
+    };
     let sha256 = digest(&recording.path)?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut parts = Vec::with_capacity(1 + copies);

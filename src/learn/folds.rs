@@ -63,6 +63,7 @@ impl Folds {
             }
         }
         let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut total = vec![0; count];
         for class in 0..task.labels.len() {
             let most = |rows: &Vec<usize>| (0..rows.len()).max_by_key(|class| rows[*class]);
             let mine = units.iter().filter(|(_, rows)| most(rows) == Some(class));
@@ -73,8 +74,11 @@ impl Folds {
             mine.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
             let mut filled = vec![0; count];
             for (unit, rows) in mine {
-                let fold = (0..count).min_by_key(|fold| filled[*fold]).unwrap_or(0);
+                let fold = (0..count)
+                    .min_by_key(|fold| (filled[*fold], total[*fold]))
+                    .unwrap_or(0);
                 filled[fold] += rows;
+                total[fold] += rows;
                 of.insert(unit.clone(), fold);
             }
         }

@@ -209,8 +209,8 @@ impl Chunk {
                 slots.copy_within(first * width..(first + 1) * width, slot * width);
             }
         }
-        for slot in lead + 1..self.slots {
-            if counts[slot] == 0 {
+        for (slot, count) in counts.iter().enumerate().skip(lead + 1) {
+            if *count == 0 {
                 slots.copy_within((slot - 1) * width..slot * width, slot * width);
             }
         }
