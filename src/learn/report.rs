@@ -52,7 +52,7 @@ pub struct Report {
     /// What was left out of the training to validate on.
     #[serde(default, skip_serializing_if = "is_groups")]
     pub split: SplitBy,
-    /// Names of the classes.
+    /// Names of the classes, where there is a confusion to read by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// Where the classes have no order of severity: of the deepest exit, robot to `[truth][answer]`.

@@ -15,7 +15,7 @@ use crate::learn::{BaselineTallies, Tally as ScoreTally, Task, Truth};
 use crate::params::SourceParams;
 use crate::reason::logical::{Logical, LogicalClock, Machine};
 use crate::reason::{Decision, Publish, Tally};
-use crate::sense::SourceId;
+use crate::sense::{SourceId, Thin};
 use crate::time::{Clock, Mono, Stamp};
 
 const DECISION: &str = "edge_reasoner/msg/Decision";
@@ -202,7 +202,10 @@ impl Record {
         let scored = truth.as_ref().zip(task).map(|(truth, task)| {
             let labels = task.labels.len();
             let mut baselines = BaselineTallies::of(&task.truth, labels);
-            truth.scans.iter().for_each(|scan| baselines.add(scan));
+            // Only what a decision was asked for.
+            let mut thin = Thin::new(task.window.every_ms);
+            let asked = truth.scans.iter().filter(|scan| thin.asks(scan.time));
+            asked.for_each(|scan| baselines.add(scan));
             (task.truth.tally(labels), baselines)
         });
         Record {
