@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::params::Params;
 use crate::reason::{Desk, Reason, Request, Verdict};
 use crate::sense::{
-    DecodeError, FaultReason, Header, Message, MessageType, SenseFault, SourceId, Window,
+    DecodeError, FaultReason, Header, Message, MessageType, SenseFault, SourceId, Thin, Window,
     WindowSpec, WindowState,
 };
 use crate::time::{Mono, Stamp};
@@ -32,6 +32,7 @@ pub struct Ingest {
     window: Window,
     sources: Vec<Source>,
     trigger: SourceId,
+    thin: Thin,
 }
 
 struct Source {
@@ -58,6 +59,7 @@ impl Ingest {
         });
         Ingest {
             trigger: window.trigger(),
+            thin: Thin::new(spec.every_ms),
             sources: sources.collect(),
             window,
         }
@@ -78,7 +80,8 @@ impl Ingest {
         self.window.age(source, now)
     }
 
-    /// Takes in one message. When it is a trigger, the request to offer comes back, whatever is
+    /// Takes in one message. When it is a trigger (and the first in its stretch of `every_ms`, where
+    /// the bundle thins its trigger), the request to offer comes back, whatever is
     /// wrong with the message: every trigger is owed an answer.
     pub fn message(
         &mut self,
@@ -109,7 +112,7 @@ impl Ingest {
         if fault == Some(Reason::TimeJump) {
             desk.forget_held();
         }
-        if source != self.trigger {
+        if source != self.trigger || !self.thin.asks(arrival_ros) {
             return (None, taken);
         }
         let request = self.request(desk, header.as_ref(), arrival, arrival_ros, fault);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::Done;
-use crate::learn::{self, EvalOptions, TrainOptions};
+use crate::learn::{self, EvalOptions, SplitBy, TrainOptions};
 use crate::model::EngineKind;
 
 #[derive(clap::Args)]
@@ -27,10 +27,18 @@ pub struct TrainArgs {
     /// Turn of the laser in rad, for folders without a list of recordings
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     yaw: f32,
+    /// What to leave out to validate on, instead of what the task says: groups, time or partitions
+    #[arg(long)]
+    split: Option<SplitBy>,
+    /// Train once per fold, score on the fold left out, and write folds-SPLIT.json and .md with mean
+    /// and spread to --out, but no bundle
+    #[arg(long, value_parser = clap::value_parser!(u64).range(2..=100))]
+    folds: Option<u64>,
 }
 
 pub fn train(args: TrainArgs) -> Done {
-    let summary = learn::train(&TrainOptions {
+    let folds = args.folds;
+    let options = TrainOptions {
         command: command(),
         task: args.task,
         data: args.data,
@@ -38,8 +46,12 @@ pub fn train(args: TrainArgs) -> Done {
         device: args.device,
         seed: args.seed,
         yaw: args.yaw,
-    })?;
-    println!("{summary}");
+        split: args.split,
+    };
+    match folds {
+        Some(folds) => println!("{}", learn::cross_validate(&options, folds as usize)?),
+        None => println!("{}", learn::train(&options)?),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

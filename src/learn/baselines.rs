@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::labels::ScanTruth;
+use super::report::BASELINES;
+use super::rule::LabelRule;
 use super::scores::{Scores, Tally};
 
 /// The three baselines on the same scans.
@@ -14,6 +16,9 @@ pub struct BaselineTallies {
     /// (truth, now) counts, for the majority's onset scores.
     pairs: Vec<u64>,
     labels: usize,
+    /// Those that make sense, of [`BASELINES`].
+    shown: Vec<&'static str>,
+    empty: Tally,
 }
 
 /// Their figures.
@@ -30,13 +35,32 @@ pub struct Baselines {
 impl BaselineTallies {
     /// For classes `0..labels`, in rising severity.
     pub fn new(labels: usize) -> BaselineTallies {
+        Self::with(Tally::new(labels), labels, BASELINES.to_vec())
+    }
+
+    /// For a label rule: only the baselines that make sense under it.
+    pub fn of(rule: &LabelRule, labels: usize) -> BaselineTallies {
+        let shown = BASELINES.into_iter().filter(|name| rule.has_baseline(name));
+        Self::with(rule.tally(labels), labels, shown.collect())
+    }
+
+    fn with(empty: Tally, labels: usize, shown: Vec<&'static str>) -> BaselineTallies {
         BaselineTallies {
-            truths: Tally::new(labels),
-            persistence: Tally::new(labels),
-            kinematic: Tally::new(labels),
+            truths: empty.clone(),
+            persistence: empty.clone(),
+            kinematic: empty.clone(),
             pairs: vec![0; labels * labels],
             labels,
+            shown,
+            empty,
         }
+    }
+
+    /// The figures of those that make sense, the simplest first.
+    pub fn by_name(&self) -> Vec<(&'static str, Scores)> {
+        let scores = self.scores();
+        let named = self.shown.iter().map(|name| (*name, scores.named(name)));
+        named.collect()
     }
 
     /// Counts a scan, if it has a label.
@@ -53,6 +77,8 @@ impl BaselineTallies {
         self.truths.merge(&other.truths);
         self.persistence.merge(&other.persistence);
         self.kinematic.merge(&other.kinematic);
+        self.empty.merge(&other.empty);
+        self.shown.retain(|name| other.shown.contains(name));
         for (mine, theirs) in self.pairs.iter_mut().zip(&other.pairs) {
             *mine += theirs;
         }
@@ -69,7 +95,7 @@ impl BaselineTallies {
     /// The figures.
     pub fn scores(&self) -> Baselines {
         let answer = self.majority_class();
-        let mut majority = Tally::new(self.labels);
+        let mut majority = self.empty.clone();
         for (index, count) in self.pairs.iter().enumerate() {
             for _ in 0..*count {
                 majority.add(index / self.labels, index % self.labels, answer);

@@ -4,7 +4,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
 use super::dataset::Dataset;
-use super::task::{LabelRule, Task};
+use super::rule::LabelRule;
+use super::task::Task;
+use super::vary::normal;
 use crate::model::uniform;
 use crate::sense::{ExtractorSpec, Mirror, Window};
 
@@ -117,50 +119,61 @@ fn weights<'r>(data: &Dataset, task: &Task, rows: impl Iterator<Item = &'r Row>)
 
 /// What may be done to a window without changing its truth.
 struct Guise {
-    mirror: Mirror,
+    /// None: the mirror image would have another truth.
+    mirror: Option<Mirror>,
     features: usize,
     mask: f32,
+    /// Noise on every feature.
+    noise: f32,
+    /// Noise that is the same in all frames.
+    shift: f32,
+    /// Share of the features withheld.
+    withheld: f32,
     /// First column and count of the sectors, and how many on either side of forward stay.
     sectors: Option<(usize, usize, usize)>,
 }
 
 impl Guise {
     fn new(task: &Task, window: &Window) -> Guise {
-        let LabelRule::FutureMinRange {
-            scan,
-            half_angle_deg,
-            ..
-        } = &task.truth;
+        let varied = &task.training.variations;
+        let mirror = window.mirror();
+        let mirrors = task.truth.is_symmetric() && mirror.is_complete();
         let mut column = 0;
         let mut sectors = None;
         for input in &task.window.inputs {
-            let features = match &input.extractor {
-                ExtractorSpec::Sectors { count, .. } => {
-                    if input.source == *scan {
-                        let each = 360.0 / *count as f32;
-                        let kept = (half_angle_deg / each + 0.5).ceil() as usize;
-                        sectors = Some((column, *count, kept));
-                    }
-                    2 * count
-                }
-                ExtractorSpec::Fields { fields } => fields.len(),
-            };
-            column += features + 2; // valid flag and age
+            if let (
+                ExtractorSpec::Sectors { count, .. },
+                LabelRule::FutureMinRange {
+                    scan,
+                    half_angle_deg,
+                    ..
+                },
+            ) = (&input.extractor, &task.truth)
+                && input.source == *scan
+            {
+                let each = 360.0 / *count as f32;
+                let kept = (half_angle_deg / each + 0.5).ceil() as usize;
+                sectors = Some((column, *count, kept));
+            }
+            column += input.extractor.features() + 2; // valid flag and age
         }
         Guise {
-            mirror: window.mirror(),
+            mirror: varied.mirror.unwrap_or(mirrors).then_some(mirror),
             features: window.features(),
-            mask: task.training.variations.mask,
+            mask: varied.mask,
+            noise: varied.feature_noise,
+            shift: varied.feature_shift,
+            withheld: varied.feature_mask,
             sectors,
         }
     }
 
     fn apply(&self, window: &[f32], out: &mut [f32], random: &mut ChaCha8Rng) {
-        if random.next_u32() & 1 == 0 {
-            self.mirror.apply(window, out);
-        } else {
-            out.copy_from_slice(window);
+        match &self.mirror {
+            Some(mirror) if random.next_u32() & 1 == 0 => mirror.apply(window, out),
+            _ => out.copy_from_slice(window),
         }
+        self.blur(out, random);
         let Some((first, count, kept)) = self.sectors else {
             return;
         };
@@ -178,6 +191,32 @@ impl Guise {
                 if frame[sector + count] != 0.0 {
                     (frame[sector], frame[sector + count]) = (1.0, 0.0);
                 }
+            }
+        }
+    }
+}
+
+impl Guise {
+    fn blur(&self, out: &mut [f32], random: &mut ChaCha8Rng) {
+        for column in 0..self.features {
+            let shift = match self.shift > 0.0 {
+                true => self.shift * normal(random),
+                false => 0.0,
+            };
+            let withheld = self.withheld > 0.0 && uniform(random) < self.withheld;
+            if !withheld && shift == 0.0 {
+                continue;
+            }
+            for value in out.iter_mut().skip(column).step_by(self.features) {
+                *value = match withheld {
+                    true => 0.0,
+                    false => (*value + shift).clamp(-1.0, 1.0),
+                };
+            }
+        }
+        if self.noise > 0.0 {
+            for value in out {
+                *value = (*value + self.noise * normal(random)).clamp(-1.0, 1.0);
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Windows, labels and baselines' answers from recordings, with the very window code of the node.
 
 use std::ops::AddAssign;
-use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -10,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::LearnError;
 use super::labels::{ScanTruth, TruthBuilder};
+use super::read::{Decoded, Source, read};
 use super::recordings::{Recording, digest};
-use super::task::Task;
+use super::task::{SplitBy, Task};
 use super::vary::Variation;
-use crate::replay::bag::{Bag, End};
-use crate::sense::{FaultReason, Message, SenseFault, SourceId, Window, WindowState};
+use crate::sense::{FaultReason, SenseFault, Thin, Window, WindowState};
 use crate::time::Stamp;
 
 /// Why scans gave no window, or windows no label.
@@ -39,6 +38,8 @@ pub struct Part {
     pub recording: Recording,
     /// SHA-256 of the recording.
     pub sha256: String,
+    /// Times of its first and last message.
+    pub span: (Stamp, Stamp),
     /// `[rows, frames * features]`, row-major.
     pub windows: Vec<f32>,
     /// Truth and baselines of each row; every row has a label.
@@ -62,20 +63,6 @@ pub struct Dataset {
     pub parts: Vec<Part>,
     /// Recordings that could not be used, with the reason.
     pub skipped: Vec<String>,
-}
-
-struct Source {
-    id: SourceId,
-    name: String,
-    topic: String,
-    kind: crate::sense::MessageType,
-    required: bool,
-}
-
-/// A recording in memory, decoded once for all its copies.
-struct Decoded {
-    messages: Vec<(usize, Stamp, Option<Message>)>,
-    cut: Option<String>,
 }
 
 impl Dataset {
@@ -107,6 +94,42 @@ impl Dataset {
         self.parts.iter().map(|part| part.rows.len()).sum()
     }
 
+    /// Some rows of some parts; parts by number. A part that keeps no row stays, empty.
+    pub fn select(
+        &self,
+        parts: impl Iterator<Item = usize>,
+        keep: impl Fn(&Part, &ScanTruth) -> bool,
+    ) -> Dataset {
+        let chosen = parts.filter_map(|number| self.parts.get(number));
+        let select = |part: &Part| {
+            let mut windows = Vec::new();
+            let mut rows = Vec::new();
+            for (row, window) in part.rows.iter().zip(part.windows.chunks_exact(self.width)) {
+                if keep(part, row) {
+                    rows.push(*row);
+                    windows.extend_from_slice(window);
+                }
+            }
+            let labelled = part.labelled.iter().filter(|scan| keep(part, scan));
+            Part {
+                recording: part.recording.clone(),
+                sha256: part.sha256.clone(),
+                span: part.span,
+                windows,
+                rows,
+                dropped: part.dropped,
+                refused_optional: part.refused_optional,
+                cut: part.cut.clone(),
+                labelled: labelled.copied().collect(),
+            }
+        };
+        Dataset {
+            width: self.width,
+            parts: chosen.map(select).collect(),
+            skipped: self.skipped.clone(),
+        }
+    }
+
     /// What was dropped in all parts.
     pub fn dropped(&self) -> Dropped {
         let mut sum = Dropped::default();
@@ -129,10 +152,12 @@ fn load_one(
     copies: usize,
     seed: u64,
 ) -> Result<Vec<Part>, LearnError> {
-    let bag = Bag::open(&recording.path)?;
-    let window = window_of(task, recording, 0.0)?;
-    let sources = sources(task, &bag, &window, &recording.path)?;
-    let decoded = decode(&bag, &sources)?;
+    let (sources, decoded) = read(task, &recording.path, &window_of(task, recording, 0.0)?)?;
+    let ends = (decoded.messages.first(), decoded.messages.last());
+    let span = match ends {
+        (Some(first), Some(last)) => (first.1, last.1),
+        _ => (Stamp(0), Stamp(0)),
+    };
     let sha256 = digest(&recording.path)?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut parts = Vec::with_capacity(1 + copies);
@@ -145,6 +170,7 @@ fn load_one(
         let mut part = Part {
             recording: recording.clone(),
             sha256: sha256.clone(),
+            span,
             windows: Vec::new(),
             rows: Vec::new(),
             dropped: Dropped::default(),
@@ -168,66 +194,6 @@ fn window_of(task: &Task, recording: &Recording, error: f32) -> Result<Window, L
     })
 }
 
-/// The inputs that this recording has. A required one that is missing or of another type makes
-/// the recording useless; an optional one is just absent.
-fn sources(
-    task: &Task,
-    bag: &Bag,
-    window: &Window,
-    path: &Path,
-) -> Result<Vec<Source>, LearnError> {
-    let mut sources = Vec::new();
-    for input in &task.window.inputs {
-        let name = task.topics.get(&input.source).cloned().unwrap_or_default();
-        let topic = bag.topics().iter().find(|topic| topic.name == name);
-        // Some recordings do not say the type; decoding will tell.
-        let fits = topic.is_some_and(|topic| {
-            topic.type_name.is_empty() || topic.type_name == input.message.ros_name()
-        });
-        match (window.source(&input.source), fits) {
-            (Some(id), true) => sources.push(Source {
-                id,
-                name: input.source.clone(),
-                topic: name,
-                kind: input.message,
-                required: input.required,
-            }),
-            _ if input.required => {
-                return Err(LearnError::Recording {
-                    file: path.into(),
-                    what: match topic {
-                        Some(topic) => format!("{name} is a {}", topic.type_name),
-                        None => format!("no topic {name}"),
-                    },
-                    expected: format!("{} on {name}", input.message.ros_name()),
-                });
-            }
-            _ => {}
-        }
-    }
-    Ok(sources)
-}
-
-fn decode(bag: &Bag, sources: &[Source]) -> Result<Decoded, LearnError> {
-    let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
-    let mut messages = bag.read(&topics)?;
-    let mut decoded = Vec::new();
-    for message in &mut messages {
-        let message = message?;
-        let kind = sources[message.topic].kind;
-        let content = Message::decode(kind, &message.data).ok();
-        decoded.push((message.topic, message.log_time, content));
-    }
-    let cut = match messages.end() {
-        End::Cut { why, .. } => Some(why.clone()),
-        End::Whole => None,
-    };
-    Ok(Decoded {
-        messages: decoded,
-        cut,
-    })
-}
-
 fn fill(
     part: &mut Part,
     task: &Task,
@@ -240,13 +206,25 @@ fn fill(
     let mut truth = TruthBuilder::new(task, part.recording.yaw);
     let mut frame = vec![0.0; window.frames() * window.features()];
     let trigger = window.trigger();
+    let mut thin = Thin::new(task.window.every_ms);
+    let mut partitions = Partitions::new(task, part.span.0);
+    // Per scan, whether a decision was asked for.
+    let mut asked = Vec::new();
     // Number of the scan each window was assembled at.
     let mut at = Vec::new();
     let mut windows = Vec::new();
     let mut scans = 0;
     let dropped = &mut part.dropped;
     for (index, time, message) in &decoded.messages {
-        let source = &sources[*index];
+        if *index == decoded.label {
+            truth.label(*time, message.as_ref());
+        }
+        let Some(source) = sources.get(*index) else {
+            continue;
+        };
+        if partitions.begins(*time) {
+            window.reset();
+        }
         if variation.withheld[usize::from(source.id.0)] {
             continue;
         }
@@ -262,7 +240,12 @@ fn fill(
             continue;
         }
         scans += 1;
+        asked.push(thin.asks(*time));
+        if asked.last() == Some(&false) {
+            continue;
+        }
         match pushed {
+            Some(Ok(())) if !partitions.holds(*time) => dropped.incomplete += 1,
             Some(Ok(())) => match window.assemble(*time, &mut frame) {
                 WindowState::Ready { .. } => {
                     at.push(scans - 1);
@@ -279,8 +262,9 @@ fn fill(
     part.labelled = truth
         .scans
         .iter()
-        .filter(|s| s.label.is_some())
-        .copied()
+        .zip(&asked)
+        .filter(|(scan, asked)| scan.label.is_some() && **asked)
+        .map(|(scan, _)| *scan)
         .collect();
     for (scan, window) in at.into_iter().zip(windows.chunks_exact(frame.len())) {
         let row = truth.scans[scan];
@@ -292,6 +276,47 @@ fn fill(
         part.windows.extend_from_slice(window);
     }
     Ok(())
+}
+
+/// Parts of a recording that no window may reach out of; the recording as a whole, if the task
+/// does not split by them.
+struct Partitions {
+    start: Stamp,
+    length_ns: i64,
+    window_ns: i64,
+    now: i64,
+}
+
+impl Partitions {
+    fn new(task: &Task, start: Stamp) -> Partitions {
+        let length_s = match task.recordings.split {
+            SplitBy::Partitions => task.recordings.partition_s,
+            _ => 0.0,
+        };
+        Partitions {
+            start,
+            length_ns: (f64::from(length_s) * 1e9) as i64,
+            window_ns: task.window.frames as i64 * i64::from(task.window.period_ms) * 1_000_000,
+            now: 0,
+        }
+    }
+
+    /// Whether a message at this time is the first of a partition.
+    fn begins(&mut self, time: Stamp) -> bool {
+        if self.length_ns == 0 {
+            return false;
+        }
+        let number = time.delta_ns(self.start).div_euclid(self.length_ns);
+        let begins = number != self.now;
+        self.now = number;
+        begins
+    }
+
+    /// Whether the window at this time lies within its partition.
+    fn holds(&self, time: Stamp) -> bool {
+        self.length_ns == 0
+            || time.delta_ns(self.start).rem_euclid(self.length_ns) >= self.window_ns
+    }
 }
 
 fn jumped(fault: &SenseFault) -> bool {

@@ -10,10 +10,11 @@ use super::calibrate::{best, calibration_error, probabilities, stop};
 use super::dataset::{Dataset, width};
 use super::error::LearnError;
 use super::fit::predict;
+use super::folds::Folds;
 use super::recordings::{Recording, digest, find};
 use super::report::{BASELINES, ExitReport, FastestReport, Quantiles, Report, write};
 use super::scores::{Scores, Tally};
-use super::task::Task;
+use super::task::{SplitBy, Task};
 use crate::model::{Bundle, EngineKind};
 
 /// What to evaluate.
@@ -39,8 +40,16 @@ pub fn eval(options: &EvalOptions) -> Result<Report, LearnError> {
     let bundle = Bundle::load(&options.model)?;
     fits(&bundle, &task)?;
     let all = find(&options.data, &task.recordings, options.yaw)?;
-    let (left, known) = left_out(&bundle, all)?;
-    let data = Dataset::load(&task, &left, 0, 0);
+    let (left, mut known) = left_out(&bundle, all, task.recordings.split)?;
+    let mut data = Dataset::load(&task, &left, 0, 0);
+    if task.recordings.split == SplitBy::Time {
+        // Their last part did not teach.
+        let seen = Dataset::load(&task, &known, 0, 0);
+        let last = Folds::last_of(&task).judged(&task, &seen, 0);
+        data.parts.extend(last.parts);
+        data.skipped.extend(last.skipped);
+        known.clear();
+    }
     let mut report = score(&bundle, &task, &data, options.device)?;
     report.known = known.into_iter().map(|recording| recording.file).collect();
     write(&report, &options.out)?;
@@ -75,6 +84,7 @@ fn fits(bundle: &Bundle, task: &Task) -> Result<(), LearnError> {
 fn left_out(
     bundle: &Bundle,
     all: Vec<Recording>,
+    split: SplitBy,
 ) -> Result<(Vec<Recording>, Vec<Recording>), LearnError> {
     let taught = &bundle.manifest.training.recordings;
     let taught: BTreeSet<&str> = taught.iter().map(|r| r.sha256.as_str()).collect();
@@ -92,10 +102,10 @@ fn left_out(
         .iter()
         .cloned()
         .partition(|recording| groups.contains(recording.group.as_str()));
-    if left.is_empty() {
+    if left.is_empty() && split != SplitBy::Time {
         return Err(LearnError::Nothing {
             what: format!("{} has learned from every group in the data", bundle.id()),
-            remedy: "name recordings of other groups".into(),
+            remedy: "name recordings of other groups, or let `train --folds` judge".into(),
         });
     }
     Ok((left, known))
@@ -139,9 +149,9 @@ pub fn score(
         let robot = robots
             .entry(part.recording.robot.clone())
             .or_insert_with(|| Robot {
-                exits: vec![Tally::new(labels); sizes.depth],
-                fastest: Tally::new(labels),
-                baselines: BaselineTallies::new(labels),
+                exits: vec![task.truth.tally(labels); sizes.depth],
+                fastest: task.truth.tally(labels),
+                baselines: BaselineTallies::of(&task.truth, labels),
             });
         for scan in &part.labelled {
             robot.baselines.add(scan);
@@ -219,12 +229,25 @@ pub fn score(
         scores: per_robot(&|robot| robot.exits[sizes.depth - 1].scores()).into(),
         baselines: BASELINES
             .into_iter()
+            .filter(|name| task.truth.has_baseline(name))
             .map(|name| {
                 let pick = |robot: &Robot| robot.baselines.scores().named(name);
                 (name.to_owned(), per_robot(&pick).into())
             })
             .collect(),
         exits,
+        split: task.recordings.split,
+        labels: match task.truth.is_ordered() {
+            true => Vec::new(), // as in reports since the first
+            false => manifest.labels.clone(),
+        },
+        confusion: match task.truth.is_ordered() {
+            true => BTreeMap::new(),
+            false => robots
+                .iter()
+                .map(|(name, robot)| (name.clone(), robot.exits[sizes.depth - 1].confusion()))
+                .collect(),
+        },
         fastest: FastestReport {
             per_robot: per_robot(&|robot| robot.fastest.scores()),
             agreement: agree as f64 / cycles.max(1) as f64,

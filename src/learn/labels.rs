@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::error::LearnError;
-use super::task::{LabelRule, Task};
+use super::latest::Latest;
+use super::rule::LabelRule;
+use super::task::Task;
 use crate::replay::bag::Bag;
-use crate::sense::{LaserScan, Message, clearance};
+use crate::sense::{LaserScan, Message, MessageType, clearance};
 use crate::time::Stamp;
 
 /// Speeds beyond this are spikes of a differentiated pose, not motion.
@@ -41,7 +43,16 @@ pub fn class_of(clearance: Option<f32>, bounds_m: &[f32]) -> usize {
 
 /// Collects what a label rule needs while a recording is read.
 #[derive(Clone, Debug)]
-pub struct TruthBuilder {
+pub struct TruthBuilder(Rule);
+
+#[derive(Clone, Debug)]
+enum Rule {
+    Clearance(ClearanceTruth),
+    Latest(Latest),
+}
+
+#[derive(Clone, Debug)]
+struct ClearanceTruth {
     half_angle: f32,
     horizon_ns: i64,
     horizon_s: f64,
@@ -70,8 +81,12 @@ impl TruthBuilder {
             half_angle_deg,
             horizon_s,
             bounds_m,
-        } = &task.truth;
-        TruthBuilder {
+        } = &task.truth
+        else {
+            let latest = Latest::new(&task.truth, &task.labels, &task.window.trigger);
+            return TruthBuilder(Rule::Latest(latest));
+        };
+        TruthBuilder(Rule::Clearance(ClearanceTruth {
             half_angle: half_angle_deg.to_radians(),
             horizon_ns: (f64::from(*horizon_s) * 1e9) as i64,
             horizon_s: f64::from(*horizon_s),
@@ -81,12 +96,36 @@ impl TruthBuilder {
             speeds: speeds.clone(),
             latest: vec![None; speeds.len()],
             scans: Vec::new(),
-        }
+        }))
     }
 
     /// Takes a message of the input `source`, in log-time order; `None` for one that could not be
-    /// decoded, so that the entries stay one per message.
+    /// decoded, so that the entries stay one per message of the trigger.
     pub fn push(&mut self, source: &str, time: Stamp, message: Option<&Message>) {
+        match &mut self.0 {
+            Rule::Clearance(truth) => truth.push(source, time, message),
+            Rule::Latest(latest) => latest.input(source, time),
+        }
+    }
+
+    /// Takes a message of the topic that the rule names, which need not be an input.
+    pub fn label(&mut self, time: Stamp, message: Option<&Message>) {
+        if let Rule::Latest(latest) = &mut self.0 {
+            latest.label(time, message);
+        }
+    }
+
+    /// The truth of all messages of the trigger.
+    pub fn finish(self) -> Truth {
+        match self.0 {
+            Rule::Clearance(truth) => truth.finish(),
+            Rule::Latest(latest) => latest.finish(),
+        }
+    }
+}
+
+impl ClearanceTruth {
+    fn push(&mut self, source: &str, time: Stamp, message: Option<&Message>) {
         if source == self.scan {
             let scan = match message {
                 Some(Message::LaserScan(scan)) => Some(scan),
@@ -110,8 +149,7 @@ impl TruthBuilder {
         });
     }
 
-    /// The truth of all scans pushed.
-    pub fn finish(self) -> Truth {
+    fn finish(self) -> Truth {
         // The first speed source that the recording has at all, not the first at each moment.
         let speed = self.latest.iter().position(Option::is_some);
         let end = self.scans.last().map(|seen| seen.time);
@@ -158,8 +196,13 @@ impl Truth {
         yaw: f32,
     ) -> Result<Truth, LearnError> {
         let mut builder = TruthBuilder::new(task, yaw);
-        let LabelRule::FutureMinRange { scan, speeds, .. } = &task.truth;
-        let needed = |source: &String| source == scan || speeds.contains(source);
+        let trigger = &task.window.trigger;
+        let needed = |source: &String| match &task.truth {
+            LabelRule::FutureMinRange { scan, speeds, .. } => {
+                source == scan || speeds.contains(source)
+            }
+            _ => source == trigger,
+        };
         let inputs: Vec<_> = task
             .window
             .inputs
@@ -167,14 +210,21 @@ impl Truth {
             .filter(|i| needed(&i.source))
             .collect();
         let name = |source: &String| topics.get(source).or_else(|| task.topics.get(source));
-        let names: Vec<&str> = inputs
+        let mut names: Vec<&str> = inputs
             .iter()
             .map(|input| name(&input.source).map_or("", String::as_str))
             .collect();
+        let label = task.truth.label_topic();
+        names.extend(label.map(|(topic, _)| topic));
         let mut messages = bag.read(&names)?;
         for message in &mut messages {
             let message = message?;
-            let input = inputs[message.topic];
+            let Some(input) = inputs.get(message.topic) else {
+                let kind = label.map_or(MessageType::String, |(_, kind)| kind);
+                let decoded = Message::decode(kind, &message.data).ok();
+                builder.label(message.log_time, decoded.as_ref());
+                continue;
+            };
             let decoded = Message::decode(input.message, &message.data).ok();
             builder.push(&input.source, message.log_time, decoded.as_ref());
         }
@@ -182,8 +232,8 @@ impl Truth {
         if truth.scans.is_empty() {
             return Err(LearnError::Recording {
                 file: PathBuf::from(bag.name()),
-                what: format!("no message on {}", name(scan).map_or("", String::as_str)),
-                expected: "LaserScans to compute the truth from; check the topic".into(),
+                what: format!("no message on {}", name(trigger).map_or("", String::as_str)),
+                expected: "messages of the trigger to compute the truth at; check the topic".into(),
             });
         }
         Ok(truth)

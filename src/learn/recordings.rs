@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::LearnError;
 use super::task::{Columns, RecordingsSpec};
-use crate::replay::bag::find_recordings;
+use crate::replay::bag::{BagError, find_recordings};
 
 /// Behind the robot type of simulated recordings.
 pub const SIMULATED: &str = " (sim)";
@@ -62,7 +62,7 @@ pub fn find(
             found.extend(listed(folder, &list, &spec.columns)?);
             continue;
         }
-        for path in find_recordings(std::slice::from_ref(folder))? {
+        for path in files(folder)? {
             let file = path.strip_prefix(folder).unwrap_or(&path);
             let file = file.to_string_lossy().replace('\\', "/");
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -91,6 +91,27 @@ pub fn find(
     Ok(found)
 }
 
+/// Recordings at or below a path: bags, or tables where there is none.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, LearnError> {
+    let none = match find_recordings(&[folder.to_owned()]) {
+        Err(error @ BagError::NothingFound { .. }) => error,
+        found => return Ok(found?),
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut tables: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    tables.retain(|path| path.extension().is_some_and(|end| end == "csv"));
+    tables.sort();
+    if tables.is_empty() {
+        return Err(none.into());
+    }
+    Ok(tables)
+}
+
+/// Whether a recording may teach.
+pub fn may_teach(recording: &Recording, spec: &RecordingsSpec) -> bool {
+    recording.licence == OWN || spec.licences.contains(&recording.licence)
+}
+
 fn listed(folder: &Path, list: &Path, columns: &Columns) -> Result<Vec<Recording>, LearnError> {
     let fail = |what: String| LearnError::List {
         file: list.into(),
@@ -110,23 +131,30 @@ fn listed(folder: &Path, list: &Path, columns: &Columns) -> Result<Vec<Recording
     let file = column(&columns.file)?;
     let group = column(&columns.group)?;
     let robot = column(&columns.robot)?;
-    let kind = column(&columns.kind)?;
     let licence = column(&columns.licence)?;
-    let yaw = column(&columns.yaw)?;
-    let duplicate = column(&columns.duplicate_of)?;
+    let optional = |name: &str| match name {
+        "" => Ok(None),
+        _ => column(name).map(Some),
+    };
+    let kind = optional(&columns.kind)?;
+    let yaw = optional(&columns.yaw)?;
+    let duplicate = optional(&columns.duplicate_of)?;
     let mut recordings = Vec::new();
     for row in reader.records() {
         let row = row.map_err(|error| fail(error.to_string()))?;
         let cell = |index: usize| row.get(index).unwrap_or_default().trim().to_owned();
-        if !cell(duplicate).is_empty() {
+        if duplicate.is_some_and(|column| !cell(column).is_empty()) {
             continue;
         }
-        let turned: f32 = cell(yaw)
-            .parse()
-            .ok()
-            .filter(|yaw: &f32| yaw.is_finite())
-            .ok_or_else(|| fail(format!("{}: yaw {:?} is no number", cell(file), cell(yaw))))?;
-        let simulated = cell(kind) == "sim";
+        let turned: f32 = match yaw {
+            None => 0.0,
+            Some(yaw) => cell(yaw)
+                .parse()
+                .ok()
+                .filter(|yaw: &f32| yaw.is_finite())
+                .ok_or_else(|| fail(format!("{}: yaw {:?} is no number", cell(file), cell(yaw))))?,
+        };
+        let simulated = kind.is_some_and(|column| cell(column) == "sim");
         let suffix = if simulated { SIMULATED } else { "" };
         recordings.push(Recording {
             path: folder.join(cell(file)),
@@ -145,12 +173,9 @@ fn listed(folder: &Path, list: &Path, columns: &Columns) -> Result<Vec<Recording
 /// as a whole. Robots that would have no real recording to validate on give some whole groups, as
 /// chosen by `seed`.
 pub fn split(recordings: Vec<Recording>, spec: &RecordingsSpec, seed: u64) -> Split {
-    let may_teach = |recording: &Recording| {
-        recording.licence == OWN || spec.licences.contains(&recording.licence)
-    };
     let mut held: BTreeSet<String> = recordings
         .iter()
-        .filter(|recording| !may_teach(recording))
+        .filter(|recording| !may_teach(recording, spec))
         .map(|recording| recording.group.clone())
         .collect();
     // Robot to the groups of its real recordings.

@@ -11,6 +11,7 @@ use super::dataset::Dropped;
 use super::error::LearnError;
 use super::picture;
 use super::scores::Scores;
+use super::task::SplitBy;
 
 /// The baselines, the simplest first.
 pub const BASELINES: [&str; 3] = ["majority", "persistence", "kinematic"];
@@ -48,6 +49,15 @@ pub struct Report {
     pub baselines: BTreeMap<String, PerRobot>,
     /// Every exit by itself.
     pub exits: Vec<ExitReport>,
+    /// What was left out of the training to validate on.
+    #[serde(default, skip_serializing_if = "is_groups")]
+    pub split: SplitBy,
+    /// Names of the classes, where there is a confusion to read by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Where the classes have no order of severity: of the deepest exit, robot to `[truth][answer]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub confusion: BTreeMap<String, Vec<Vec<u64>>>,
     /// The policy `fastest`.
     pub fastest: FastestReport,
     /// Scans without a window or a label.
@@ -62,6 +72,10 @@ pub struct Report {
     pub command: String,
     /// Numbers in the model.
     pub parameters: usize,
+}
+
+fn is_groups(split: &SplitBy) -> bool {
+    *split == SplitBy::Groups
 }
 
 /// Scores by robot.
@@ -192,11 +206,16 @@ impl Report {
         writeln!(text, "# {} on {}\n", self.model, self.task)?;
         writeln!(
             text,
-            "{} windows of {} recordings in {} groups. None of these groups taught the model ({} \
-             recordings did). {} parameters.\n",
+            "{} windows of {} recordings in {} groups. {} ({} recordings did). {} parameters.\n",
             self.cycles,
             self.recordings.len(),
             self.groups,
+            match self.split {
+                SplitBy::Groups => "None of these groups taught the model",
+                SplitBy::Time =>
+                    "The part of them that is scored, the last, did not teach the model",
+                SplitBy::Partitions => "The partitions that are scored did not teach the model",
+            },
             self.trained_on,
             self.parameters
         )?;
@@ -206,11 +225,19 @@ impl Report {
         )?;
         for robot in self.scores.per_robot.keys() {
             writeln!(text, "## {robot}\n")?;
-            writeln!(
-                text,
-                "| | windows | balanced accuracy | accuracy | onset recall | false alarms |"
-            )?;
-            writeln!(text, "|---|---:|---:|---:|---:|---:|")?;
+            if self.is_ordered() {
+                writeln!(
+                    text,
+                    "| | windows | balanced accuracy | accuracy | onset recall | false alarms |"
+                )?;
+                writeln!(text, "|---|---:|---:|---:|---:|---:|")?;
+            } else {
+                writeln!(
+                    text,
+                    "| | windows | balanced accuracy | accuracy | macro F1 |"
+                )?;
+                writeln!(text, "|---|---:|---:|---:|---:|")?;
+            }
             for name in BASELINES {
                 if let Some(scores) = self.baseline(name, robot) {
                     row(text, name, &scores)?;
@@ -228,6 +255,12 @@ impl Report {
                 row(text, "policy `fastest`", scores)?;
             }
             writeln!(text)?;
+            if let Some(confusion) = self.confusion.get(robot) {
+                writeln!(text, "{}", confusion_table(&self.labels, confusion))?;
+            }
+        }
+        if !self.is_ordered() {
+            return self.markdown_costs(text);
         }
         writeln!(
             text,
@@ -236,6 +269,10 @@ impl Report {
              are scored on every scan that has a label, also those without a window.\n"
         )?;
         self.markdown_costs(text)
+    }
+
+    fn is_ordered(&self) -> bool {
+        self.confusion.is_empty()
     }
 
     fn markdown_costs(&self, text: &mut String) -> std::fmt::Result {
@@ -289,14 +326,33 @@ impl Report {
     }
 }
 
+/// How often each class was answered as each, as a table.
+pub(super) fn confusion_table(labels: &[String], confusion: &[Vec<u64>]) -> String {
+    let answers: Vec<String> = labels.iter().map(|label| format!(" {label} |")).collect();
+    let mut text = format!("| truth \\ answer |{}\n|---|", answers.concat());
+    text += &"---:|".repeat(labels.len());
+    for (label, row) in labels.iter().zip(confusion) {
+        let cells: Vec<String> = row.iter().map(|count| format!(" {count} |")).collect();
+        text += &format!("\n| {label} |{}", cells.concat());
+    }
+    text + "\n"
+}
+
 fn row(text: &mut String, name: &str, scores: &Scores) -> std::fmt::Result {
     let figure = |share: Option<f64>| share.map_or("-".into(), |share| format!("{share:.3}"));
-    writeln!(
+    write!(
         text,
-        "| {name} | {} | {} | {} | {} | {} |",
+        "| {name} | {} | {} | {} |",
         scores.n,
         figure(scores.balanced_accuracy),
-        figure(scores.accuracy),
+        figure(scores.accuracy)
+    )?;
+    if scores.macro_f1.is_some() {
+        return writeln!(text, " {} |", figure(scores.macro_f1));
+    }
+    writeln!(
+        text,
+        " {} | {} |",
         figure(scores.onset_recall),
         figure(scores.false_alarm)
     )

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
     labels: usize,
+    /// Whether the classes are in rising severity.
+    ordered: bool,
     /// `[truth][answer]`, row-major.
     confusion: Vec<u64>,
     onsets: u64,
@@ -28,6 +30,10 @@ pub struct Scores {
     pub onset_recall: Option<f64>,
     /// Of the other scans, the share answered more severe than now.
     pub false_alarm: Option<f64>,
+    /// Where the classes have no order of severity: the mean over the classes of the harmonic mean
+    /// of precision and recall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macro_f1: Option<f64>,
 }
 
 impl Tally {
@@ -35,12 +41,27 @@ impl Tally {
     pub fn new(labels: usize) -> Tally {
         Tally {
             labels,
+            ordered: true,
             confusion: vec![0; labels * labels],
             onsets: 0,
             onsets_found: 0,
             calm: 0,
             alarms: 0,
         }
+    }
+
+    /// For classes without an order: no onsets and no false alarms, but F1.
+    pub fn unordered(labels: usize) -> Tally {
+        Tally {
+            ordered: false,
+            ..Tally::new(labels)
+        }
+    }
+
+    /// How often each class was answered as each: `[truth][answer]`.
+    pub fn confusion(&self) -> Vec<Vec<u64>> {
+        let rows = self.confusion.chunks(self.labels);
+        rows.map(<[u64]>::to_vec).collect()
     }
 
     /// Counts one answer; `now` is the class of the present. Classes out of range count as the
@@ -63,6 +84,7 @@ impl Tally {
         for (mine, theirs) in self.confusion.iter_mut().zip(&other.confusion) {
             *mine += theirs;
         }
+        self.ordered &= other.ordered;
         self.onsets += other.onsets;
         self.onsets_found += other.onsets_found;
         self.calm += other.calm;
@@ -80,6 +102,22 @@ impl Tally {
         rows.map(|row| row.iter().sum()).collect()
     }
 
+    /// Mean of F1 over the classes that occur, in the truth or in the answers.
+    fn macro_f1(&self) -> Option<f64> {
+        let truths = self.truths();
+        let f1: Vec<f64> = (0..self.labels)
+            .filter_map(|class| {
+                let answers: u64 = (0..self.labels)
+                    .map(|truth| self.confusion[truth * self.labels + class])
+                    .sum();
+                let both = truths[class] + answers;
+                let right = self.confusion[class * self.labels + class];
+                (both > 0).then(|| 2.0 * right as f64 / both as f64)
+            })
+            .collect();
+        (!f1.is_empty()).then(|| f1.iter().sum::<f64>() / f1.len() as f64)
+    }
+
     /// The figures.
     pub fn scores(&self) -> Scores {
         let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
@@ -94,8 +132,9 @@ impl Tally {
             accuracy: share((0..self.labels).map(right).sum(), n),
             balanced_accuracy: (!recalls.is_empty())
                 .then(|| recalls.iter().sum::<f64>() / recalls.len() as f64),
-            onset_recall: share(self.onsets_found, self.onsets),
-            false_alarm: share(self.alarms, self.calm),
+            onset_recall: share(self.onsets_found, self.onsets).filter(|_| self.ordered),
+            false_alarm: share(self.alarms, self.calm).filter(|_| self.ordered),
+            macro_f1: self.macro_f1().filter(|_| !self.ordered),
         }
     }
 }

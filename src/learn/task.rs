@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::LearnError;
+use super::rule::LabelRule;
 use crate::model::Architecture;
-use crate::sense::{MessageType, SourceSettings, Window, WindowSpec};
+use crate::sense::{SourceSettings, Window, WindowSpec};
 
 /// One task, as in `params/tasks/clearance.yaml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,25 +36,6 @@ pub struct Task {
     pub training: TrainingSpec,
     /// Which recordings may teach.
     pub recordings: RecordingsSpec,
-}
-
-/// A named label rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
-pub enum LabelRule {
-    /// The class of the least range ahead over the horizon after a scan.
-    FutureMinRange {
-        /// Input that holds the LaserScan.
-        scan: String,
-        /// Inputs that tell the forward speed; a recording uses the first that it has at all.
-        speeds: Vec<String>,
-        /// Half of the cone around forward.
-        half_angle_deg: f32,
-        /// How far ahead in time.
-        horizon_s: f32,
-        /// Below `bounds_m[i]` the class is at least `labels[i + 1]`; falling.
-        bounds_m: Vec<f32>,
-    },
 }
 
 /// Sizes of an encoder, apart from what the window fixes.
@@ -131,6 +113,24 @@ pub struct Variations {
     pub withhold: f32,
     /// Probability that a window has a block of sectors outside the cone masked.
     pub mask: f32,
+    /// Whether half of the windows are seen in a mirror, left and right exchanged. Without a word:
+    /// only where the truth of the mirror image is the same and its features are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<bool>,
+    /// Standard deviation of noise on every feature of a window, in features' units (-1..1).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub feature_noise: f32,
+    /// Standard deviation of an offset that a feature has in all frames of a window: recordings of
+    /// other days differ like that.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub feature_shift: f32,
+    /// Probability that a window's feature is withheld (0 in all its frames).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub feature_mask: f32,
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 /// Which recordings there are and which may teach.
@@ -143,8 +143,53 @@ pub struct RecordingsSpec {
     pub columns: Columns,
     /// Licence classes that may teach; recordings of any other validate.
     pub licences: Vec<String>,
-    /// Share of the groups held out for robots that would have no real validation recording.
+    /// Share that is left out to validate on: of the groups of robots that would have no real
+    /// validation recording, or of what `split` says.
     pub hold_out: f64,
+    /// What is left out.
+    #[serde(default)]
+    pub split: SplitBy,
+    /// Length of a partition, s.
+    #[serde(default = "partition_s")]
+    pub partition_s: f32,
+}
+
+/// What is left out of the training to validate on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitBy {
+    /// Whole groups.
+    #[default]
+    Groups,
+    /// The last part of every recording.
+    Time,
+    /// Partitions of the recordings, every class alike; no window reaches out of its partition.
+    Partitions,
+}
+
+impl SplitBy {
+    /// As in task files.
+    pub fn name(self) -> &'static str {
+        match self {
+            SplitBy::Groups => "groups",
+            SplitBy::Time => "time",
+            SplitBy::Partitions => "partitions",
+        }
+    }
+}
+
+impl std::str::FromStr for SplitBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<SplitBy, String> {
+        let all = [SplitBy::Groups, SplitBy::Time, SplitBy::Partitions];
+        let found = all.into_iter().find(|split| split.name() == text);
+        found.ok_or_else(|| format!("{text:?} is no split; expected groups, time or partitions"))
+    }
+}
+
+fn partition_s() -> f32 {
+    5.0
 }
 
 /// Column names of the list.
@@ -157,13 +202,16 @@ pub struct Columns {
     pub group: String,
     /// Robot type, by which scores are reported.
     pub robot: String,
-    /// `real` or `sim`.
+    /// `real` or `sim`; empty: the list has no such column, all are real.
+    #[serde(default)]
     pub kind: String,
     /// Licence class.
     pub licence: String,
-    /// Yaw of the laser, rad.
+    /// Yaw of the laser, rad; empty: no such column, 0.
+    #[serde(default)]
     pub yaw: String,
-    /// Set on copies of another recording, which are left out.
+    /// Set on copies of another recording, which are left out; empty: no such column.
+    #[serde(default)]
     pub duplicate_of: String,
 }
 
@@ -192,58 +240,12 @@ impl Task {
 
     /// Every fault, as sentences.
     pub fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+        let mut faults = self.truth.faults(self);
         let mut check = |sound: bool, fault: String| {
             if !sound {
                 faults.push(fault);
             }
         };
-        let LabelRule::FutureMinRange {
-            scan,
-            speeds,
-            half_angle_deg,
-            horizon_s,
-            bounds_m,
-        } = &self.truth;
-        let input = |name: &String| self.window.inputs.iter().find(|i| i.source == *name);
-        check(
-            bounds_m.len() + 1 == self.labels.len(),
-            format!(
-                "truth.bounds_m has {} bounds for {} labels, expected one less than labels",
-                bounds_m.len(),
-                self.labels.len()
-            ),
-        );
-        check(
-            bounds_m.iter().all(|b| b.is_finite() && *b > 0.0)
-                && bounds_m.windows(2).all(|pair| pair[0] > pair[1]),
-            format!("truth.bounds_m is {bounds_m:?}, expected falling positive metres"),
-        );
-        check(
-            *half_angle_deg > 0.0 && *half_angle_deg <= 180.0,
-            format!("truth.half_angle_deg is {half_angle_deg}, expected more than 0, at most 180"),
-        );
-        check(
-            *horizon_s > 0.0 && *horizon_s <= 60.0,
-            format!("truth.horizon_s is {horizon_s}, expected more than 0, at most 60"),
-        );
-        check(
-            input(scan).is_some_and(|input| input.message == MessageType::LaserScan),
-            format!("truth.scan is {scan:?}, expected an input of the type LaserScan"),
-        );
-        check(
-            self.window.trigger == *scan,
-            format!(
-                "window.trigger is {:?}, expected truth.scan, {scan:?}",
-                self.window.trigger
-            ),
-        );
-        for speed in speeds {
-            check(
-                input(speed).is_some(),
-                format!("truth.speeds names {speed:?}, which is no input of the window"),
-            );
-        }
         for input in &self.window.inputs {
             check(
                 self.topics.contains_key(&input.source),
@@ -318,6 +320,22 @@ impl Task {
                 self.recordings.hold_out
             ),
         );
+        let span = self.window_s();
+        check(
+            self.recordings.split != SplitBy::Partitions
+                || (self.recordings.partition_s > span && self.recordings.partition_s <= 3600.0),
+            format!(
+                "recordings.partition_s is {}, expected more than the window's {span} s, at most 3600",
+                self.recordings.partition_s
+            ),
+        );
+        check(
+            (0.0..=1.0).contains(&varied.feature_noise)
+                && (0.0..=1.0).contains(&varied.feature_shift)
+                && (0.0..1.0).contains(&varied.feature_mask),
+            "training.variations: expected feature_noise, feature_shift and feature_mask in 0..1"
+                .into(),
+        );
         match Window::new(&self.window, &self.settings(0.0)) {
             Err(error) => faults.push(format!("window: {error}")),
             Ok(window) => {
@@ -330,14 +348,23 @@ impl Task {
         faults
     }
 
+    /// Time that a window spans, s.
+    pub fn window_s(&self) -> f32 {
+        self.window.frames as f32 * self.window.period_ms as f32 * 1e-3
+    }
+
     /// Settings for [`Window::new`] with the laser of the truth's scan turned by `yaw` (rad).
     pub fn settings(&self, yaw: f32) -> Vec<SourceSettings> {
-        let LabelRule::FutureMinRange { scan, .. } = &self.truth;
+        let scan = self.truth.scan();
         self.window
             .inputs
             .iter()
             .map(|input| SourceSettings {
-                yaw: if input.source == *scan { yaw } else { 0.0 },
+                yaw: if scan == Some(&input.source) {
+                    yaw
+                } else {
+                    0.0
+                },
                 timeout: Duration::from_millis(input.timeout_ms.into()),
             })
             .collect()

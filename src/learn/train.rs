@@ -10,9 +10,10 @@ use super::dataset::{Dataset, Dropped};
 use super::error::LearnError;
 use super::eval::score;
 use super::fit::{Fit, predict};
-use super::recordings::{Split, find, split};
+use super::folds::Folds;
+use super::recordings::{find, may_teach, split};
 use super::report::{BASELINES, Report, write};
-use super::task::Task;
+use super::task::{SplitBy, Task};
 use crate::model::{
     Bundle, EngineKind, ExitSpec, FORMAT, Manifest, TrainedOn, Training, Weights, WeightsSpec,
     sha256_hex,
@@ -35,6 +36,8 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Yaw of the laser (rad) for folders without a list.
     pub yaw: f32,
+    /// What to leave out, instead of what the task says.
+    pub split: Option<SplitBy>,
     /// What the user typed, for the manifest.
     pub command: String,
 }
@@ -63,29 +66,9 @@ pub struct TrainSummary {
 /// Trains a bundle, writes it with its report, and says how it scores on the left-out groups.
 pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
     let start = Instant::now();
-    let task = Task::load(&options.task)?;
-    let window = Window::new(&task.window, &task.settings(0.0)).map_err(|error| {
-        LearnError::TaskRefused {
-            file: options.task.clone(),
-            faults: vec![error.to_string()],
-        }
-    })?;
-    let Split {
-        training,
-        validation,
-    } = split(
-        find(&options.data, &task.recordings, options.yaw)?,
-        &task.recordings,
-        options.seed,
-    );
+    let (task, window) = options.task()?;
     let copies = task.training.variations.copies;
-    eprintln!(
-        "reading {} recordings that teach, {} that validate",
-        training.len(),
-        validation.len()
-    );
-    let taught = Dataset::load(&task, &training, copies, options.seed);
-    let judged = Dataset::load(&task, &validation, 0, options.seed);
+    let (taught, judged) = load(options, &task)?;
     for word in taught.skipped.iter().chain(&judged.skipped) {
         eprintln!("skipped {word}");
     }
@@ -94,7 +77,7 @@ pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
     eprintln!(
         "{} windows per epoch from {} recordings, {} windows validate",
         batches.per_epoch(),
-        training.len(),
+        taught.parts.len() / (copies + 1),
         judged.rows()
     );
     let weights = distil(options, &task, &window, &batches)?;
@@ -127,7 +110,57 @@ pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
     })
 }
 
-fn check(taught: &Dataset, judged: &Dataset, task: &Task) -> Result<(), LearnError> {
+impl TrainOptions {
+    /// The task with what the options change of it, and its window.
+    pub(super) fn task(&self) -> Result<(Task, Window), LearnError> {
+        let mut task = Task::load(&self.task)?;
+        task.recordings.split = self.split.unwrap_or(task.recordings.split);
+        let refused = |faults| LearnError::TaskRefused {
+            file: self.task.clone(),
+            faults,
+        };
+        let faults = task.faults();
+        if !faults.is_empty() {
+            return Err(refused(faults));
+        }
+        let window = Window::new(&task.window, &task.settings(0.0));
+        let window = window.map_err(|error| refused(vec![error.to_string()]))?;
+        Ok((task, window))
+    }
+}
+
+/// What teaches, and what validates.
+fn load(options: &TrainOptions, task: &Task) -> Result<(Dataset, Dataset), LearnError> {
+    let recordings = find(&options.data, &task.recordings, options.yaw)?;
+    let copies = task.training.variations.copies;
+    if task.recordings.split == SplitBy::Groups && task.truth.is_ordered() {
+        let parts = split(recordings, &task.recordings, options.seed);
+        eprintln!(
+            "reading {} recordings that teach, {} that validate",
+            parts.training.len(),
+            parts.validation.len()
+        );
+        let taught = Dataset::load(task, &parts.training, copies, options.seed);
+        let judged = Dataset::load(task, &parts.validation, 0, options.seed);
+        return Ok((taught, judged));
+    }
+    let (own, strangers): (Vec<_>, Vec<_>) = recordings
+        .into_iter()
+        .partition(|recording| may_teach(recording, &task.recordings));
+    eprintln!("reading {} recordings", own.len() + strangers.len());
+    let all = Dataset::load(task, &own, copies, options.seed);
+    let folds = match task.recordings.split {
+        SplitBy::Time => Folds::last_of(task),
+        _ => Folds::assign(task, &all, Folds::count_of(task), options.seed),
+    };
+    let mut judged = folds.judged(task, &all, copies);
+    let strangers = Dataset::load(task, &strangers, 0, options.seed);
+    judged.parts.extend(strangers.parts);
+    judged.skipped = strangers.skipped; // the others are said with what teaches
+    Ok((folds.taught(task, &all, copies), judged))
+}
+
+pub(super) fn check(taught: &Dataset, judged: &Dataset, task: &Task) -> Result<(), LearnError> {
     let licences = task.recordings.licences.join(", ");
     if taught.rows() == 0 {
         return Err(LearnError::Nothing {
@@ -145,7 +178,7 @@ fn check(taught: &Dataset, judged: &Dataset, task: &Task) -> Result<(), LearnErr
 }
 
 /// Teacher first, then the student from it.
-fn distil(
+pub(super) fn distil(
     options: &TrainOptions,
     task: &Task,
     window: &Window,
@@ -176,7 +209,7 @@ fn distil(
 }
 
 /// Calibrates on the left-out groups, measures, and puts the bundle together.
-fn finish(
+pub(super) fn finish(
     options: &TrainOptions,
     task: &Task,
     window: &Window,
@@ -319,9 +352,13 @@ impl fmt::Display for TrainSummary {
                 .collect();
             write!(f, "{robot}: balanced accuracy by exit {}", exits.join(" "))?;
             for name in BASELINES {
-                let scores = self.report.baseline(name, robot).unwrap_or_default();
-                write!(f, ", {name} {}", figure(scores.balanced_accuracy))?;
+                if let Some(scores) = self.report.baseline(name, robot) {
+                    write!(f, ", {name} {}", figure(scores.balanced_accuracy))?;
+                }
             }
+            let deepest = self.report.scores.per_robot.get(robot);
+            let accuracy = deepest.and_then(|scores| scores.accuracy);
+            write!(f, "; accuracy {}", figure(accuracy))?;
             writeln!(f)?;
         }
         Ok(())

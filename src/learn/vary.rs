@@ -93,7 +93,7 @@ impl Variation {
 }
 
 /// Standard normal enough: the sum of four uniforms.
-fn normal(random: &mut impl Rng) -> f32 {
+pub(super) fn normal(random: &mut impl Rng) -> f32 {
     let sum: f32 = (0..4).map(|_| uniform(random)).sum();
     (sum - 2.0) * 3f32.sqrt()
 }

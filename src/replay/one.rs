@@ -15,7 +15,7 @@ use crate::learn::{BaselineTallies, Tally as ScoreTally, Task, Truth};
 use crate::params::SourceParams;
 use crate::reason::logical::{Logical, LogicalClock, Machine};
 use crate::reason::{Decision, Publish, Tally};
-use crate::sense::SourceId;
+use crate::sense::{SourceId, Thin};
 use crate::time::{Clock, Mono, Stamp};
 
 const DECISION: &str = "edge_reasoner/msg/Decision";
@@ -199,11 +199,14 @@ struct Record {
 
 impl Record {
     fn new(truth: Option<Truth>, task: Option<&Task>) -> Record {
-        let labels = task.map_or(0, |task| task.labels.len());
-        let scored = truth.as_ref().map(|truth| {
-            let mut baselines = BaselineTallies::new(labels);
-            truth.scans.iter().for_each(|scan| baselines.add(scan));
-            (ScoreTally::new(labels), baselines)
+        let scored = truth.as_ref().zip(task).map(|(truth, task)| {
+            let labels = task.labels.len();
+            let mut baselines = BaselineTallies::of(&task.truth, labels);
+            // Only what a decision was asked for.
+            let mut thin = Thin::new(task.window.every_ms);
+            let asked = truth.scans.iter().filter(|scan| thin.asks(scan.time));
+            asked.for_each(|scan| baselines.add(scan));
+            (task.truth.tally(labels), baselines)
         });
         Record {
             arrivals: Vec::new(),

@@ -156,12 +156,7 @@ fn scores(
     let mut baselines: BTreeMap<String, ScoresByRobot> = BTreeMap::new();
     for (robot, (ours, theirs)) in robots {
         scores.per_robot.insert(robot.to_owned(), ours.scores());
-        let theirs = theirs.scores();
-        for (name, scores) in [
-            ("majority", theirs.majority),
-            ("persistence", theirs.persistence),
-            ("kinematic", theirs.kinematic),
-        ] {
+        for (name, scores) in theirs.by_name() {
             let by_robot = baselines.entry(name.to_owned()).or_default();
             by_robot.per_robot.insert(robot.to_owned(), scores);
         }

@@ -1,5 +1,6 @@
 //! Named numeric fields of a message, resolved once from their path.
 
+use super::decode::MAX_ELEMENTS;
 use super::fault::FieldFault;
 use super::message::{Message, MessageType};
 
@@ -15,6 +16,8 @@ pub(super) struct Field {
 enum Get {
     Scalar(fn(&Message) -> Option<f64>),
     Element(fn(&Message, usize) -> Option<f64>, usize),
+    /// The least from the first to the last of these.
+    Least(fn(&Message, usize) -> Option<f64>, usize, usize),
 }
 
 struct Scalar {
@@ -110,6 +113,11 @@ pub(super) fn known_paths(kind: MessageType) -> String {
         .iter()
         .map(|field| field.path.to_owned())
         .chain(arrays(kind).iter().map(|a| format!("{}[i]", a.path)))
+        .chain(
+            arrays(kind)
+                .iter()
+                .map(|a| format!("min({}[i..j])", a.path)),
+        )
         .collect();
     if paths.is_empty() {
         "none, the type has no numeric field".to_owned()
@@ -129,12 +137,19 @@ impl Field {
         if let Some(scalar) = scalars(kind).iter().find(|f| f.path == path) {
             return Some(found(Get::Scalar(scalar.get), Some(scalar.mirror)));
         }
-        let (name, index) = path.strip_suffix(']')?.split_once('[')?;
-        // `parse` alone would also take "+1".
-        if index.is_empty() || !index.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
+        if let Some(range) = path
+            .strip_prefix("min(")
+            .and_then(|path| path.strip_suffix(')'))
+        {
+            let (name, ends) = range.strip_suffix(']')?.split_once('[')?;
+            let (first, last) = ends.split_once("..")?;
+            let (first, last) = (index_of(first)?, index_of(last)?);
+            let array = arrays(kind).iter().find(|a| a.path == name)?;
+            let sound = first <= last && last < MAX_ELEMENTS;
+            return sound.then(|| found(Get::Least(array.get, first, last), None));
         }
-        let index = index.parse().ok()?;
+        let (name, index) = path.strip_suffix(']')?.split_once('[')?;
+        let index = index_of(index)?;
         let array = arrays(kind).iter().find(|a| a.path == name)?;
         Some(found(Get::Element(array.get, index), None))
     }
@@ -144,6 +159,10 @@ impl Field {
         let value = match self.get {
             Get::Scalar(get) => get(message),
             Get::Element(get, index) => get(message, index),
+            // All of them must be there. NaN is less than nothing.
+            Get::Least(get, first, last) => (first..=last)
+                .map(|index| get(message, index))
+                .try_fold(f64::INFINITY, |least, value| Some(least.min(value?))),
         };
         value.ok_or_else(|| FieldFault::Missing {
             path: self.path.clone(),
@@ -168,6 +187,12 @@ impl Field {
     pub(super) fn mirror(&self) -> Option<f32> {
         self.mirror
     }
+}
+
+fn index_of(text: &str) -> Option<usize> {
+    // `parse` alone would also take "+1".
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok())?
 }
 
 #[cfg(test)]
@@ -225,6 +250,8 @@ mod tests {
         let at = |path| Field::resolve(MessageType::JointState, path).unwrap();
         assert_eq!(at("velocity[1]").value(&message), Ok(0.75));
         assert!(at("velocity[2]").value(&message).is_err());
+        assert_eq!(at("min(velocity[0..1])").value(&message), Ok(0.5));
+        assert!(at("min(velocity[0..2])").value(&message).is_err());
         assert!(at("position[0]").value(&message).is_err());
     }
 
@@ -241,6 +268,11 @@ mod tests {
             "velocity[99999999999999999999999]",
             "speed[0]",
             "velocity[0].x",
+            "velocity[0..1]",
+            "min(velocity[0])",
+            "min(velocity[1..0])",
+            "min(velocity[0..1)",
+            "min(speed[0..1])",
             "header.stamp",
         ] {
             assert!(

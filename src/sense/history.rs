@@ -9,6 +9,8 @@ pub(super) struct History {
     bucket_ns: i64,
     arrivals: Vec<i64>,
     values: Vec<f32>,
+    /// Samples of each bucket.
+    counts: Vec<u32>,
     /// Slot of the newest sample.
     newest: usize,
     len: usize,
@@ -22,6 +24,7 @@ impl History {
             bucket_ns: bucket_ns.max(1),
             arrivals: vec![0; capacity],
             values: vec![0.0; capacity * width],
+            counts: vec![0; capacity],
             newest: 0,
             len: 0,
         }
@@ -38,19 +41,51 @@ impl History {
 
     /// Keeps a sample of `width` values. An arrival before the newest one's counts as equal to it.
     pub(super) fn push(&mut self, arrival: i64, values: &[f32]) {
+        let start = self.open(arrival);
+        self.values[start..start + self.width].copy_from_slice(&values[..self.width]);
+    }
+
+    /// As `push`, but the samples of a bucket are averaged.
+    pub(super) fn average(&mut self, arrival: i64, values: &[f32]) {
+        let start = self.open(arrival);
+        // A fresh bucket's share is 1: what was there before leaves no trace.
+        let share = 1.0 / self.counts[self.newest] as f32;
+        for (mean, value) in self.values[start..start + self.width]
+            .iter_mut()
+            .zip(values)
+        {
+            *mean = *mean * (1.0 - share) + value * share;
+        }
+    }
+
+    /// Makes room for a sample; where its values go.
+    fn open(&mut self, arrival: i64) -> usize {
         let mut arrival = arrival;
+        let mut another = false;
         if let Some(last) = self.arrival(0) {
             arrival = arrival.max(last);
             if arrival.div_euclid(self.bucket_ns) != last.div_euclid(self.bucket_ns) {
                 self.newest = (self.newest + 1) % self.arrivals.len();
                 self.len = (self.len + 1).min(self.arrivals.len());
+            } else {
+                another = true;
             }
         } else {
             self.len = 1;
         }
         self.arrivals[self.newest] = arrival;
-        let start = self.newest * self.width;
-        self.values[start..start + self.width].copy_from_slice(&values[..self.width]);
+        let count = &mut self.counts[self.newest];
+        *count = if another { count.saturating_add(1) } else { 1 };
+        self.newest * self.width
+    }
+
+    /// Samples that the values `back` steps before the newest stand for.
+    pub(super) fn count(&self, back: usize) -> u32 {
+        if back < self.len {
+            self.counts[self.slot(back)]
+        } else {
+            0
+        }
     }
 
     /// When the sample `back` steps before the newest arrived.

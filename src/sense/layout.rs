@@ -1,11 +1,13 @@
 //! The specification, checked and compiled: which sample becomes which columns of a row.
 
+use super::chunk::{Chunk, Scratch};
 use super::fault::InvalidSample;
 use super::fields::{Field, known_paths};
 use super::message::{Message, MessageType};
 use super::scan::{check, clearance, sectors};
-use super::spec::{DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, SpecError, WindowSpec};
-use super::window::SourceSettings;
+use super::spec::{
+    DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, SourceSettings, SpecError, WindowSpec,
+};
 
 /// Columns that every input has after its features: valid flag, age.
 pub(super) const INPUT_EXTRAS: usize = 2;
@@ -41,11 +43,13 @@ pub(super) struct Input {
 pub(super) enum Extractor {
     Sectors { count: usize, far: f32 },
     Fields(Vec<Scaled>),
+    Chunk(Chunk),
 }
 
 #[derive(Debug)]
 pub(super) struct Scaled {
     pub field: Field,
+    offset: f64,
     scale: f64,
     limit: f64,
 }
@@ -76,12 +80,21 @@ impl Input {
         match &self.extractor {
             Extractor::Sectors { count, .. } => 2 * count,
             Extractor::Fields(fields) => fields.len(),
+            Extractor::Chunk(chunk) => chunk.features(),
+        }
+    }
+
+    /// Values of a sample that its features are made of.
+    fn own_values(&self) -> usize {
+        match &self.extractor {
+            Extractor::Chunk(chunk) => chunk.fields.len(),
+            _ => self.features(),
         }
     }
 
     /// Values of a sample.
     pub(super) fn width(&self) -> usize {
-        self.features() + self.extras.len()
+        self.own_values() + self.extras.len()
     }
 
     /// Turns a message into a sample of `width` values, or says why it cannot be used. The sample
@@ -91,7 +104,7 @@ impl Input {
         message: &Message,
         sample: &mut [f32],
     ) -> Result<(), InvalidSample> {
-        let (features, extras) = sample.split_at_mut(self.features());
+        let (features, extras) = sample.split_at_mut(self.own_values());
         match (&self.extractor, message) {
             (Extractor::Sectors { far, .. }, Message::LaserScan(scan)) => {
                 check(scan)?;
@@ -99,9 +112,10 @@ impl Input {
             }
             // `Layout::new` lets sectors have LaserScans only.
             (Extractor::Sectors { .. }, _) => features.fill(0.0),
-            (Extractor::Fields(fields), _) => {
+            (Extractor::Fields(fields) | Extractor::Chunk(Chunk { fields, .. }), _) => {
                 for (feature, scaled) in features.iter_mut().zip(fields) {
-                    let value = scaled.field.finite(message)? / scaled.scale;
+                    let value = scaled.field.finite(message)? - scaled.offset;
+                    let value = value / scaled.scale;
                     *feature = value.clamp(-scaled.limit, scaled.limit) as f32;
                 }
             }
@@ -152,6 +166,18 @@ impl Layout {
             layout.add_derived(&format!("derived[{i}]"), derived)?;
         }
         Ok(layout)
+    }
+
+    /// Room for the slots of the largest chunk.
+    pub(super) fn scratch(&self) -> Scratch {
+        let chunks = self
+            .inputs
+            .iter()
+            .filter_map(|input| match &input.extractor {
+                Extractor::Chunk(chunk) => Some(chunk),
+                _ => None,
+            });
+        Scratch::new(chunks)
     }
 
     /// The input with this name, for a part of the specification that refers to it.
@@ -289,27 +315,30 @@ fn extractor(at: &str, spec: &InputSpec) -> Result<Extractor, SpecError> {
                 far: *far_m,
             })
         }
-        ExtractorSpec::Fields { fields } => {
-            within(
-                &format!("{at}.extractor.fields, in number,"),
-                fields.len(),
-                1,
-                1024,
-            )?;
-            let scaled = fields.iter().enumerate().map(|(i, spec_field)| {
-                let at = format!("{at}.extractor.fields[{i}]");
-                scaled(&at, spec.message, spec_field)
-            });
-            Ok(Extractor::Fields(scaled.collect::<Result<_, _>>()?))
+        ExtractorSpec::Fields { fields } => Ok(Extractor::Fields(all_scaled(at, spec, fields)?)),
+        ExtractorSpec::Chunk { fields, .. } => {
+            let fields = all_scaled(at, spec, fields)?;
+            Ok(Extractor::Chunk(Chunk::new(at, &spec.extractor, fields)?))
         }
     }
 }
 
+fn all_scaled(at: &str, spec: &InputSpec, fields: &[FieldSpec]) -> Result<Vec<Scaled>, SpecError> {
+    let number = format!("{at}.extractor.fields, in number,");
+    within(&number, fields.len(), 1, 1024)?;
+    let fields = fields.iter().enumerate();
+    fields
+        .map(|(i, field)| scaled(&format!("{at}.extractor.fields[{i}]"), spec.message, field))
+        .collect()
+}
+
 fn scaled(at: &str, kind: MessageType, spec: &FieldSpec) -> Result<Scaled, SpecError> {
+    in_range(&format!("{at}.offset"), spec.offset, -1e9, 1e9)?;
     in_range(&format!("{at}.scale"), spec.scale, 1e-6, 1e9)?;
     in_range(&format!("{at}.limit"), spec.limit, 1e-3, 1.0)?;
     Ok(Scaled {
         field: field(&format!("{at}.path"), kind, &spec.path)?,
+        offset: f64::from(spec.offset),
         scale: f64::from(spec.scale),
         limit: f64::from(spec.limit),
     })
@@ -324,7 +353,7 @@ fn field(at: &str, kind: MessageType, path: &str) -> Result<Field, SpecError> {
     })
 }
 
-fn within(at: &str, found: usize, least: usize, most: usize) -> Result<(), SpecError> {
+pub(super) fn within(at: &str, found: usize, least: usize, most: usize) -> Result<(), SpecError> {
     if (least..=most).contains(&found) {
         return Ok(());
     }

@@ -30,6 +30,15 @@ impl Mirror {
                         columns.push((offset + i, sign.unwrap_or(1.0)));
                     }
                 }
+                Extractor::Chunk(chunk) => {
+                    for scaled in &chunk.fields {
+                        let sign = scaled.field.mirror();
+                        complete &= sign.is_some();
+                        let first = columns.len();
+                        let signs = chunk.mirrored(sign.unwrap_or(1.0));
+                        columns.extend(signs.enumerate().map(|(i, sign)| (first + i, sign)));
+                    }
+                }
             }
             let extras = offset + input.features();
             columns.extend((extras..extras + INPUT_EXTRAS).map(|column| (column, 1.0)));

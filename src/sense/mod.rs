@@ -9,6 +9,7 @@
 //! Nothing in here panics on bad input: a message that cannot be used is refused with a typed
 //! fault that says what was wrong, and the samples before it stay in use until their timeout.
 
+mod chunk;
 mod decode;
 mod fault;
 mod fields;
@@ -19,6 +20,7 @@ mod mirror;
 mod scan;
 mod spec;
 mod stamps;
+mod thin;
 mod window;
 
 #[cfg(test)]
@@ -35,5 +37,9 @@ pub use message::{
 };
 pub use mirror::Mirror;
 pub use scan::{ScanFault, clearance};
-pub use spec::{DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, SpecError, WindowSpec};
-pub use window::{SourceId, SourceSettings, Window, WindowState};
+pub use spec::{
+    DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, Resample, SourceSettings, SpecError,
+    Statistic, WindowSpec,
+};
+pub use thin::Thin;
+pub use window::{SourceId, Window, WindowState};

@@ -222,6 +222,7 @@ fn elements_of_arrays_have_no_known_mirror() {
     spec.inputs[2].extractor = ExtractorSpec::Fields {
         fields: vec![FieldSpec {
             path: "velocity[0]".to_owned(),
+            offset: 0.0,
             scale: 1.0,
             limit: 1.0,
         }],

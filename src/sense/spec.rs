@@ -1,5 +1,7 @@
 //! What a model wants to see: written by training, read from `model.yaml`.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::message::MessageType;
@@ -16,6 +18,10 @@ pub struct WindowSpec {
     pub min_frames: usize,
     /// Name of the input whose messages ask for decisions.
     pub trigger: String,
+    /// Of the trigger's messages only the first in every stretch of this length asks for a
+    /// decision, ms; 0: every one. For triggers of a high rate, such as an Imu at 100 Hz.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub every_ms: u32,
     pub inputs: Vec<InputSpec>,
     #[serde(default)]
     pub derived: Vec<DerivedSpec>,
@@ -36,6 +42,25 @@ pub struct InputSpec {
     pub timeout_ms: u32,
 }
 
+/// What the robot's parameters say about one input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SourceSettings {
+    /// Added to the angles of scans to get angles in the robot frame; rad, left positive.
+    pub yaw: f32,
+    /// Age beyond which a sample counts for nothing.
+    pub timeout: Duration,
+}
+
+impl SourceSettings {
+    /// What holds when the parameters say nothing: yaw 0, the specification's timeout.
+    pub fn of(spec: &InputSpec) -> SourceSettings {
+        SourceSettings {
+            yaw: 0.0,
+            timeout: Duration::from_millis(u64::from(spec.timeout_ms)),
+        }
+    }
+}
+
 /// How a message becomes numbers in [-1, 1]. In YAML: `{kind: sectors, count: 24, far_m: 3.5}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -43,17 +68,92 @@ pub enum ExtractorSpec {
     /// 2 × `count` features of a LaserScan: least valid range per sector / `far_m` in 0..1, then
     /// per sector whether it has a valid beam. Sector 0 is centred on forward; counted to the left.
     Sectors { count: usize, far_m: f32 },
-    /// One feature per field: value / scale, clamped to ± limit.
+    /// One feature per field: (value - offset) / scale, clamped to ± limit.
     Fields { fields: Vec<FieldSpec> },
+    /// What a source of a high rate said during the period before a row. The samples of one period
+    /// are put on `slots` equal slots; per field come the slots' values if `values`, then the
+    /// `statistics`, then the energies of `bands` frequency bands.
+    Chunk {
+        /// Slots of a period.
+        slots: usize,
+        /// What a slot with several samples shows.
+        resample: Resample,
+        /// As of `fields`.
+        fields: Vec<FieldSpec>,
+        /// Whether the slots themselves are features.
+        #[serde(default)]
+        values: bool,
+        /// Over the slots of a period.
+        #[serde(default)]
+        statistics: Vec<Statistic>,
+        /// Equal bands from 0 Hz (without the mean) to slots / 2 per period; 0: none.
+        #[serde(default)]
+        bands: usize,
+    },
+}
+
+/// What a slot of a chunk shows. An empty one shows what the slot before it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resample {
+    /// Its last sample.
+    Hold,
+    /// The mean of its samples.
+    Mean,
+}
+
+/// One number over the slots of a chunk. All but the mean are magnitudes, and shown in decades:
+/// 1e-4 of the scale and less becomes -1, the scale itself 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Statistic {
+    /// Mean.
+    Mean,
+    /// Standard deviation.
+    Std,
+    /// Largest distance from the mean.
+    MaxAbs,
+    /// Root of the mean square of the differences between neighbours.
+    Differences,
+}
+
+impl ExtractorSpec {
+    /// Features of a row, without the valid flag and the age.
+    pub fn features(&self) -> usize {
+        match self {
+            ExtractorSpec::Sectors { count, .. } => 2 * count,
+            ExtractorSpec::Fields { fields } => fields.len(),
+            ExtractorSpec::Chunk {
+                slots,
+                fields,
+                values,
+                statistics,
+                bands,
+                ..
+            } => fields.len() * (slots * usize::from(*values) + statistics.len() + bands),
+        }
+    }
+}
+
+fn is_naught(value: &f32) -> bool {
+    *value == 0.0
+}
+
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 /// One numeric field of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldSpec {
-    /// Such as `twist.twist.linear.x` or `velocity[0]`.
+    /// Such as `twist.twist.linear.x`, `velocity[0]`, or `min(data[10..14])` for the least of the
+    /// elements 10 to 14.
     pub path: String,
-    /// The value that becomes 1.
+    /// The value that becomes 0.
+    #[serde(default, skip_serializing_if = "is_naught")]
+    pub offset: f32,
+    /// How far above `offset` a value becomes 1.
     pub scale: f32,
     /// Largest magnitude of the feature, in (0, 1].
     pub limit: f32,

@@ -74,6 +74,7 @@ pub(super) fn odometry(forward: f64, stamp: Stamp) -> Message {
 pub(super) fn spec() -> WindowSpec {
     let field = |path: &str, scale| FieldSpec {
         path: path.to_owned(),
+        offset: 0.0,
         scale,
         limit: 1.0,
     };
@@ -82,6 +83,7 @@ pub(super) fn spec() -> WindowSpec {
         period_ms: 100,
         min_frames: 2,
         trigger: "scan".to_owned(),
+        every_ms: 0,
         inputs: vec![
             InputSpec {
                 source: "scan".to_owned(),

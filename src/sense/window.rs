@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use super::chunk::Scratch;
 use super::fault::{JumpCause, SenseFault};
 use super::history::History;
-use super::layout::{INPUT_EXTRAS, Layout};
+use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
 use super::mirror::Mirror;
-use super::spec::{InputSpec, SpecError, WindowSpec};
+use super::spec::{SourceSettings, SpecError, WindowSpec};
 use super::stamps::{HeaderCheck, Verdict};
 use crate::time::Stamp;
 
-/// Parts of a period that are told apart in the memory of a source.
-const BUCKETS_PER_PERIOD: i64 = 4;
+/// Parts of a period that are told apart in the memory of a source; a chunk says its own.
+const BUCKETS_PER_PERIOD: usize = 4;
 /// Arrivals of one source may come back this little without meaning anything.
 const SOURCE_REORDER_NS: i64 = 1_000_000;
 /// Arrivals of different sources are handed over less orderly, and `now` may be read a little
@@ -28,25 +29,6 @@ const NONE: usize = usize::MAX;
 /// Index of an input in `WindowSpec::inputs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceId(pub u8);
-
-/// What the robot's parameters say about one input.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SourceSettings {
-    /// Added to the angles of scans to get angles in the robot frame; rad, left positive.
-    pub yaw: f32,
-    /// Age beyond which a sample counts for nothing.
-    pub timeout: Duration,
-}
-
-impl SourceSettings {
-    /// What holds when the parameters say nothing: yaw 0, the specification's timeout.
-    pub fn of(spec: &InputSpec) -> SourceSettings {
-        SourceSettings {
-            yaw: 0.0,
-            timeout: Duration::from_millis(u64::from(spec.timeout_ms)),
-        }
-    }
-}
 
 /// Whether a window can be decided on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +52,8 @@ pub struct Window {
     sources: Vec<Source>,
     /// The sample being extracted.
     scratch: Vec<f32>,
+    /// The slots of the chunk being written.
+    chunk: Scratch,
     /// Per row and input: steps back to the sample it shows, or `NONE`.
     picks: Vec<usize>,
     /// Newest arrival of all.
@@ -89,20 +73,16 @@ impl Window {
         let layout = Layout::new(spec, settings)?;
         let trigger = layout.input("trigger", &spec.trigger)?;
         let period_ns = i64::from(spec.period_ms) * 1_000_000;
-        let bucket_ns = period_ns / BUCKETS_PER_PERIOD;
-        // All buckets from the oldest row's time to now, one sample before that time, and some
-        // for a `now` that is read before the newest arrivals.
-        let ahead = (REORDER_NS / bucket_ns) as usize;
-        let capacity = BUCKETS_PER_PERIOD as usize * (spec.frames - 1) + ahead + 4;
         let sources = layout.inputs.iter().map(|input| Source {
             headers: HeaderCheck::default(),
-            history: History::new(capacity, input.width(), bucket_ns),
+            history: history(input, spec.frames, period_ns),
             last_arrival: None,
         });
         let widest = layout.inputs.iter().map(|input| input.width()).max();
         Ok(Window {
             sources: sources.collect(),
             scratch: vec![0.0; widest.unwrap_or(0)],
+            chunk: layout.scratch(),
             picks: vec![NONE; spec.frames * layout.inputs.len()],
             layout,
             frames: spec.frames,
@@ -211,7 +191,11 @@ impl Window {
         let sample = &mut self.scratch[..input.width()];
         let extracted = input.extract(message, sample);
         if extracted.is_ok() {
-            self.sources[index].history.push(arrival.0, sample);
+            let history = &mut self.sources[index].history;
+            match &input.extractor {
+                Extractor::Chunk(chunk) if chunk.averages() => history.average(arrival.0, sample),
+                _ => history.push(arrival.0, sample),
+            }
         }
         let input = || input.name.clone();
         match (jump, extracted) {
@@ -305,7 +289,7 @@ impl Window {
         }
     }
 
-    fn write_row(&self, row: usize, time: i64, out: &mut [f32]) {
+    fn write_row(&mut self, row: usize, time: i64, out: &mut [f32]) {
         let inputs = self.sources.len();
         let picks = &self.picks[row * inputs..(row + 1) * inputs];
         let sample = |index: usize| -> Option<&[f32]> {
@@ -318,7 +302,15 @@ impl Window {
             let arrival = self.sources[index].history.arrival(picks[index]);
             if let (Some(values), Some(arrival)) = (sample(index), arrival) {
                 let age = time.saturating_sub(arrival).max(0) as f32 / self.period_ns as f32;
-                columns[..features].copy_from_slice(&values[..features]);
+                let columns_of = &mut columns[..features];
+                match &input.extractor {
+                    Extractor::Chunk(chunk) => {
+                        let history = &self.sources[index].history;
+                        let from = (history, picks[index]);
+                        chunk.write(from, time, self.period_ns, &mut self.chunk, columns_of);
+                    }
+                    _ => columns_of.copy_from_slice(&values[..features]),
+                }
                 columns[features] = 1.0;
                 columns[features + 1] = age.min(MAX_AGE_PERIODS) / MAX_AGE_PERIODS;
             } else {
@@ -376,6 +368,18 @@ impl Window {
         }
         WindowState::Ready { oldest_input }
     }
+}
+
+/// Memory for all buckets from the beginning of the oldest row to now, one sample before that
+/// time, and some for a `now` that is read before the newest arrivals.
+fn history(input: &Input, frames: usize, period_ns: i64) -> History {
+    let (buckets, rows) = match &input.extractor {
+        Extractor::Chunk(chunk) => (chunk.buckets(), frames),
+        _ => (BUCKETS_PER_PERIOD, frames - 1),
+    };
+    let bucket_ns = (period_ns / buckets as i64).max(1);
+    let ahead = (REORDER_NS / bucket_ns) as usize;
+    History::new(buckets * rows + ahead + 4, input.width(), bucket_ns)
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn toy(task: &Task, rows: usize, seed: u64) -> Dataset {
         parts: vec![Part {
             recording,
             sha256: "0".repeat(64),
+            span: (seconds(0.0), seconds(rows as f64)),
             windows,
             labelled: truths.clone(),
             rows: truths,
@@ -130,6 +131,7 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
         device: EngineKind::Flex,
         seed: 4,
         yaw: 0.0,
+        split: None,
         command: "edge_reasoner train".into(),
     };
     let summary = train(&options("model")).unwrap();
@@ -196,6 +198,7 @@ fn nothing_to_learn_from_is_said_with_the_licences_that_would_do() {
         device: EngineKind::Flex,
         seed: 1,
         yaw: 0.0,
+        split: None,
         command: String::new(),
     })
     .unwrap_err()

@@ -2,6 +2,7 @@
 
 mod data;
 mod fit;
+mod rules;
 mod shipped;
 mod truth;
 

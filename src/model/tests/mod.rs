@@ -21,12 +21,14 @@ fn manifest() -> Manifest {
         period_ms: 100,
         min_frames: 1,
         trigger: "odom".into(),
+        every_ms: 0,
         inputs: vec![InputSpec {
             source: "odom".into(),
             message: MessageType::Odometry,
             extractor: ExtractorSpec::Fields {
                 fields: vec![FieldSpec {
                     path: "twist.twist.linear.x".into(),
+                    offset: 0.0,
                     scale: 1.0,
                     limit: 1.0,
                 }],

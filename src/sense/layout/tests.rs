@@ -13,7 +13,7 @@ fn refused(change: impl Fn(&mut WindowSpec)) -> String {
 fn fields(spec: &mut WindowSpec) -> &mut Vec<FieldSpec> {
     match &mut spec.inputs[1].extractor {
         ExtractorSpec::Fields { fields } => fields,
-        ExtractorSpec::Sectors { .. } => panic!("odom has fields"),
+        _ => panic!("odom has fields"),
     }
 }
 

@@ -1,0 +1,366 @@
+//! Cross-validation: which rows are left out together, and how much the scores spread.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
+
+use super::batches::{Batches, shuffle};
+use super::dataset::{Dataset, Part};
+use super::error::LearnError;
+use super::eval::score;
+use super::labels::ScanTruth;
+use super::recordings::{find, may_teach};
+use super::report::{Report, confusion_table};
+use super::task::{SplitBy, Task};
+use super::train::{TrainOptions, check, distil, finish};
+
+/// What is left out together: a group, or a partition of a recording.
+type Unit = (String, i64);
+
+/// Every row of a dataset in one of several folds.
+pub(super) struct Folds {
+    count: usize,
+    /// Left out.
+    fold: usize,
+    /// Empty where time alone decides.
+    of: BTreeMap<Unit, usize>,
+}
+
+impl Folds {
+    /// So many that one of them is the share a task holds out.
+    pub(super) fn count_of(task: &Task) -> usize {
+        let share = task.recordings.hold_out.max(0.01);
+        ((1.0 / share).round() as usize).max(2)
+    }
+
+    /// Folds of time, the last one left out.
+    pub(super) fn last_of(task: &Task) -> Folds {
+        let count = Folds::count_of(task);
+        Folds {
+            count,
+            fold: count - 1,
+            of: BTreeMap::new(),
+        }
+    }
+
+    /// Puts the units of every class into folds of about as many rows each, by chance. The first
+    /// fold is left out.
+    pub(super) fn assign(task: &Task, data: &Dataset, count: usize, seed: u64) -> Folds {
+        let mut of = BTreeMap::new();
+        // Rows by unit and class.
+        let mut units: BTreeMap<Unit, Vec<usize>> = BTreeMap::new();
+        if task.recordings.split != SplitBy::Time {
+            for part in &data.parts {
+                for row in &part.rows {
+                    let rows = units.entry(unit(task, part, row));
+                    let rows = rows.or_insert_with(|| vec![0; task.labels.len()]);
+                    rows[row.label.unwrap_or(0).min(task.labels.len() - 1)] += 1;
+                }
+            }
+        }
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut total = vec![0; count];
+        for class in 0..task.labels.len() {
+            let most = |rows: &Vec<usize>| (0..rows.len()).max_by_key(|class| rows[*class]);
+            let mine = units.iter().filter(|(_, rows)| most(rows) == Some(class));
+            let mut mine: Vec<(&Unit, usize)> =
+                mine.map(|(unit, r)| (unit, r.iter().sum())).collect();
+            shuffle(&mut mine, &mut random);
+            // Large ones first, so that the small ones can even them out.
+            mine.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+            let mut filled = vec![0; count];
+            for (unit, rows) in mine {
+                let fold = (0..count)
+                    .min_by_key(|fold| (filled[*fold], total[*fold]))
+                    .unwrap_or(0);
+                filled[fold] += rows;
+                total[fold] += rows;
+                of.insert(unit.clone(), fold);
+            }
+        }
+        Folds { count, fold: 0, of }
+    }
+
+    /// What validates: the plain recordings' rows of the fold left out.
+    pub(super) fn judged(&self, task: &Task, data: &Dataset, copies: usize) -> Dataset {
+        let plain = (0..data.parts.len()).step_by(copies + 1);
+        let mut judged = data.select(plain, |part, row| {
+            self.of(task, part, row, true) == Some(self.fold)
+        });
+        judged.parts.retain(|part| !part.labelled.is_empty());
+        judged
+    }
+
+    /// What teaches: all other rows, and their copies.
+    pub(super) fn taught(&self, task: &Task, data: &Dataset, copies: usize) -> Dataset {
+        let mut taught = data.select(0..data.parts.len(), |part, row| {
+            self.of(task, part, row, false)
+                .is_some_and(|fold| fold != self.fold)
+        });
+        // A recording goes with all its copies, so that they stay in step.
+        let all = taught.parts.chunks(copies + 1);
+        taught.parts = all
+            .filter(|copies| copies.iter().any(|part| !part.rows.is_empty()))
+            .flat_map(<[Part]>::to_vec)
+            .collect();
+        taught
+    }
+
+    /// The fold of a row; none where its window reaches from the fold left out into another, or
+    /// the other way round.
+    fn of(&self, task: &Task, part: &Part, row: &ScanTruth, judging: bool) -> Option<usize> {
+        if task.recordings.split != SplitBy::Time {
+            return self.of.get(&unit(task, part, row)).copied();
+        }
+        let length = part.span.1.delta_ns(part.span.0).max(1) as f64 / self.count as f64;
+        let fold = |ns: f64| ((ns / length).floor().max(0.0) as usize).min(self.count - 1);
+        let newest = row.time.delta_ns(part.span.0) as f64;
+        let oldest = fold(newest - f64::from(task.window_s()) * 1e9);
+        let fold = fold(newest);
+        let mixed = oldest != fold && (judging || oldest == self.fold || fold == self.fold);
+        (!mixed).then_some(fold)
+    }
+}
+
+fn unit(task: &Task, part: &Part, row: &ScanTruth) -> Unit {
+    if task.recordings.split != SplitBy::Partitions {
+        return (part.recording.group.clone(), 0);
+    }
+    let length = (f64::from(task.recordings.partition_s) * 1e9) as i64;
+    let number = row.time.delta_ns(part.span.0).div_euclid(length.max(1));
+    (part.recording.file.clone(), number)
+}
+
+/// Scores of the deepest exit on one fold left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoldScores {
+    /// Windows.
+    pub n: u64,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Mean over the classes.
+    pub balanced_accuracy: f64,
+    /// Where the classes have no order of severity.
+    pub macro_f1: Option<f64>,
+    /// Of the policy `fastest`.
+    pub fastest_accuracy: f64,
+    /// Stages it runs on average.
+    pub fastest_stages: f64,
+}
+
+/// A model per fold, each scored on what it has not learned from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoldsReport {
+    /// Name of the task.
+    pub task: String,
+    /// What was left out together.
+    pub split: SplitBy,
+    /// One per fold; all robots together, each counted alike.
+    pub folds: Vec<FoldScores>,
+    /// Figure to mean and standard deviation over the folds.
+    pub mean_and_spread: BTreeMap<String, (f64, f64)>,
+    /// Names of the classes.
+    pub labels: Vec<String>,
+    /// Of all folds together, robot to `[truth][answer]`; empty for classes in order of severity.
+    pub confusion: BTreeMap<String, Vec<Vec<u64>>>,
+    /// Recordings that could not be used or may not teach, and why.
+    pub skipped: Vec<String>,
+    /// What makes it again.
+    pub command: String,
+}
+
+/// Trains once per fold and scores on the fold left out. Recordings that may not teach are left
+/// aside. Writes `folds-SPLIT.json` and `folds-SPLIT.md`.
+pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsReport, LearnError> {
+    let (task, window) = options.task()?;
+    let copies = task.training.variations.copies;
+    let (own, others): (Vec<_>, Vec<_>) = find(&options.data, &task.recordings, options.yaw)?
+        .into_iter()
+        .partition(|recording| may_teach(recording, &task.recordings));
+    eprintln!("reading {} recordings", own.len());
+    let all = Dataset::load(&task, &own, copies, options.seed);
+    let mut folds = Folds::assign(&task, &all, count, options.seed);
+    let mut reports = Vec::with_capacity(count);
+    for fold in 0..count {
+        folds.fold = fold;
+        let taught = folds.taught(&task, &all, copies);
+        let judged = folds.judged(&task, &all, copies);
+        check(&taught, &judged, &task)?;
+        eprintln!(
+            "fold {} of {count}: {} windows teach, {} validate",
+            fold + 1,
+            taught.rows(),
+            judged.rows()
+        );
+        let weights = distil(
+            options,
+            &task,
+            &window,
+            &Batches::new(&taught, &task, &window, copies),
+        )?;
+        let bundle = finish(options, &task, &window, weights, &taught, &judged)?;
+        let report = score(&bundle, &task, &judged, options.device)?;
+        eprintln!(
+            "fold {} of {count}: {:?}",
+            fold + 1,
+            FoldScores::of(&report)
+        );
+        reports.push(report);
+    }
+    let mut skipped = all.skipped;
+    skipped.extend(
+        others
+            .iter()
+            .map(|r| format!("{}: may not teach ({})", r.file, r.licence)),
+    );
+    let report = FoldsReport::new(options, &task, &reports, skipped);
+    report.write(options)?;
+    Ok(report)
+}
+
+impl FoldScores {
+    fn of(report: &Report) -> FoldScores {
+        let mean = |scores: &BTreeMap<String, super::Scores>,
+                    pick: &dyn Fn(&super::Scores) -> Option<f64>| {
+            let figures: Vec<f64> = scores.values().filter_map(pick).collect();
+            (!figures.is_empty()).then(|| figures.iter().sum::<f64>() / figures.len() as f64)
+        };
+        let deepest = &report.scores.per_robot;
+        let fastest = &report.fastest;
+        FoldScores {
+            n: report.cycles,
+            accuracy: mean(deepest, &|s| s.accuracy).unwrap_or(0.0),
+            balanced_accuracy: mean(deepest, &|s| s.balanced_accuracy).unwrap_or(0.0),
+            macro_f1: mean(deepest, &|s| s.macro_f1),
+            fastest_accuracy: mean(&fastest.per_robot, &|s| s.accuracy).unwrap_or(0.0),
+            fastest_stages: fastest.mean_stages,
+        }
+    }
+}
+
+impl FoldsReport {
+    fn new(
+        options: &TrainOptions,
+        task: &Task,
+        reports: &[Report],
+        skipped: Vec<String>,
+    ) -> FoldsReport {
+        let folds: Vec<FoldScores> = reports.iter().map(FoldScores::of).collect();
+        let mut confusion: BTreeMap<String, Vec<Vec<u64>>> = BTreeMap::new();
+        for (robot, counts) in reports.iter().flat_map(|report| &report.confusion) {
+            let labels = task.labels.len();
+            let sum = confusion.entry(robot.clone());
+            let sum = sum.or_insert_with(|| vec![vec![0; labels]; labels]);
+            for (sum, count) in sum.iter_mut().flatten().zip(counts.iter().flatten()) {
+                *sum += count;
+            }
+        }
+        let mut mean_and_spread = BTreeMap::new();
+        let mut figure = |name: &str, values: Vec<f64>| {
+            if !values.is_empty() {
+                mean_and_spread.insert(name.to_owned(), mean_and_deviation(&values));
+            }
+        };
+        figure("accuracy", folds.iter().map(|f| f.accuracy).collect());
+        figure(
+            "balanced_accuracy",
+            folds.iter().map(|f| f.balanced_accuracy).collect(),
+        );
+        figure(
+            "macro_f1",
+            folds.iter().filter_map(|f| f.macro_f1).collect(),
+        );
+        figure(
+            "fastest_accuracy",
+            folds.iter().map(|f| f.fastest_accuracy).collect(),
+        );
+        figure(
+            "fastest_stages",
+            folds.iter().map(|f| f.fastest_stages).collect(),
+        );
+        FoldsReport {
+            task: task.name.clone(),
+            split: task.recordings.split,
+            folds,
+            mean_and_spread,
+            labels: task.labels.clone(),
+            confusion,
+            skipped,
+            command: options.command.clone(),
+        }
+    }
+
+    fn write(&self, options: &TrainOptions) -> Result<(), LearnError> {
+        let fail = |file: std::path::PathBuf| {
+            move |source| LearnError::File {
+                file,
+                source,
+                remedy: "check that the folder can be written",
+            }
+        };
+        fs::create_dir_all(&options.out).map_err(fail(options.out.clone()))?;
+        let json = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
+        for (end, text) in [("json", json), ("md", self.to_string())] {
+            let file = options
+                .out
+                .join(format!("folds-{}.{end}", self.split.name()));
+            fs::write(&file, text).map_err(fail(file.clone()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Mean and sample standard deviation.
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (squares / (n - 1.0).max(1.0)).sqrt())
+}
+
+impl fmt::Display for FoldsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "# {}: {} folds, {} left out\n",
+            self.task,
+            self.folds.len(),
+            self.split.name()
+        )?;
+        writeln!(
+            f,
+            "| figure (deepest exit) | mean | standard deviation | folds |\n|---|---:|---:|---|"
+        )?;
+        let of = |name: &str, fold: &FoldScores| match name {
+            "accuracy" => Some(fold.accuracy),
+            "balanced_accuracy" => Some(fold.balanced_accuracy),
+            "macro_f1" => fold.macro_f1,
+            "fastest_accuracy" => Some(fold.fastest_accuracy),
+            _ => Some(fold.fastest_stages),
+        };
+        for (name, (mean, spread)) in &self.mean_and_spread {
+            let each = self.folds.iter().filter_map(|fold| of(name, fold));
+            let each: Vec<String> = each.map(|value| format!("{value:.4}")).collect();
+            writeln!(
+                f,
+                "| {name} | {mean:.4} | {spread:.4} | {} |",
+                each.join(", ")
+            )?;
+        }
+        for (robot, confusion) in &self.confusion {
+            writeln!(
+                f,
+                "\n## {robot}\n\n{}",
+                confusion_table(&self.labels, confusion)
+            )?;
+        }
+        for word in &self.skipped {
+            writeln!(f, "- {word}")?;
+        }
+        writeln!(f, "\nMade by `{}`.", self.command)
+    }
+}
