@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use r2r::PublisherUntyped;
@@ -81,6 +81,7 @@ impl Cold {
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
                 .unwrap_or_else(|_| unreachable!("constant bounds")),
             before: Tally::default(),
+            told: [(None, 0); Reason::ALL.len()],
             muted: 0,
         };
         let stop = Arc::clone(&self.stop);
@@ -122,10 +123,14 @@ struct Reporter {
     outlet: Arc<Outlet>,
     latencies: Histogram<u64>,
     before: Tally,
+    /// Per reason, when the log last spoke of it and how many there were then.
+    told: [(Option<Instant>, u64); Reason::ALL.len()],
     /// Faults not logged, to keep a storm from filling the disk.
     muted: u64,
 }
 
+/// A reason that goes on is told again after this time, not at every report.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 /// Faults logged per report.
 const LOGGED: usize = 3;
 
@@ -182,8 +187,11 @@ impl Reporter {
             }
         }
         for reason in Reason::ALL {
-            let news = tally.of_reason(reason) - self.before.of_reason(reason);
-            if reason != Reason::None && news > 0 {
+            let told = &mut self.told[reason as usize];
+            let news = tally.of_reason(reason) - told.1;
+            let again = told.0.is_none_or(|at| at.elapsed() >= TELL_AGAIN);
+            if reason != Reason::None && news > 0 && again {
+                *told = (Some(Instant::now()), tally.of_reason(reason));
                 tracing::warn!(
                     "{} not the model's because {} ({reason}){}",
                     match news {
