@@ -513,3 +513,20 @@ fn a_held_decision_ends_with_its_time() {
     use Source::*;
     assert_eq!(sources, [Model, Hold, Hold, Fallback, Fallback, Fallback]);
 }
+
+#[test]
+fn what_a_later_answer_withdrew_is_not_held() {
+    // Sure, then unsure, then the engine hangs: the first answer must not come back.
+    let sure = Act::Answer { confidence: 0.9 };
+    let unsure = Act::Answer { confidence: 0.35 };
+    let acts = [vec![sure; EXITS], vec![unsure; EXITS]].concat();
+    let costs = vec![Some(100 * US); 2 * EXITS].into_iter().chain([None]);
+    let mut world = World::new(Policy::Best, vec![acts], costs.collect());
+    for n in 0..3 {
+        world.arrive(at(f64::from(n) * 60.0), Verdict::Ready);
+    }
+    world.logical.drain();
+    let sources: Vec<_> = world.decisions().iter().map(|(_, d)| d.source).collect();
+    use Source::*;
+    assert_eq!(sources, [Model, Fallback, Fallback]);
+}

@@ -240,7 +240,9 @@ fn read_gate(reader: &mut Reader, labels: &[String]) -> Option<GateParams> {
     let output = reader.word(&of("out"), &of("out"));
     let input = input.unwrap_or_else(|| String::from("cmd_vel_in"));
     let output = output.unwrap_or_else(|| String::from("cmd_vel_out"));
-    if input == output {
+    // With and without the leading slash it is one topic, unless a namespace comes between; then
+    // the slash is easily added to both.
+    if input.trim_start_matches('/') == output.trim_start_matches('/') {
         reader.fault(format!(
             "{AT}.in and {AT}.out are both {input}; expected two topics, or the gate hears itself"
         ));
@@ -370,6 +372,17 @@ mod tests {
         assert_eq!(gate.limits.factors[1].linear, 0.0);
         assert_eq!(gate.limits.factors[1].angular, 1.0);
         assert_eq!(gate.limits.factors[0].angular, 1.0, "as linear");
+    }
+
+    #[test]
+    fn a_gate_that_hears_itself_is_refused() {
+        let on = "act.velocity_gate.enabled:=true";
+        let loops = [
+            "act.velocity_gate.in:=/cmd_vel",
+            "act.velocity_gate.out:=cmd_vel",
+        ];
+        let faults = faults(&[on, loops[0], loops[1]]);
+        assert!(faults[0].contains("hears itself"), "{faults:#?}");
     }
 
     #[test]

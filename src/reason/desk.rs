@@ -349,8 +349,9 @@ impl Desk {
             decision.reason = Reason::LowConfidence;
         }
         self.send(decision);
-        if sure {
-            self.held.remember(trigger.arrival, label, confidence);
+        match sure {
+            true => self.held.remember(trigger.arrival, label, confidence),
+            false => self.held.forget(),
         }
     }
 
@@ -372,6 +373,9 @@ impl Desk {
             decision.source = Source::Hold;
             decision.label = label;
             decision.confidence = confidence;
+        } else {
+            // What was declared unsafe to go on with must not come back by a hold.
+            self.held.forget();
         }
         self.send(decision);
     }

@@ -25,6 +25,8 @@ const SPIN: Duration = Duration::from_millis(20);
 /// A turn of the loop that took this long was not run by the machine (a stopped process, a
 /// suspended vehicle): how long the messages that wait have waited cannot be known any more.
 const WITHHELD: Duration = Duration::from_millis(500);
+/// How long after such a turn messages are still thrown away.
+const SETTLE: Duration = Duration::from_millis(150);
 /// Faults kept for the log; more of them between two looks are only counted.
 const FAULTS: usize = 16;
 /// A spin hands over one message per subscription and r2r's channels hold ten.
@@ -161,8 +163,10 @@ impl IngestThread {
         let mut poller = Poller::from_waker(&waker);
         let mut discarded = 0;
         let mut triggers = 0;
-        // One message per subscription and spin; no queue is deeper than DEPTH.
-        for _ in 0..=DEPTH {
+        // DDS was stopped as well: its threads need a moment to hand over what waited in their
+        // sockets, and that would look fresh.
+        let until = self.clock.now() + SETTLE;
+        while self.clock.now() < until {
             for (source, _, stream) in &mut self.streams {
                 while stream.as_mut().poll_next(&mut poller).is_ready() {
                     discarded += 1;
@@ -172,7 +176,7 @@ impl IngestThread {
             if let Some(commands) = &mut self.commands {
                 while commands.as_mut().poll_next(&mut poller).is_ready() {}
             }
-            node.spin_once(Duration::ZERO);
+            node.spin_once(SETTLE / 20);
         }
         let (now, now_ros) = (self.clock.now(), self.now_ros());
         self.seen.withheld.fetch_add(discarded, Ordering::Relaxed);

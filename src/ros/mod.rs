@@ -59,6 +59,9 @@ fn ros<T, E: std::fmt::Display>(
 /// Runs the node until SIGINT or SIGTERM. ROS arguments are read from the process's own.
 pub fn run() -> Result<(), RunError> {
     let began = Instant::now();
+    // Signals first: a node that is told to end while it starts shall end.
+    let stop = Arc::new(AtomicBool::new(false));
+    let cold = Cold::start(Arc::clone(&stop))?;
     values::check_files(std::env::args())?;
     let context = ros(
         "initialisation (see the line above; is an argument behind --ros-args wrong?)",
@@ -69,7 +72,7 @@ pub fn run() -> Result<(), RunError> {
         Node::create(context, "edge_reasoner", ""),
     )?;
     log::start(&mut node)?;
-    match serve(&mut node, began) {
+    match serve(&mut node, began, stop, cold) {
         Ok(()) => Ok(()),
         Err(error) => {
             tracing::error!("{error}");
@@ -94,17 +97,18 @@ fn create_context() -> Result<Context, String> {
     }
 }
 
-fn serve(node: &mut Node, began: Instant) -> Result<(), RunError> {
+fn serve(
+    node: &mut Node,
+    began: Instant,
+    stop: Arc<AtomicBool>,
+    cold: Cold,
+) -> Result<(), RunError> {
     let values = values::of_node(node);
     let configuration = Configuration::read(&values)?;
     if values.get("use_sim_time") == Some(&crate::params::Value::Bool(true)) {
         let source = node.get_time_source();
         ros("listening to /clock", source.enable_sim_time(node))?;
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    // Signals first: a node that is told to end while it starts shall end.
-    let cold = Cold::start(Arc::clone(&stop))?;
-
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let outlet = Arc::new(Outlet::new(node, &configuration, Arc::clone(&clock))?);
     let desk = configuration.desk(Arc::clone(&clock), Arc::clone(&outlet) as _);

@@ -1,0 +1,83 @@
+//! The multi-exit encoder as a fused forward over packed weights: batch 1, one thread, no
+//! allocation after construction.
+//!
+//! [`Packed`] holds the weights for this machine, [`Forward`] the scratch of one caller.
+//! `begin` takes a window, each `advance` runs one block and its exit head. Kernels are written
+//! once over sixteen lanes (`lanes`) and compiled per path (`paths`): AVX-512 with VNNI, with or
+//! without BF16, AVX2, and portable scalar code. F32 and INT8 answer the same bits on every path.
+//!
+//! Way of a block: `rows` normalizes and converts, `matmul` multiplies (one qkv), `attention`,
+//! `rows` converts, `matmul` adds to the f32 residual stream; the same again for the FFN with GELU
+//! in the first product's epilogue. The last block answers its newest frame only.
+
+mod attention;
+mod buffer;
+mod forward;
+mod lanes;
+mod math;
+mod matmul;
+mod pack;
+mod paths;
+#[cfg(test)]
+mod reference;
+mod rows;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use forward::{Forward, Packed};
+pub use paths::FORCE;
+
+/// What weights and activations of the products are; the residual stream, attention, embedding
+/// and exit heads are f32 throughout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// f32.
+    F32,
+    /// Weights symmetric per output, activations symmetric per frame, sums exact in i32.
+    Int8,
+    /// BF16 with f32 sums.
+    Bf16,
+}
+
+impl Precision {
+    fn per_word(self) -> usize {
+        match self {
+            Precision::F32 => 1,
+            Precision::Bf16 => 2,
+            Precision::Int8 => 4,
+        }
+    }
+}
+
+/// Sizes of an encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Frames of a window.
+    pub frames: usize,
+    /// Features of a frame.
+    pub features: usize,
+    /// Of the residual stream.
+    pub width: usize,
+    /// Attention heads; they divide the width.
+    pub heads: usize,
+    /// Blocks, and therefore exits.
+    pub depth: usize,
+    /// Width inside the FFN.
+    pub ffn: usize,
+    /// Classes.
+    pub labels: usize,
+}
+
+impl Sizes {
+    /// Channels of a head, padded to whole vectors.
+    fn channels(&self) -> usize {
+        (self.width / self.heads).next_multiple_of(16)
+    }
+}
+
+/// Why weights could not be packed, as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PackError(pub String);

@@ -1,0 +1,306 @@
+//! The forward against its references, on every path this machine has. Buffers end at untouchable
+//! pages in tests (see `buffer`), so every test here is also one for reads past an end.
+
+mod operations;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::buffer::Buffer;
+use super::pack::layers;
+use super::paths::present;
+use super::{Forward, Packed, Precision, Sizes, reference};
+
+/// A small generator: tests must not depend on a crate's stream of numbers.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in -1..1.
+    pub fn unit(&mut self) -> f32 {
+        (self.bits() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+}
+
+pub type Tensors = BTreeMap<String, Vec<f32>>;
+
+pub fn tensors(sizes: &Sizes, seed: u64) -> Tensors {
+    let Sizes {
+        frames,
+        features,
+        width,
+        depth,
+        ffn,
+        labels,
+        ..
+    } = *sizes;
+    let mut random = Random(seed);
+    let mut tensors = Tensors::new();
+    let mut put = |name: String, count: usize, middle: f32, reach: f32| {
+        let values = (0..count).map(|_| middle + reach * random.unit()).collect();
+        tensors.insert(name, values);
+    };
+    let reach = |inputs: usize| (3.0 / inputs as f32).sqrt();
+    let mut linear = |name: String, from: usize, to: usize| {
+        put(format!("{name}.weight"), from * to, 0.0, reach(from));
+        put(format!("{name}.bias"), to, 0.0, 0.3);
+    };
+    linear("embed".into(), features, width);
+    for block in 0..depth {
+        linear(format!("blocks.{block}.qkv"), width, 3 * width);
+        linear(format!("blocks.{block}.output"), width, width);
+        linear(format!("blocks.{block}.expand"), width, ffn);
+        linear(format!("blocks.{block}.contract"), ffn, width);
+        linear(format!("exits.{block}.head"), width, labels);
+    }
+    put("position".into(), frames * width, 0.1, 0.5);
+    for block in 0..depth {
+        for norm in ["attention_norm", "ffn_norm"] {
+            put(format!("blocks.{block}.{norm}.gamma"), width, 1.0, 0.4);
+            put(format!("blocks.{block}.{norm}.beta"), width, 0.0, 0.2);
+        }
+        put(format!("exits.{block}.norm.gamma"), width, 1.0, 0.4);
+        put(format!("exits.{block}.norm.beta"), width, 0.0, 0.2);
+    }
+    tensors
+}
+
+fn window(sizes: &Sizes, seed: u64) -> Vec<f32> {
+    let mut random = Random(seed ^ 0x5eed);
+    let count = sizes.frames * sizes.features;
+    (0..count).map(|_| 2.0 * random.unit()).collect()
+}
+
+fn forwards(sizes: &Sizes, tensors: &Tensors, precision: Precision) -> Vec<(String, Forward)> {
+    let tensor = |name: &str| tensors.get(name).map(Vec::as_slice);
+    let layers = layers(sizes, tensor).unwrap();
+    (present(precision).into_iter())
+        .map(|(name, kernels)| {
+            let packed = Packed::from_layers(sizes, &layers, precision, kernels);
+            assert!(packed.path() == name && packed.bytes() > 0);
+            (name.to_owned(), Forward::new(Arc::new(packed)))
+        })
+        .collect()
+}
+
+fn run(forward: &mut Forward, labels: usize, window: &[f32]) -> Vec<f32> {
+    let mut answers = Vec::new();
+    forward.begin(window);
+    for _ in 0..forward.exits() {
+        let mut logits = vec![0.0; labels];
+        forward.advance(&mut logits);
+        answers.extend(logits);
+    }
+    answers
+}
+
+/// Root mean square of the differences, and of the second.
+fn distance(a: &[f32], b: &[Vec<f64>]) -> (f64, f64) {
+    let b: Vec<f64> = b.iter().flatten().copied().collect();
+    assert_eq!(a.len(), b.len());
+    let mean = |sum: f64| (sum / b.len() as f64).sqrt();
+    let apart = a.iter().zip(&b).map(|(a, b)| (f64::from(*a) - b).powi(2));
+    (mean(apart.sum()), mean(b.iter().map(|b| b * b).sum()))
+}
+
+fn check(sizes: &Sizes, seed: u64) {
+    let tensors = tensors(sizes, seed);
+    let tensor = |name: &str| tensors.get(name).map(Vec::as_slice);
+    let layers = layers(sizes, tensor).unwrap();
+    let window = window(sizes, seed);
+    let plain = reference::plain(sizes, |name| &tensors[name], &window);
+    let exact = reference::folded(sizes, &layers, Precision::F32, &window);
+    let flat: Vec<f32> = exact.iter().flatten().map(|x| *x as f32).collect();
+    let (apart, _) = distance(&flat, &plain);
+    assert!(apart < 1e-5, "the algebra of packing is off by {apart}");
+    let whole = reference::folded(sizes, &layers, Precision::Int8, &window);
+    for (precision, expected, tolerance) in [
+        (Precision::F32, &plain, 2e-5),
+        // A rounding that falls the other way moves one integer by one.
+        (Precision::Int8, &whole, 4e-3),
+        (Precision::Bf16, &plain, 3e-2),
+    ] {
+        let mut first: Option<Vec<u32>> = None;
+        for (path, mut forward) in forwards(sizes, &tensors, precision) {
+            let answers = run(&mut forward, sizes.labels, &window);
+            let (apart, size) = distance(&answers, expected);
+            let (from_plain, _) = distance(&answers, &plain);
+            assert!(
+                from_plain < 0.12 * size.max(1.0),
+                "{path} {precision:?}: {from_plain}"
+            );
+            if std::env::var_os("SHOW").is_some() {
+                println!("{path} {precision:?} {apart:.1e} {from_plain:.1e} of {size:.1}");
+            }
+            let most = tolerance * size.max(1.0);
+            assert!(
+                apart < most,
+                "{path} {precision:?} {sizes:?}: {apart} of {size}"
+            );
+            // The same window again, after another one, gives the same bits.
+            let other: Vec<f32> = window.iter().map(|x| 3.0 - x).collect();
+            forward.begin(&other);
+            forward.advance(&mut vec![0.0; sizes.labels]);
+            let bits = |x: Vec<f32>| x.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            let answers = bits(answers);
+            assert_eq!(answers, bits(run(&mut forward, sizes.labels, &window)));
+            if precision != Precision::Bf16 {
+                let first = first.get_or_insert_with(|| answers.clone());
+                assert_eq!(
+                    *first, answers,
+                    "{path} {precision:?} differs from the best path"
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 48 }))]
+
+    #[test]
+    fn any_size(
+        frames in 1_usize..70, features in 1_usize..75, channels in 1_usize..40,
+        heads in 1_usize..6, depth in 1_usize..4, ffn in 1_usize..200, labels in 1_usize..20,
+        seed: u64,
+    ) {
+        check(&Sizes { frames, features, width: heads * channels, heads, depth, ffn, labels }, seed);
+    }
+}
+
+#[test]
+fn usual_sizes() {
+    for (frames, features, width, depth) in [(8, 70, 64, 4), (16, 32, 64, 4), (32, 64, 128, 2)] {
+        let ffn = 4 * width;
+        check(
+            &Sizes {
+                frames,
+                features,
+                width,
+                heads: 4,
+                depth,
+                ffn,
+                labels: 8,
+            },
+            7,
+        );
+    }
+}
+
+#[test]
+fn window_and_logits_at_the_end_of_memory() {
+    let sizes = Sizes {
+        frames: 5,
+        features: 7,
+        width: 20,
+        heads: 2,
+        depth: 2,
+        ffn: 36,
+        labels: 3,
+    };
+    let tensors = tensors(&sizes, 3);
+    for precision in [Precision::F32, Precision::Int8, Precision::Bf16] {
+        for (_, mut forward) in forwards(&sizes, &tensors, precision) {
+            // 48 f32 are whole cache lines, so the last ones border on the untouchable page.
+            let mut memory = Buffer::<f32>::new(48);
+            memory[48 - 35..].fill(0.5);
+            forward.begin(&memory[48 - 35..]);
+            forward.advance(&mut memory[45..]);
+            forward.advance(&mut memory[45..]);
+            assert!(memory[45..].iter().all(|x| x.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn a_window_that_is_not_numbers_gives_none() {
+    let sizes = Sizes {
+        frames: 4,
+        features: 3,
+        width: 16,
+        heads: 2,
+        depth: 2,
+        ffn: 16,
+        labels: 3,
+    };
+    let tensors = tensors(&sizes, 5);
+    for precision in [Precision::F32, Precision::Int8, Precision::Bf16] {
+        for (path, mut forward) in forwards(&sizes, &tensors, precision) {
+            for bad in [f32::NAN, f32::INFINITY] {
+                let mut window = window(&sizes, 1);
+                window[2] = bad;
+                let answers = run(&mut forward, 3, &window);
+                assert!(answers.iter().all(|x| x.is_nan()), "{path} {precision:?}");
+            }
+            let answers = run(&mut forward, 3, &window(&sizes, 1));
+            assert!(answers.iter().all(|x| x.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn silence_is_answered() {
+    // A window of zeros without positions: rows of zeros, which have no scale.
+    let sizes = Sizes {
+        frames: 3,
+        features: 3,
+        width: 16,
+        heads: 1,
+        depth: 2,
+        ffn: 16,
+        labels: 2,
+    };
+    let mut tensors = tensors(&sizes, 5);
+    for (name, values) in &mut tensors {
+        if name.ends_with("bias") || name.ends_with("beta") || name == "position" {
+            values.fill(0.0);
+        }
+    }
+    for precision in [Precision::F32, Precision::Int8, Precision::Bf16] {
+        for (_, mut forward) in forwards(&sizes, &tensors, precision) {
+            assert_eq!(run(&mut forward, 2, &[0.0; 9]), [0.0; 4]);
+        }
+    }
+}
+
+#[test]
+fn wrong_tensors_are_refused() {
+    let sizes = Sizes {
+        frames: 2,
+        features: 3,
+        width: 8,
+        heads: 2,
+        depth: 1,
+        ffn: 8,
+        labels: 2,
+    };
+    let tensors = tensors(&sizes, 1);
+    let pack = |sizes: &Sizes, tensors: &Tensors| {
+        let tensor = |name: &str| tensors.get(name).map(Vec::as_slice);
+        Packed::new(sizes, tensor, Precision::Int8).map(|_| ())
+    };
+    assert!(pack(&sizes, &tensors).is_ok());
+    assert!(pack(&Sizes { heads: 3, ..sizes }, &tensors).is_err());
+    assert!(pack(&Sizes { depth: 0, ..sizes }, &tensors).is_err());
+    assert!(pack(&Sizes { ffn: 9, ..sizes }, &tensors).is_err());
+    let mut missing = tensors.clone();
+    missing.remove("exits.0.head.bias");
+    assert!(
+        pack(&sizes, &missing)
+            .unwrap_err()
+            .0
+            .contains("exits.0.head.bias")
+    );
+    let mut broken = tensors;
+    broken.get_mut("position").unwrap()[1] = f32::NAN;
+    assert!(pack(&sizes, &broken).unwrap_err().0.contains("not finite"));
+}
