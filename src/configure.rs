@@ -233,6 +233,7 @@ fn words(bundle: &Bundle) -> BundleWords {
     BundleWords {
         sources: sources.collect(),
         labels: manifest.labels.clone(),
+        safe_label: manifest.safe_label.clone(),
         trigger: manifest.window.trigger.clone(),
     }
 }
@@ -251,6 +252,8 @@ pub fn find_bundle(name: &str) -> Result<PathBuf, ConfigureError> {
             looked.push(prefix.join("share/edge_reasoner/models").join(name));
         }
     }
+    let mut once = std::collections::HashSet::new();
+    looked.retain(|folder| once.insert(folder.clone()));
     match looked
         .iter()
         .find(|folder| folder.join("model.yaml").is_file())

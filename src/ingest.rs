@@ -142,8 +142,15 @@ impl Ingest {
     }
 
     /// The request that answers triggers whose age is not known, because this process was not run
-    /// while they waited.
-    pub fn withheld(&mut self, desk: &Desk, now: Mono, now_ros: Stamp) -> Option<Box<Request>> {
+    /// while they waited. All but the newest count as refused.
+    pub fn withheld(
+        &mut self,
+        desk: &Desk,
+        triggers: u64,
+        now: Mono,
+        now_ros: Stamp,
+    ) -> Option<Box<Request>> {
+        desk.refuse(triggers.checked_sub(1)?);
         self.sources[usize::from(self.trigger.0)].last_arrival = Some(now);
         self.request(desk, None, now, now_ros, Some(Reason::StaleInput))
     }
@@ -159,7 +166,7 @@ impl Ingest {
         // There is always one: at most one per engine, one pending and one in the guard's hand
         // are out. Should that ever be wrong, the trigger counts as refused, not as lost.
         let Some(mut request) = desk.blank() else {
-            desk.refuse();
+            desk.refuse(1);
             return None;
         };
         let frame = &mut self.sources[usize::from(self.trigger.0)].frame;

@@ -98,6 +98,17 @@ fn a_broken_bundle_is_refused_with_what_is_wrong() {
 }
 
 #[test]
+fn parameters_in_front_of_ros_args_are_shown_their_place() {
+    let output = edge_reasoner(&["run", "-p", "deadline_ms:=5.0"]);
+    let said = said(&output);
+    assert!(!output.status.success());
+    assert!(
+        said.contains("run --ros-args -p deadline_ms:=5.0"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_replay_of_nothing_says_what_it_looked_for() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().to_str().unwrap();

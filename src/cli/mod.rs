@@ -24,7 +24,10 @@ enum Verb {
         after_help = "Example:\n  edge_reasoner run --ros-args --params-file params/clearance.yaml -p deadline_ms:=10.0\n\n\
         Everything from --ros-args on is ROS's: parameters, remappings, the log level."
     )]
-    Run,
+    Run {
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        misplaced: Vec<String>,
+    },
     /// Replay recordings offline: decisions, report, picture
     #[command(
         after_help = "Example:\n  edge_reasoner replay run_01.mcap --model models/clearance --out out -p scan.yaw:=3.14159 --slowdown 8"
@@ -54,12 +57,18 @@ pub fn main() -> ExitCode {
     // What follows --ros-args is not ours to parse.
     let ours = std::env::args_os().take_while(|arg| arg != "--ros-args");
     let cli = Cli::parse_from(ours);
-    if !matches!(cli.verb, Verb::Run) {
+    if !matches!(cli.verb, Verb::Run { .. }) {
         log_to_stderr();
         end_with_the_reader();
     }
     let done = match cli.verb {
-        Verb::Run => run(),
+        Verb::Run { misplaced } if !misplaced.is_empty() => Err(format!(
+            "run has no arguments of its own, found \"{0}\"; parameters and remappings follow \
+             --ros-args: edge_reasoner run --ros-args {0}",
+            misplaced.join(" ")
+        )
+        .into()),
+        Verb::Run { .. } => run(),
         Verb::Replay(args) => replaying::replay(args),
         Verb::Train(args) => learning::train(args),
         Verb::Eval(args) => learning::eval(args),
@@ -79,8 +88,7 @@ type Done = Result<ExitCode, Box<dyn std::error::Error>>;
 
 #[cfg(feature = "ros")]
 fn run() -> Done {
-    crate::ros::run()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(crate::ros::run()?)
 }
 
 #[cfg(not(feature = "ros"))]

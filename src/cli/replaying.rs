@@ -28,13 +28,13 @@ pub struct Args {
     #[arg(long)]
     task: Option<PathBuf>,
     /// Same as -p deadline_ms:=X
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     deadline_ms: Option<f64>,
     /// Same as -p policy:=X
     #[arg(long, value_parser = ["fastest", "best"])]
     policy: Option<String>,
     /// As if the machine were this many times slower
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     slowdown: f64,
     /// Name the scores are reported under [default: the recording's folder]
     #[arg(long)]
@@ -60,6 +60,10 @@ pub fn replay(args: Args) -> Done {
     })?;
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
+        false if report.recordings.is_empty() => {
+            print!("{report}");
+            println!("nothing was decided; {}: report.json", args.out.display());
+        }
         false => {
             print!("{report}");
             println!(

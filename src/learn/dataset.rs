@@ -1,5 +1,6 @@
 //! Windows, labels and baselines' answers from recordings, with the very window code of the node.
 
+use std::fmt;
 use std::ops::AddAssign;
 
 use rand_chacha::ChaCha8Rng;
@@ -321,6 +322,17 @@ impl Partitions {
 
 fn jumped(fault: &SenseFault) -> bool {
     fault.reason() == FaultReason::TimeJump
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "scans without a truth (end of a recording, gap behind): {}; without a window: {} \
+             incomplete, {} stale, {} refused, {} at a time jump",
+            self.unlabelled, self.incomplete, self.stale, self.invalid, self.time_jump
+        )
+    }
 }
 
 impl AddAssign for Dropped {

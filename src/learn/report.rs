@@ -309,16 +309,7 @@ impl Report {
             100.0 * self.fastest.agreement
         )?;
         writeln!(text, "## Left aside\n")?;
-        writeln!(
-            text,
-            "Scans without a truth (end of a recording, gap behind): {}. Without a window: {} \
-             incomplete, {} stale, {} refused, {} at a time jump.\n",
-            self.dropped.unlabelled,
-            self.dropped.incomplete,
-            self.dropped.stale,
-            self.dropped.invalid,
-            self.dropped.time_jump
-        )?;
+        writeln!(text, "{}.\n", self.dropped)?;
         for word in self.cut.iter().chain(&self.skipped) {
             writeln!(text, "- {word}")?;
         }

@@ -341,7 +341,7 @@ impl fmt::Display for TrainSummary {
             self.windows.1,
             self.elapsed.as_secs_f64()
         )?;
-        writeln!(f, "dropped while teaching: {:?}", self.dropped)?;
+        writeln!(f, "left aside while teaching: {}", self.dropped)?;
         let figure = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
         for robot in self.report.scores.per_robot.keys() {
             let exits: Vec<String> = self

@@ -20,6 +20,8 @@ pub struct BundleWords {
     pub sources: Vec<BundleSource>,
     /// Labels, in order.
     pub labels: Vec<String>,
+    /// The label decided when there is nothing better; one of them.
+    pub safe_label: String,
     /// The source that triggers.
     pub trigger: String,
 }
@@ -135,7 +137,7 @@ impl Params {
         if !sources.iter().any(|source| source.name == trigger) {
             reader.fault(format!("trigger {trigger} is not among the sources"));
         }
-        let gate = read_gate(&mut reader, &bundle.labels);
+        let gate = read_gate(&mut reader, bundle);
         reader.finish(Some(Params {
             engines,
             deadline,
@@ -159,7 +161,10 @@ fn read_engines(reader: &mut Reader) -> Vec<String> {
     if engines.is_empty() {
         reader.fault(String::from("engines is empty; expected at least one"));
     }
-    for engine in &engines {
+    for (index, engine) in engines.iter().enumerate() {
+        if engines[..index].contains(engine) {
+            reader.fault(format!("engines names {engine} twice; expected each once"));
+        }
         if !KNOWN.contains(&engine.as_str()) {
             reader.fault(format!(
                 "engines names {engine}, which is not built in; expected some of {}",
@@ -232,7 +237,7 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
     }
 }
 
-fn read_gate(reader: &mut Reader, labels: &[String]) -> Option<GateParams> {
+fn read_gate(reader: &mut Reader, bundle: &BundleWords) -> Option<GateParams> {
     const AT: &str = "act.velocity_gate";
     let of = |what: &str| format!("{AT}.{what}");
     let enabled = reader.boolean(&of("enabled"), &of("enabled"));
@@ -240,8 +245,7 @@ fn read_gate(reader: &mut Reader, labels: &[String]) -> Option<GateParams> {
     let output = reader.word(&of("out"), &of("out"));
     let input = input.unwrap_or_else(|| String::from("cmd_vel_in"));
     let output = output.unwrap_or_else(|| String::from("cmd_vel_out"));
-    // With and without the leading slash it is one topic, unless a namespace comes between; then
-    // the slash is easily added to both.
+    // Names as they are written; what remappings make of them is seen once there is a node.
     if input.trim_start_matches('/') == output.trim_start_matches('/') {
         reader.fault(format!(
             "{AT}.in and {AT}.out are both {input}; expected two topics, or the gate hears itself"
@@ -252,10 +256,12 @@ fn read_gate(reader: &mut Reader, labels: &[String]) -> Option<GateParams> {
     let command_timeout = of("command_timeout_ms");
     let decision_timeout = reader.millis(&decision_timeout, &decision_timeout, timeout);
     let command_timeout = reader.millis(&command_timeout, &command_timeout, timeout);
+    let repeat_stop = of("stop_pub_timeout_ms");
+    let repeat_stop = reader.millis(&repeat_stop, &repeat_stop, 1000 * MS);
     let release_after = of("release_after");
     let release_after = reader.count(&release_after, &release_after).unwrap_or(3);
     let mut factors = Vec::new();
-    for label in labels {
+    for label in &bundle.labels {
         let name = format!("{AT}.linear.{label}");
         let linear = reader.double(&of("linear.<label>"), &name);
         if linear.is_none() && enabled == Some(true) {
@@ -271,10 +277,23 @@ fn read_gate(reader: &mut Reader, labels: &[String]) -> Option<GateParams> {
             angular: angular.unwrap_or(linear),
         });
     }
+    let safe = bundle.labels.iter().zip(&factors);
+    let safe = safe.clone().find(|(label, _)| **label == bundle.safe_label);
+    for (label, factor) in bundle.labels.iter().zip(&factors) {
+        if let Some((safe, least)) = safe
+            && (factor.linear < least.linear || factor.angular < least.angular)
+        {
+            reader.fault(format!(
+                "{AT} lets through more under the safe label \"{safe}\" than under \"{label}\"; expected \
+                 the least under \"{safe}\", since every fallback answers with it"
+            ));
+        }
+    }
     let limits = GateLimits {
         factors,
         decision_timeout,
         command_timeout,
+        repeat_stop,
         release_after,
     };
     (enabled == Some(true)).then_some(GateParams {
@@ -302,6 +321,7 @@ mod tests {
                 source("odom", "nav_msgs/msg/Odometry", false),
             ],
             labels: vec!["go".into(), "stop".into()],
+            safe_label: "stop".into(),
             trigger: "scan".into(),
         }
     }
@@ -372,6 +392,21 @@ mod tests {
         assert_eq!(gate.limits.factors[1].linear, 0.0);
         assert_eq!(gate.limits.factors[1].angular, 1.0);
         assert_eq!(gate.limits.factors[0].angular, 1.0, "as linear");
+    }
+
+    #[test]
+    fn a_safe_label_that_lets_more_through_than_another_is_refused() {
+        let faults = faults(&[
+            "act.velocity_gate.enabled:=true",
+            "act.velocity_gate.linear.go:=0.5",
+            "act.velocity_gate.linear.stop:=1.0",
+        ]);
+        assert!(faults[0].contains("safe label \"stop\""), "{faults:#?}");
+    }
+
+    #[test]
+    fn an_engine_named_twice_is_refused() {
+        assert!(faults(&["engines:=[flex, flex]"])[0].contains("flex twice"));
     }
 
     #[test]

@@ -207,13 +207,19 @@ pub const TABLE: &[Parameter] = &[
         "act.velocity_gate.decision_timeout_ms",
         double(1_000, 60_000_000),
         "500.0",
-        "A decision older than this stops the robot.",
+        "A decision whose trigger arrived longer ago than this stops the robot.",
     ),
     row(
         "act.velocity_gate.command_timeout_ms",
         double(1_000, 60_000_000),
         "500.0",
         "A command older than this is not repeated; the robot stops.",
+    ),
+    row(
+        "act.velocity_gate.stop_pub_timeout_ms",
+        double(0, 60_000_000),
+        "1000.0",
+        "How long a stop is repeated where no commands come; then the topic is left alone.",
     ),
     row(
         "act.velocity_gate.release_after",

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use serde::Serialize;
+
 /// A parameter's value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Value {
     /// true, false
     Bool(bool),
@@ -73,6 +76,12 @@ pub enum ValueError {
         /// What is wrong.
         what: String,
     },
+    /// All its sections are for other nodes.
+    #[error("params file {file}: no section is for this node; expected `/**:` or `edge_reasoner:`")]
+    NotForUs {
+        /// The file.
+        file: String,
+    },
     /// An override without `:=`.
     #[error("parameter override \"{0}\": expected name:=value, as in scan.yaw:=3.14159")]
     Override(String),
@@ -86,10 +95,15 @@ pub fn read_file(path: &Path) -> Result<Values, ValueError> {
         file: file.clone(),
         cause,
     })?;
-    parse_file(&text).map_err(|what| ValueError::Form { file, what })
+    match parse_file(&text) {
+        Ok(Some(values)) => Ok(values),
+        Ok(None) => Err(ValueError::NotForUs { file }),
+        Err(what) => Err(ValueError::Form { file, what }),
+    }
 }
 
-fn parse_file(text: &str) -> Result<Values, String> {
+/// None: no section is for this node.
+fn parse_file(text: &str) -> Result<Option<Values>, String> {
     let root: serde_yaml::Value = serde_yaml::from_str(text).map_err(|cause| cause.to_string())?;
     let root = root.as_mapping().ok_or("it holds no sections")?;
     let mut values = Values::new();
@@ -106,10 +120,7 @@ fn parse_file(text: &str) -> Result<Values, String> {
         found = true;
         flatten("", parameters, &mut values);
     }
-    match found {
-        true => Ok(values),
-        false => Err(String::from("no section is for this node")),
-    }
+    Ok(found.then_some(values))
 }
 
 fn flatten(prefix: &str, mapping: &serde_yaml::Mapping, values: &mut Values) {
@@ -177,6 +188,7 @@ mod tests {
              controller_server:\n  ros__parameters:\n    speed: 1\n\
              edge_reasoner:\n  ros__parameters:\n    deadline_ms: 5.0\n    sources: [scan, odom]\n",
         )
+        .unwrap()
         .unwrap();
         assert_eq!(values["deadline_ms"], Value::Double(5.0));
         assert_eq!(values["scan.yaw"], Value::Double(0.5));
@@ -189,14 +201,9 @@ mod tests {
 
     #[test]
     fn a_file_of_another_form_is_refused_with_the_form() {
-        for text in [
-            "",
-            "3",
-            "/**: 3",
-            "other:\n  ros__parameters: {}",
-            "a: [",
-            "/**:\n  x: 1",
-        ] {
+        let others = parse_file("other:\n  ros__parameters: {}");
+        assert!(others.unwrap().is_none());
+        for text in ["", "3", "/**: 3", "a: [", "/**:\n  x: 1"] {
             assert!(parse_file(text).is_err(), "{text:?}");
         }
     }

@@ -15,6 +15,11 @@ const HEADROOM: f64 = 1.25;
 /// upwards, slow downwards, and no distribution is assumed. Its share of exceedances among
 /// exchangeable costs is at most 1/65 even without the headroom (rank statistics: the next value
 /// is as likely to be the largest of 65 as any other).
+///
+/// A stage whose bound does not fit is not run, so nothing new would ever be learned of it: after
+/// 64 cycles that passed it over, its largest cost is forgotten as if it had left the window. A
+/// bound that then proves too low costs nothing but the attempt; the guard answers by the exit
+/// before it.
 #[derive(Clone, Debug)]
 pub struct CostModel {
     stages: Vec<Stage>,
@@ -25,6 +30,7 @@ struct Stage {
     recent: [Duration; REMEMBERED],
     seen: usize,
     bound: Duration,
+    passed_over: usize,
 }
 
 impl CostModel {
@@ -34,6 +40,7 @@ impl CostModel {
             recent: [Duration::ZERO; REMEMBERED],
             seen: 0,
             bound: Duration::ZERO,
+            passed_over: 0,
         };
         CostModel {
             stages: vec![stage; stages.min(MAX_EXITS)],
@@ -47,9 +54,21 @@ impl CostModel {
         };
         stage.recent[stage.seen % REMEMBERED] = cost;
         stage.seen += 1;
-        let known = stage.seen.min(REMEMBERED);
-        let worst = stage.recent[..known].iter().max().copied();
-        stage.bound = worst.unwrap_or_default().mul_f64(HEADROOM);
+        stage.passed_over = 0;
+        stage.settle();
+    }
+
+    /// Stage `stage` (0-based) was wanted and not begun, because its bound did not fit.
+    pub fn pass_over(&mut self, stage: usize) {
+        let Some(stage) = self.stages.get_mut(stage) else {
+            return;
+        };
+        stage.passed_over += 1;
+        if stage.passed_over >= REMEMBERED {
+            stage.passed_over = 0;
+            stage.forget_largest();
+            stage.settle();
+        }
     }
 
     /// Upper bound of stage `stage` (0-based).
@@ -65,11 +84,48 @@ impl CostModel {
     }
 }
 
+impl Stage {
+    fn known(&mut self) -> &mut [Duration] {
+        &mut self.recent[..self.seen.min(REMEMBERED)]
+    }
+
+    fn settle(&mut self) {
+        let worst = self.known().iter().max().copied();
+        self.bound = worst.unwrap_or_default().mul_f64(HEADROOM);
+    }
+
+    /// The smallest known cost takes the largest one's place.
+    fn forget_largest(&mut self) {
+        let known = self.known();
+        let least = known.iter().min().copied().unwrap_or_default();
+        if let Some(largest) = known.iter_mut().max() {
+            *largest = least;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_stage_that_is_passed_over_is_tried_again() {
+        let mut costs = CostModel::new(1);
+        for _ in 0..100 {
+            costs.record(0, MS);
+        }
+        let calm = costs.bound(0);
+        costs.record(0, 50 * MS);
+        let hiccup = costs.bound(0);
+        for _ in 0..REMEMBERED - 1 {
+            costs.pass_over(0);
+        }
+        assert_eq!(costs.bound(0), hiccup, "forgotten too early");
+        costs.pass_over(0);
+        assert_eq!(costs.bound(0), calm);
+    }
 
     #[test]
     fn one_slow_run_raises_the_bound_and_only_many_fast_ones_lower_it() {

@@ -36,7 +36,7 @@ pub struct Tally {
     pub accepted: u64,
     /// Replaced by a newer trigger before they were taken.
     pub superseded: u64,
-    /// Arrivals while inactive.
+    /// Arrivals while inactive, or while this process was not run.
     pub refused: u64,
     /// Published.
     pub decisions: u64,
@@ -97,8 +97,10 @@ impl Counts {
         add(&self.superseded);
     }
 
-    pub(super) fn refused(&self) {
-        add(&self.refused);
+    /// `arrivals` came and are not accepted.
+    pub(super) fn refused(&self, arrivals: u64) {
+        self.received.fetch_add(arrivals, Ordering::Relaxed);
+        self.refused.fetch_add(arrivals, Ordering::Relaxed);
     }
 
     pub(super) fn failed_over(&self) {

@@ -6,15 +6,16 @@
 //! one compare-and-swap.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 
 use super::counts::Counts;
-use super::decision::{Decision, MAX_EXITS, MAX_LABELS, Probabilities, Reason, Source, Trigger};
+use super::decision::{Decision, Probabilities, Reason, Source, Trigger};
 use super::hold::Held;
 use super::policy::Policy;
+use super::station::Station;
 use crate::time::{Clock, Mono};
 
 /// A trigger with the window assembled at its arrival.
@@ -26,11 +27,17 @@ pub struct Request {
     pub window: Box<[f32]>,
 }
 
-/// Where decisions go. Called on the reasoner's and the guard's thread.
+/// Where decisions go. Called on the reasoner's and the guard's thread; must not block.
 pub trait Publish: Send + Sync {
-    /// Sends the decision; must not block.
+    /// Sends the decision.
     fn publish(&self, decision: &Decision);
+
+    /// Time passed; called by the guard at least every [`TICK`].
+    fn tick(&self) {}
 }
+
+/// The guard's pulse: how soon an act notices that no decision came.
+pub const TICK: Duration = Duration::from_millis(20);
 
 /// What holds for every cycle.
 #[derive(Clone, Debug)]
@@ -61,84 +68,6 @@ pub(super) struct Opened {
     pub cycle: u64,
     pub station: usize,
     pub trigger: Trigger,
-}
-
-/// One engine's place at the desk.
-#[derive(Debug)]
-pub(super) struct Station {
-    /// `cycle << 1`, with the lowest bit set once the right to answer is taken.
-    claim: AtomicU64,
-    /// `cycle << 8 | exits finished`.
-    progress: AtomicU64,
-    /// Exits of the last few cycles; a reasoner that lost its claim may already write the next
-    /// cycle's while the guard still reads this one's.
-    banks: Vec<[AtomicU32; MAX_LABELS]>,
-    /// Start of the engine call that is running, 0 when none is.
-    pub busy_since: AtomicU64,
-}
-
-const BANKS: u64 = 4;
-
-impl Station {
-    fn new() -> Self {
-        Station {
-            claim: AtomicU64::new(1),
-            progress: AtomicU64::new(0),
-            banks: (0..BANKS as usize * MAX_EXITS)
-                .map(|_| [const { AtomicU32::new(0) }; MAX_LABELS])
-                .collect(),
-            busy_since: AtomicU64::new(0),
-        }
-    }
-
-    fn slot(&self, cycle: u64, exit: u8) -> &[AtomicU32; MAX_LABELS] {
-        &self.banks[(cycle % BANKS) as usize * MAX_EXITS + usize::from(exit) - 1]
-    }
-
-    fn open(&self, cycle: u64) {
-        self.progress.store(cycle << 8, Ordering::Release);
-        self.claim.store(cycle << 1, Ordering::Release);
-    }
-
-    /// True for exactly one caller per cycle.
-    pub fn claim(&self, cycle: u64) -> bool {
-        self.claim
-            .compare_exchange(
-                cycle << 1,
-                cycle << 1 | 1,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .is_ok()
-    }
-
-    pub fn is_open(&self, cycle: u64) -> bool {
-        self.claim.load(Ordering::Acquire) == cycle << 1
-    }
-
-    /// Makes exit `exit` (1-based) of `cycle` visible to the guard.
-    pub fn record_exit(&self, cycle: u64, exit: u8, probabilities: &Probabilities) {
-        let slot = self.slot(cycle, exit);
-        for (cell, p) in slot.iter().zip(probabilities.as_slice()) {
-            cell.store(p.to_bits(), Ordering::Relaxed);
-        }
-        self.progress
-            .store(cycle << 8 | u64::from(exit), Ordering::Release);
-    }
-
-    /// The deepest exit of `cycle` so far.
-    pub fn deepest_exit(&self, cycle: u64, labels: usize) -> Option<(u8, Probabilities)> {
-        let progress = self.progress.load(Ordering::Acquire);
-        let exit = (progress & 0xff) as u8;
-        if progress >> 8 != cycle || exit == 0 {
-            return None;
-        }
-        let mut values = [0.0; MAX_LABELS];
-        for (value, cell) in values.iter_mut().zip(self.slot(cycle, exit)) {
-            *value = f32::from_bits(cell.load(Ordering::Relaxed));
-        }
-        Some((exit, Probabilities::from_slice(&values[..labels])))
-    }
 }
 
 /// The shared state.
@@ -243,15 +172,14 @@ impl Desk {
         self.pending_arrival.store(arrival, Ordering::Release);
     }
 
-    /// An arrival that is not accepted, because the node is not active.
-    pub fn refuse(&self) {
-        self.counts.received();
-        self.counts.refused();
+    /// Arrivals that are not accepted, because the node is not active or was not run.
+    pub fn refuse(&self, arrivals: u64) {
+        self.counts.refused(arrivals);
     }
 
     /// The last model decision must not be held any longer: the world it was made in is gone.
     pub fn forget_held(&self) {
-        self.held.forget();
+        self.held.withdraw(self.clock.now());
     }
 
     /// When the guard answers in the reasoner's place.
@@ -264,6 +192,11 @@ impl Desk {
         let arrival = self.pending_arrival.load(Ordering::Acquire);
         (arrival != 0 && !self.pending.is_empty())
             .then(|| Mono(arrival) + self.terms.deadline - self.terms.publish_margin)
+    }
+
+    /// Time passed.
+    pub(super) fn tick(&self) {
+        self.publish.tick();
     }
 
     pub(super) fn has_pending(&self) -> bool {
@@ -351,7 +284,7 @@ impl Desk {
         self.send(decision);
         match sure {
             true => self.held.remember(trigger.arrival, label, confidence),
-            false => self.held.forget(),
+            false => self.held.withdraw(trigger.arrival),
         }
     }
 
@@ -375,7 +308,7 @@ impl Desk {
             decision.confidence = confidence;
         } else {
             // What was declared unsafe to go on with must not come back by a hold.
-            self.held.forget();
+            self.held.withdraw(trigger.arrival);
         }
         self.send(decision);
     }

@@ -1,27 +1,25 @@
 //! Threads under the desk: one per engine, and the guard.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::desk::{Desk, Request};
+use super::desk::{Desk, Request, TICK};
 use super::guard::Guard;
 use super::reasoner::{Poll, Reasoner};
 
-/// The longest an idle thread sleeps before it looks whether it is to end.
-const IDLE: Duration = Duration::from_millis(100);
-/// How long a stop waits for an engine that does not come back.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The longest an idle reasoner sleeps; whoever has something for it wakes it.
+const IDLE: Duration = Duration::from_secs(2);
+/// How long a stop waits, for all threads together, for an engine that does not come back.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// The running threads. Dropping it stops them.
 pub struct Live {
-    desk: Arc<Desk>,
-    stop: Arc<AtomicBool>,
-    reasoners: Vec<Worker>,
-    guard: Worker,
+    shared: Arc<Shared>,
+    handles: Vec<JoinHandle<()>>,
     faults: Receiver<EngineReport>,
 }
 
@@ -34,9 +32,31 @@ pub struct EngineReport {
     pub fault: String,
 }
 
-struct Worker {
-    thread: Thread,
-    handle: Option<JoinHandle<()>>,
+struct Shared {
+    desk: Arc<Desk>,
+    stop: AtomicBool,
+    fallen: AtomicBool,
+    /// Of the reasoners in the order of their stations; the guard's last. Set once all run.
+    threads: OnceLock<Vec<Thread>>,
+}
+
+impl Shared {
+    fn stops(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Wakes the reasoner that is to take the pending trigger, if there is one.
+    fn wake_for_pending(&self) {
+        if self.desk.has_pending() {
+            self.wake(self.desk.active_engine());
+        }
+    }
+
+    fn wake(&self, thread: usize) {
+        if let Some(thread) = self.threads.get().and_then(|all| all.get(thread)) {
+            thread.unpark();
+        }
+    }
 }
 
 impl Live {
@@ -47,36 +67,57 @@ impl Live {
         reasoners: Vec<Reasoner>,
         prepare: impl Fn(&str) + Send + Sync + 'static,
     ) -> std::io::Result<Live> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared {
+            desk,
+            stop: AtomicBool::new(false),
+            fallen: AtomicBool::new(false),
+            threads: OnceLock::new(),
+        });
         let prepare: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(prepare);
         let (report, faults) = bounded(16);
-        let workers = reasoners
-            .into_iter()
-            .enumerate()
-            .map(|(station, reasoner)| {
-                let stop = Arc::clone(&stop);
-                let report = report.clone();
-                spawn(format!("reasoner-{station}"), &prepare, move || {
-                    reason(reasoner, station, &stop, &report)
-                })
-            })
-            .collect::<std::io::Result<Vec<_>>>()?;
-        let guard = {
-            let (desk, stop) = (Arc::clone(&desk), Arc::clone(&stop));
-            spawn(String::from("guard"), &prepare, move || watch(desk, &stop))?
-        };
-        Ok(Live {
-            desk,
-            stop,
-            reasoners: workers,
-            guard,
+        let mut live = Live {
+            shared: Arc::clone(&shared),
+            handles: Vec::with_capacity(reasoners.len() + 1),
             faults,
-        })
+        };
+        for (station, reasoner) in reasoners.into_iter().enumerate() {
+            let report = report.clone();
+            live.spawn(format!("reasoner-{station}"), &prepare, move |shared| {
+                reason(reasoner, station, shared, &report)
+            })?;
+        }
+        live.spawn(String::from("guard"), &prepare, watch)?;
+        let threads = live.handles.iter().map(|handle| handle.thread().clone());
+        let _ = shared.threads.set(threads.collect());
+        Ok(live)
+    }
+
+    fn spawn(
+        &mut self,
+        name: String,
+        prepare: &Arc<dyn Fn(&str) + Send + Sync>,
+        body: impl FnOnce(&Shared) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let prepare = Arc::clone(prepare);
+        let shared = Arc::clone(&self.shared);
+        let handle = thread::Builder::new().name(name.clone()).spawn(move || {
+            let _report = OnPanic(&shared.fallen);
+            prepare(&name);
+            body(&shared);
+        })?;
+        self.handles.push(handle);
+        Ok(())
     }
 
     /// The desk they share.
     pub fn desk(&self) -> &Arc<Desk> {
-        &self.desk
+        &self.shared.desk
+    }
+
+    /// Whether a thread that must run has ended by a panic: nothing holds any more, and the
+    /// process should end. Engines that panic are not meant; they are caught.
+    pub fn has_fallen(&self) -> bool {
+        self.shared.fallen.load(Ordering::Acquire)
     }
 
     /// Engines that failed since the last call.
@@ -86,71 +127,52 @@ impl Live {
 
     /// A trigger arrived.
     pub fn offer(&self, request: Box<Request>) {
-        self.desk.offer(request);
-        if let Some(worker) = self.reasoners.get(self.desk.active_engine()) {
-            worker.thread.unpark();
-        }
-        self.guard.thread.unpark();
-    }
-
-    fn stop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        for worker in self.reasoners.iter_mut().chain([&mut self.guard]) {
-            worker.thread.unpark();
-            join_within(worker, PATIENCE);
-        }
+        self.shared.desk.offer(request);
+        self.shared.wake(self.shared.desk.active_engine());
+        // The guard's place is behind the last reasoner's.
+        self.shared.wake(self.handles.len() - 1);
     }
 }
 
 impl Drop for Live {
+    /// A thread stuck in an engine cannot be ended; it is left behind.
     fn drop(&mut self) {
-        self.stop();
+        self.shared.stop.store(true, Ordering::Release);
+        for handle in &self.handles {
+            handle.thread().unpark();
+        }
+        let until = Instant::now() + PATIENCE;
+        for handle in self.handles.drain(..) {
+            while !handle.is_finished() && Instant::now() < until {
+                thread::sleep(Duration::from_millis(1));
+            }
+            if handle.is_finished() {
+                let _ = handle.join();
+            }
+        }
     }
 }
 
-/// A thread stuck in an engine cannot be ended; it is left behind.
-fn join_within(worker: &mut Worker, patience: Duration) {
-    let Some(handle) = worker.handle.take() else {
-        return;
-    };
-    let begun = std::time::Instant::now();
-    while !handle.is_finished() && begun.elapsed() < patience {
-        thread::sleep(Duration::from_millis(1));
-    }
-    if handle.is_finished() {
-        let _ = handle.join();
+struct OnPanic<'a>(&'a AtomicBool);
+
+impl Drop for OnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::Release);
+        }
     }
 }
 
-fn spawn(
-    name: String,
-    prepare: &Arc<dyn Fn(&str) + Send + Sync>,
-    body: impl FnOnce() + Send + 'static,
-) -> std::io::Result<Worker> {
-    let prepare = Arc::clone(prepare);
-    let handle = thread::Builder::new().name(name.clone()).spawn(move || {
-        prepare(&name);
-        body();
-    })?;
-    Ok(Worker {
-        thread: handle.thread().clone(),
-        handle: Some(handle),
-    })
-}
-
-fn reason(
-    mut reasoner: Reasoner,
-    station: usize,
-    stop: &AtomicBool,
-    report: &Sender<EngineReport>,
-) {
-    while !stop.load(Ordering::Acquire) {
+fn reason(mut reasoner: Reasoner, station: usize, shared: &Shared, report: &Sender<EngineReport>) {
+    while !shared.stops() {
         match reasoner.poll() {
             Poll::Idle => thread::park_timeout(IDLE),
             Poll::Stage => {
                 reasoner.run_stage();
                 reasoner.settle();
                 if let Some(fault) = reasoner.take_fault() {
+                    // Another engine's turn: what waits is its to take, at once.
+                    shared.wake_for_pending();
                     let fault = fault.to_string();
                     let _ = report.try_send(EngineReport { station, fault });
                 }
@@ -159,13 +181,16 @@ fn reason(
     }
 }
 
-fn watch(desk: Arc<Desk>, stop: &AtomicBool) {
-    let mut guard = Guard::new(Arc::clone(&desk));
-    while !stop.load(Ordering::Acquire) {
-        let sleep = match guard.step() {
-            Some(due) => desk.now().until(due).min(IDLE),
-            None => IDLE,
-        };
+fn watch(shared: &Shared) {
+    let desk = &shared.desk;
+    let mut guard = Guard::new(Arc::clone(desk));
+    while !shared.stops() {
+        let due = guard.step();
+        // The guard may have put a trigger back that its reasoner had found missing, or given
+        // the triggers to another engine.
+        shared.wake_for_pending();
+        desk.tick();
+        let sleep = due.map_or(TICK, |due| desk.now().until(due).min(TICK));
         thread::park_timeout(sleep);
     }
 }

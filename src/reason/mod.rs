@@ -19,13 +19,14 @@ pub mod live;
 pub mod logical;
 mod policy;
 mod reasoner;
+mod station;
 
 pub use cost::CostModel;
 pub use counts::{Counts, Tally};
 pub use decision::{
     Decision, MAX_EXITS, MAX_LABELS, Probabilities, Reason, Source, Trigger, Verdict,
 };
-pub use desk::{Desk, Publish, Request, Terms};
+pub use desk::{Desk, Publish, Request, TICK, Terms};
 pub use engine::{Engine, EngineFault};
 pub use guard::Guard;
 pub use policy::{Policy, Progress, Step};

@@ -42,6 +42,8 @@ pub enum Step {
     Advance,
     /// Decide by the exit in hand.
     Stop,
+    /// The same, though the next stage was wanted: it does not fit.
+    PassOver,
 }
 
 impl Policy {
@@ -50,6 +52,7 @@ impl Policy {
         let sure = self == Policy::Fastest && progress.confidence >= progress.threshold;
         match progress.next_bound {
             Some(bound) if !sure && bound <= progress.budget => Step::Advance,
+            Some(_) if !sure => Step::PassOver,
             _ => Step::Stop,
         }
     }
@@ -74,7 +77,7 @@ mod tests {
     fn a_stage_that_does_not_fit_is_never_started() {
         for policy in [Policy::Fastest, Policy::Best] {
             let tight = progress(0.1, Some(3 * MS), 2 * MS);
-            assert_eq!(policy.next(&tight), Step::Stop);
+            assert_eq!(policy.next(&tight), Step::PassOver);
             let wide = progress(0.1, Some(3 * MS), 3 * MS);
             assert_eq!(policy.next(&wide), Step::Advance);
         }

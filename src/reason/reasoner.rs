@@ -169,25 +169,29 @@ impl Reasoner {
             desk.put_back(work.request);
             return;
         }
-        match desk
+        let step = desk
             .terms
             .policy
-            .next(&self.progress(&work, &probabilities, now))
-        {
-            Step::Advance => self.work = Some(work),
-            Step::Stop => {
-                if station.claim(work.cycle) {
-                    desk.answer_by_exit(
-                        work.cycle,
-                        &work.request.trigger,
-                        self.station,
-                        work.exit,
-                        probabilities,
-                    );
-                }
-                desk.put_back(work.request);
-            }
+            .next(&self.progress(&work, &probabilities, now));
+        if step == Step::Advance {
+            self.work = Some(work);
+            return;
         }
+        if station.claim(work.cycle) {
+            desk.answer_by_exit(
+                work.cycle,
+                &work.request.trigger,
+                self.station,
+                work.exit,
+                probabilities,
+            );
+        }
+        if step == Step::PassOver {
+            let next = usize::from(work.exit);
+            self.costs.pass_over(next);
+            desk.counts.bound(next, self.costs.bound(next));
+        }
+        desk.put_back(work.request);
     }
 
     fn progress(&self, work: &Work, probabilities: &Probabilities, now: Mono) -> Progress {

@@ -20,7 +20,7 @@ use crate::configure::{Configuration, ConfigureError};
 use crate::learn::{LearnError, Task};
 use crate::params::Values;
 use bag::{BagError, find_recordings};
-use one::{Replayed, replay_one};
+use one::{Replayed, decisions_file, replay_one};
 use writer::WriteError;
 
 /// What to replay and how.
@@ -111,7 +111,11 @@ pub fn replay(options: &ReplayOptions) -> Result<Report, ReplayError> {
         };
         match replay_one(path, name, robot, &configuration, task.as_ref(), options) {
             Ok(one) => replayed.push(one),
-            Err(error) => failed.push(error.to_string()),
+            Err(error) => {
+                failed.push(error.to_string());
+                // Decisions of an earlier replay must not pass for this one's.
+                let _ = std::fs::remove_file(decisions_file(&options.out, name));
+            }
         }
     }
     let report = Report::new(

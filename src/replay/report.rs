@@ -52,6 +52,8 @@ pub struct Report {
     pub deadline_ms: f64,
     /// Stage costs were multiplied by this.
     pub slowdown: f64,
+    /// The parameters that were given, such as the laser's yaw.
+    pub parameters: BTreeMap<String, serde_json::Value>,
     /// Of the decisions, where the truth is known.
     pub scores: ScoresByRobot,
     /// Of the baselines, on the same recordings.
@@ -106,7 +108,8 @@ impl Report {
             recordings: replayed.iter().map(|one| one.name.to_string()).collect(),
             failed,
             cut: replayed.iter().filter_map(|one| one.cut.clone()).collect(),
-            seconds: replayed.iter().map(|one| one.seconds).sum(),
+            // Not `sum`, which is -0.0 of nothing.
+            seconds: replayed.iter().fold(0.0, |sum, one| sum + one.seconds),
             received: sum(|one| one.tally.received),
             cycles: sum(|one| one.tally.accepted),
             superseded: sum(|one| one.tally.superseded),
@@ -122,6 +125,11 @@ impl Report {
             latency_us: Quantiles::of(micros.collect()),
             deadline_ms: configuration.params.deadline.as_secs_f64() * 1e3,
             slowdown: options.slowdown,
+            parameters: options
+                .values
+                .iter()
+                .map(|(name, value)| (name.clone(), serde_json::json!(value)))
+                .collect(),
             scores,
             baselines,
             took: began.elapsed(),

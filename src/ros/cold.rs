@@ -177,6 +177,9 @@ impl Reporter {
             let engine = self.engines.get(self.live.desk().active_engine());
             tracing::warn!("engine {} takes over", engine.map_or("", String::as_str));
         }
+        while let Some(notice) = self.seen.notices.pop() {
+            tracing::warn!("{notice}");
+        }
         for logged in 0.. {
             let Some(fault) = self.seen.faults.pop() else {
                 break;

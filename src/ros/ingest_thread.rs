@@ -11,6 +11,7 @@ use futures::Stream;
 use futures::task::noop_waker;
 use r2r::{Clock as RosClock, Node, QosProfile};
 
+use super::graph::Graph;
 use super::outlet::Outlet;
 use super::{RunError, ros};
 use crate::act::Velocity;
@@ -20,11 +21,16 @@ use crate::reason::live::Live;
 use crate::sense::{Message, MessageType, SourceId};
 use crate::time::{Clock, Mono, Stamp};
 
-/// Longest sleep in a spin: how soon a stop, a silence or an old command is noticed.
-const SPIN: Duration = Duration::from_millis(20);
-/// A turn of the loop that took this long was not run by the machine (a stopped process, a
-/// suspended vehicle): how long the messages that wait have waited cannot be known any more.
-const WITHHELD: Duration = Duration::from_millis(500);
+/// Longest sleep in a spin: how soon a stop or a silence is noticed.
+const SPIN: Duration = Duration::from_millis(10);
+/// A turn of the loop may take this much longer than its sleep before the machine is taken to have
+/// withheld this thread. r2r does not tell when a message was received, so what is then found
+/// counts as arrived when the turn began: its latency may come out up to a turn too long, never
+/// too short.
+const SLACK: Duration = Duration::from_millis(1);
+/// After a turn this long (a stopped process, a suspended vehicle) the messages that wait may be
+/// any number of turns old: they are thrown away.
+const WITHHELD: Duration = Duration::from_millis(250);
 /// How long after such a turn messages are still thrown away.
 const SETTLE: Duration = Duration::from_millis(150);
 /// Faults kept for the log; more of them between two looks are only counted.
@@ -38,6 +44,8 @@ type Bytes = Pin<Box<dyn Stream<Item = Vec<u8>> + Send>>;
 pub struct Seen {
     /// Faults not logged yet.
     pub faults: ArrayQueue<IngestFault>,
+    /// What is amiss on the graph, not logged yet.
+    pub notices: ArrayQueue<String>,
     /// All faults.
     pub refused_messages: AtomicU64,
     /// Messages thrown away because this process was not run while they waited.
@@ -59,6 +67,7 @@ pub struct IngestThread {
     streams: Vec<(SourceId, usize, Bytes)>,
     commands: Option<Bytes>,
     seen: Arc<Seen>,
+    graph: Graph,
 }
 
 impl IngestThread {
@@ -69,6 +78,7 @@ impl IngestThread {
         live: Arc<Live>,
         outlet: Arc<Outlet>,
         clock: Arc<dyn Clock>,
+        graph: Graph,
     ) -> Result<IngestThread, RunError> {
         let ingest = configuration.ingest()?;
         let mut streams = Vec::new();
@@ -104,6 +114,7 @@ impl IngestThread {
             .lock()
             .is_ok_and(|p| p.get("use_sim_time").is_some_and(is_true));
         Ok(IngestThread {
+            graph,
             ingest,
             live,
             outlet,
@@ -114,6 +125,7 @@ impl IngestThread {
             commands,
             seen: Arc::new(Seen {
                 faults: ArrayQueue::new(FAULTS),
+                notices: ArrayQueue::new(FAULTS),
                 refused_messages: AtomicU64::new(0),
                 withheld: AtomicU64::new(0),
                 newest_ms: names.iter().map(|_| AtomicI64::new(-1)).collect(),
@@ -134,26 +146,46 @@ impl IngestThread {
         }
     }
 
-    /// Until `stop`.
-    pub fn run(mut self, node: &mut Node, stop: &AtomicBool) {
+    /// Until `stop`, or until a thread it needs has fallen.
+    pub fn run(mut self, node: &mut Node, stop: &AtomicBool) -> Result<(), RunError> {
         let started = self.clock.now();
         let mut turned = started;
         while !stop.load(Ordering::Acquire) {
+            if self.live.has_fallen() {
+                return Err(RunError::Fallen);
+            }
             node.spin_once(SPIN);
             let now = self.clock.now();
-            if now.since(std::mem::replace(&mut turned, now)) > WITHHELD {
+            let before = std::mem::replace(&mut turned, now);
+            let turn = now.since(before);
+            if turn > WITHHELD {
                 self.discard_waiting(node);
                 turned = self.clock.now();
                 continue;
             }
+            let arrival = if turn > SPIN + SLACK { before } else { now };
             let now_ros = self.now_ros();
-            self.take_messages(now, now_ros);
-            self.take_commands();
+            // A simulation's clock does not run with ours.
+            let arrival_ros = match self.sim_time {
+                true => now_ros,
+                false => now_ros - now.since(arrival),
+            };
+            self.take_messages(arrival, arrival_ros);
+            self.take_commands(arrival);
             let desk = self.live.desk();
             if let Some(request) = self.ingest.silence(desk, started, now, now_ros) {
                 self.live.offer(request);
             }
-            self.outlet.tick();
+            self.look_at_the_graph(node, now);
+        }
+        Ok(())
+    }
+
+    fn look_at_the_graph(&mut self, node: &Node, now: Mono) {
+        let newest = &self.seen.newest_ms;
+        let heard = |source: usize| newest[source].load(Ordering::Relaxed) >= 0;
+        for notice in self.graph.look(node, now, heard) {
+            let _ = self.seen.notices.push(notice);
         }
     }
 
@@ -170,7 +202,7 @@ impl IngestThread {
             for (source, _, stream) in &mut self.streams {
                 while stream.as_mut().poll_next(&mut poller).is_ready() {
                     discarded += 1;
-                    triggers += u32::from(*source == self.ingest.trigger());
+                    triggers += u64::from(*source == self.ingest.trigger());
                 }
             }
             if let Some(commands) = &mut self.commands {
@@ -181,13 +213,15 @@ impl IngestThread {
         let (now, now_ros) = (self.clock.now(), self.now_ros());
         self.seen.withheld.fetch_add(discarded, Ordering::Relaxed);
         if triggers > 0
-            && let Some(request) = self.ingest.withheld(self.live.desk(), now, now_ros)
+            && let Some(request) = self
+                .ingest
+                .withheld(self.live.desk(), triggers, now, now_ros)
         {
             self.live.offer(request);
         }
     }
 
-    fn take_messages(&mut self, now: Mono, now_ros: Stamp) {
+    fn take_messages(&mut self, arrival: Mono, arrival_ros: Stamp) {
         let waker = noop_waker();
         let mut poller = Poller::from_waker(&waker);
         // Sources that fill the window before the one that asks.
@@ -202,16 +236,18 @@ impl IngestThread {
                     self.streams[index].2.as_mut().poll_next(&mut poller)
                 {
                     self.seen.newest_ms[number]
-                        .store((now.0 / 1_000_000) as i64, Ordering::Relaxed);
-                    self.take(source, &bytes, now, now_ros);
+                        .store((arrival.0 / 1_000_000) as i64, Ordering::Relaxed);
+                    self.take(source, &bytes, arrival, arrival_ros);
                 }
             }
         }
     }
 
-    fn take(&mut self, source: SourceId, bytes: &[u8], now: Mono, now_ros: Stamp) {
+    fn take(&mut self, source: SourceId, bytes: &[u8], arrival: Mono, arrival_ros: Stamp) {
         let desk = self.live.desk();
-        let (request, taken) = self.ingest.message(desk, source, bytes, now, now_ros);
+        let (request, taken) = self
+            .ingest
+            .message(desk, source, bytes, arrival, arrival_ros);
         if let Some(request) = request {
             self.live.offer(request);
         }
@@ -221,7 +257,7 @@ impl IngestThread {
         }
     }
 
-    fn take_commands(&mut self) {
+    fn take_commands(&mut self, arrival: Mono) {
         let Some(commands) = self.commands.as_mut() else {
             return;
         };
@@ -236,7 +272,7 @@ impl IngestThread {
                 },
                 _ => Velocity::ZERO,
             };
-            self.outlet.command(velocity);
+            self.outlet.command(arrival, velocity);
         }
     }
 

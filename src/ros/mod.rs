@@ -1,11 +1,14 @@
 //! The live door: the only place that knows r2r.
 
 mod cold;
+mod graph;
 mod ingest_thread;
 mod log;
+mod names;
 mod outlet;
 mod values;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -16,7 +19,9 @@ use crate::configure::{Configuration, ConfigureError};
 use crate::reason::live::Live;
 use crate::time::{Clock, SystemClock};
 use cold::Cold;
+use graph::Graph;
 use ingest_thread::IngestThread;
+use names::Names;
 use outlet::Outlet;
 
 /// Why the node did not run.
@@ -36,6 +41,25 @@ pub enum RunError {
         /// What r2r said.
         cause: String,
     },
+    /// The gate would hear what it says.
+    #[error(
+        "act.velocity_gate.in ({input}) and act.velocity_gate.out ({output}) are both {topic} after \
+         namespace and remapping; expected two topics, or the gate hears itself"
+    )]
+    GateHearsItself {
+        /// As the parameter says.
+        input: String,
+        /// As the parameter says.
+        output: String,
+        /// As ROS resolves both.
+        topic: String,
+    },
+    /// A thread that must run ended by a panic.
+    #[error(
+        "a thread of the node ended by a panic (see above): no decision can be promised any more, \
+         the gate is closed; please report it, and let the launch file respawn the node"
+    )]
+    Fallen,
     /// The system refused.
     #[error("{doing}: {cause}")]
     System {
@@ -56,13 +80,14 @@ fn ros<T, E: std::fmt::Display>(
     })
 }
 
-/// Runs the node until SIGINT or SIGTERM. ROS arguments are read from the process's own.
-pub fn run() -> Result<(), RunError> {
+/// Runs the node until SIGINT or SIGTERM. ROS arguments are read from the process's own. Once
+/// there is a ROS log, it is told what went wrong; before that, the caller is.
+pub fn run() -> Result<ExitCode, RunError> {
     let began = Instant::now();
     // Signals first: a node that is told to end while it starts shall end.
     let stop = Arc::new(AtomicBool::new(false));
     let cold = Cold::start(Arc::clone(&stop))?;
-    values::check_files(std::env::args())?;
+    let for_others = values::check_arguments(std::env::args())?;
     let context = ros(
         "initialisation (see the line above; is an argument behind --ros-args wrong?)",
         create_context(),
@@ -72,11 +97,14 @@ pub fn run() -> Result<(), RunError> {
         Node::create(context, "edge_reasoner", ""),
     )?;
     log::start(&mut node)?;
+    for file in for_others {
+        tracing::warn!("{file}; the defaults hold");
+    }
     match serve(&mut node, began, stop, cold) {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             tracing::error!("{error}");
-            Err(error)
+            Ok(ExitCode::FAILURE)
         }
     }
 }
@@ -110,9 +138,12 @@ fn serve(
         ros("listening to /clock", source.enable_sim_time(node))?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let graph = Graph::new(Names::of(node)?, &configuration, clock.now())?;
     let outlet = Arc::new(Outlet::new(node, &configuration, Arc::clone(&clock))?);
     let desk = configuration.desk(Arc::clone(&clock), Arc::clone(&outlet) as _);
     let reasoners = configuration.reasoners(&desk)?;
+    // However this ends, the robot is told to stop.
+    let _farewell = Farewell(Arc::clone(&outlet));
     outlet.warm_up();
     let live = Live::start(Arc::clone(&desk), reasoners, |_| {});
     let live = Arc::new(live.map_err(|cause| RunError::System {
@@ -125,6 +156,7 @@ fn serve(
         Arc::clone(&live),
         Arc::clone(&outlet),
         clock,
+        graph,
     )?;
     let statistics = ros(
         "publishing ~/statistics",
@@ -143,13 +175,23 @@ fn serve(
         Arc::clone(&outlet),
     );
     // Returns when the stop is asked for.
-    ingest.run(node, &stop);
+    let ended = ingest.run(node, &stop);
     stop.store(true, Ordering::Release);
     // Threads that publish end before the node they publish through.
     outlet.close();
     cold.finish();
     drop(live);
-    Ok(())
+    ended
+}
+
+/// Closes the outlet when dropped, by a panic too; once more where it is closed already, since the
+/// first word may get lost.
+struct Farewell(Arc<Outlet>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 fn announce(configuration: &Configuration, ingest: &IngestThread, began: Instant) {
@@ -168,6 +210,14 @@ fn announce(configuration: &Configuration, ingest: &IngestThread, began: Instant
     }
     if let Some(gate) = &params.gate {
         tracing::info!("velocity gate: {} → {}", gate.input, gate.output);
+        let safe = &configuration.bundle.manifest.safe_label;
+        let passes = gate.limits.factors[usize::from(configuration.terms().safe_label)].linear;
+        if passes > 0.0 {
+            tracing::warn!(
+                "act.velocity_gate.linear.{safe} is {passes}: the robot goes on driving when the \
+                 answer is a fallback; 0.0 would stop it"
+            );
+        }
     }
     tracing::info!(
         "{} on {}, deadline {:?}, ready after {:.2} s",

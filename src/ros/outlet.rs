@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use r2r::{Node, PublisherUntyped, QosProfile};
 
 use super::{RunError, ros};
+use crate::act::Vocabulary;
+use crate::act::gate::{Gate, TOPIC_TYPE, Velocity, Verdict};
 use crate::act::wire::{encode, encode_decision};
-use crate::act::{Gate, Velocity, Vocabulary};
 use crate::configure::Configuration;
 use crate::reason::{Decision, Publish};
-use crate::time::Clock;
+use crate::time::{Clock, Mono};
 
 /// Bytes a message of ours never exceeds, labels and frames of sane length provided.
 const ROOM: usize = 2048;
@@ -68,7 +69,7 @@ impl Outlet {
                     format!("publishing {}", gate.output),
                     node.create_publisher_untyped(
                         &gate.output,
-                        "geometry_msgs/msg/Twist",
+                        TOPIC_TYPE,
                         QosProfile::default().keep_last(1),
                     ),
                 )?),
@@ -108,19 +109,11 @@ impl Outlet {
         }
     }
 
-    /// A command came for the gate.
-    pub fn command(&self, command: Velocity) {
+    /// A command came for the gate, at `arrival`.
+    pub fn command(&self, arrival: Mono, command: Velocity) {
         self.through_gate(|outlet, gate| {
-            self.send_velocity(outlet, gate.on_command(self.clock.now(), command));
-        });
-    }
-
-    /// Time passed.
-    pub fn tick(&self) {
-        self.through_gate(|outlet, gate| {
-            if let Some(out) = gate.tick(self.clock.now()) {
-                self.send_velocity(outlet, out);
-            }
+            let out = gate.on_command(self.clock.now(), arrival, command);
+            self.send_velocity(outlet, out);
         });
     }
 
@@ -158,7 +151,20 @@ impl Publish for Outlet {
             self.count(self.decisions.0.publish_raw(buffer));
         });
         self.through_gate(|outlet, gate| {
-            if let Some(out) = gate.on_decision(self.clock.now(), decision.label) {
+            let verdict = Verdict {
+                cycle: decision.cycle,
+                arrival: decision.trigger.arrival,
+                label: decision.label,
+            };
+            if let Some(out) = gate.on_decision(self.clock.now(), verdict) {
+                self.send_velocity(outlet, out);
+            }
+        });
+    }
+
+    fn tick(&self) {
+        self.through_gate(|outlet, gate| {
+            if let Some(out) = gate.tick(self.clock.now()) {
                 self.send_velocity(outlet, out);
             }
         });

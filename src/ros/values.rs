@@ -4,7 +4,7 @@ use std::path::Path;
 
 use r2r::{Node, ParameterValue};
 
-use crate::params::{Value, ValueError, Values, read_file};
+use crate::params::{Value, ValueError, Values, parse_override, read_file};
 
 /// What `--params-file` and `-p` say for this node.
 pub fn of_node(node: &Node) -> Values {
@@ -26,16 +26,21 @@ pub fn of_node(node: &Node) -> Values {
         .collect()
 }
 
-/// Looks at the params files before rcl does, whose words on a bad one are fewer.
-pub fn check_files(args: impl Iterator<Item = String>) -> Result<(), ValueError> {
-    let args: Vec<String> = args.collect();
-    for pair in args.windows(2).filter(|pair| pair[0] == "--params-file") {
-        match read_file(Path::new(&pair[1])) {
-            Ok(_) => {}
-            // A file for other nodes only, or an empty one: ROS lets it pass, so do we.
-            Err(ValueError::Form { what, .. }) if what == "no section is for this node" => {}
-            Err(error) => return Err(error),
+/// Looks at parameters and params files before rcl does, whose words on bad ones are fewer. Files
+/// for other nodes only come back: ROS lets them pass, but one would like to know.
+pub fn check_arguments(args: impl Iterator<Item = String>) -> Result<Vec<ValueError>, ValueError> {
+    let args: Vec<String> = args.skip_while(|arg| arg != "--ros-args").collect();
+    let mut for_others = Vec::new();
+    for pair in args.windows(2) {
+        match pair[0].as_str() {
+            "-p" | "--param" => drop(parse_override(&pair[1])?),
+            "--params-file" => match read_file(Path::new(&pair[1])) {
+                Ok(_) => {}
+                Err(error @ ValueError::NotForUs { .. }) => for_others.push(error),
+                Err(error) => return Err(error),
+            },
+            _ => {}
         }
     }
-    Ok(())
+    Ok(for_others)
 }

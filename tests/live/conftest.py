@@ -7,7 +7,11 @@ import pytest
 # Nothing of a test belongs on the network, and no two tests shall hear each other.
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
-rclpy = pytest.importorskip("rclpy", reason="skipped: rclpy is not there; source scripts/env.sh")
+try:
+    import rclpy
+except ImportError as cause:
+    # Not a skip: a broken environment would pass for a green run.
+    raise pytest.UsageError(f"{cause}; the live tests need rclpy: source scripts/env.sh") from cause
 
 
 @pytest.fixture

@@ -24,12 +24,14 @@ NODE = Path(
 class Node:
     """The node under test, in a process of its own."""
 
-    def __init__(self, *parameters, params_file=None):
+    def __init__(self, *parameters, params_file=None, remappings=()):
         command = [str(NODE), "run", "--ros-args"]
         if params_file:
             command += ["--params-file", str(params_file)]
         for parameter in ("model:=" + str(ROOT / "models/clearance"), *parameters):
             command += ["-p", parameter]
+        for remapping in remappings:
+            command += ["-r", remapping]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
         )

@@ -2,8 +2,12 @@
 
 import math
 import signal
+import time
 
 import pytest
+from geometry_msgs.msg import Twist
+from nav_msgs.msg import Odometry
+from rclpy.qos import qos_profile_sensor_data
 
 GATE = [
     "act.velocity_gate.enabled:=true",
@@ -16,16 +20,16 @@ GATE = [
 
 
 def test_every_scan_is_answered_once_by_the_model(robot, start):
-    node = start("deadline_ms:=50.0")
+    node = start("deadline_ms:=50.0", "scan.qos:=reliable")
     node.wait_ready(robot)
     robot.drive(10)  # the window fills
     stamps = robot.drive(50)
-    robot.spin(0.3)
+    answered = lambda: all(robot.answers(stamps))  # noqa: E731
+    robot.spin_until(answered, 2.0)
+    robot.spin(0.3)  # a second answer to one of them would come now
     answers = robot.answers(stamps)
-    # Scans are sent best effort here and now: a busy machine may drop one, none is answered twice.
-    assert all(len(answer) <= 1 for answer in answers)
-    assert sum(len(answer) for answer in answers) >= 48
-    decisions = [answer[0] for answer in answers if answer]
+    assert [len(answer) for answer in answers] == [1] * 50
+    decisions = [answer[0] for answer in answers]
     assert [d.cycle for d in decisions] == sorted(d.cycle for d in decisions)
     by_model = [d for d in decisions if d.source == d.MODEL]
     assert len(by_model) >= 45
@@ -103,8 +107,17 @@ def test_it_ends_when_told_with_a_last_line(robot, start, how):
     code, text, seconds = node.end(how)
     assert code == 0, text
     assert "ended:" in text and "received" in text, text
-    # A second is what is asked for; a busy machine of the CI gets three.
-    assert seconds < 3.0
+    # A second is what is asked for; a busy machine gets another.
+    assert seconds < 2.0
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.05, 0.1, 0.3])
+def test_it_ends_cleanly_when_told_while_it_starts(start, after):
+    node = start()
+    time.sleep(after)
+    code, text, _ = node.end(signal.SIGTERM)
+    # Before main has begun, nobody can catch a signal yet.
+    assert code == 0 or (code == -signal.SIGTERM and after < 0.05), text
 
 
 def test_statistics_add_up(robot, start):
@@ -139,6 +152,44 @@ def test_all_faults_of_the_parameters_at_once(start):
     for name in ("deadline_ms", "scan.topik", "did you mean scan.topic", "policy"):
         assert name in text, text
     assert "3 faults" in text
+
+
+def test_a_params_file_for_other_nodes_only_is_said(start, robot, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text("controller_server:\n  ros__parameters:\n    speed: 1.0\n")
+    node = start(params_file=other)
+    node.wait_ready(robot)
+    _, text, _ = node.end()
+    assert "other.yaml" in text and "no section is for this node" in text, text
+
+
+def test_a_gate_that_a_remapping_ties_to_itself_is_refused(start):
+    node = start(*GATE, remappings=["cmd_vel_raw:=/cmd_vel"])
+    text, _ = node.process.communicate(timeout=10)
+    assert node.process.returncode != 0
+    assert "are both /cmd_vel after namespace and remapping" in text, text
+
+
+def test_a_second_driver_is_named(robot, start):
+    other = robot.node.create_publisher(Twist, "/cmd_vel", 10)
+    node = start(*GATE)
+    node.wait_ready(robot)
+    said = lambda: any("/test_robot also publishes /cmd_vel" in log.msg for log in robot.logs)  # noqa: E731
+    assert robot.spin_until(said, 8.0), node.output()
+    robot.node.destroy_publisher(other)
+
+
+def test_a_publisher_of_another_type_or_quality_is_named_with_the_remedy(robot, start):
+    cloud = robot.node.create_publisher(Twist, "/front_scan", 10)
+    odometry = robot.node.create_publisher(Odometry, "/odometry", qos_profile_sensor_data)
+    node = start("scan.topic:=/front_scan", "odom.topic:=/odometry", "odom.qos:=reliable")
+    said = lambda what: any(what in log.msg for log in robot.logs)  # noqa: E731
+    both = lambda: said("publishes geometry_msgs/msg/Twist on /front_scan") and said(  # noqa: E731
+        "set odom.qos to sensor_data"
+    )
+    assert robot.spin_until(both, 8.0), node.output()
+    robot.node.destroy_publisher(cloud)
+    robot.node.destroy_publisher(odometry)
 
 
 def test_a_params_file_of_another_form_is_refused_by_name(start, tmp_path):
@@ -212,5 +263,10 @@ def test_what_waited_while_the_process_was_stopped_is_not_decided_on(robot, star
         stamp = (decision.header.stamp.sec, decision.header.stamp.nanosec)
         assert not (decision.source == "MODEL" and stamp in old), decision
     assert any(d.reason == "STALE_INPUT" for d in robot.decisions[heard:])
+    counted = lambda: robot.statistics and robot.statistics[-1].received >= 30  # noqa: E731
+    robot.spin_until(counted, 3.0)
+    counts = robot.statistics[-1]
+    assert counts.refused > 0, "what was thrown away is counted"
+    assert counts.received == counts.accepted + counts.superseded + counts.refused, counts
     answers = [a[0] for a in robot.answers(fresh) if a]
     assert answers and answers[-1].source == "MODEL", "and then it goes on"

@@ -125,6 +125,37 @@ fn a_cut_recording_is_used_up_to_the_cut() {
 }
 
 #[test]
+fn a_recording_cut_before_its_first_message_is_cut_and_not_without_its_topic() {
+    let folder = tempfile::tempdir().unwrap();
+    let bag = folder.path().join("drive.mcap");
+    write(&bag, &drive(EPOCH, 50));
+    let whole = fs::read(&bag).unwrap();
+    fs::write(&bag, &whole[..200]).unwrap();
+    let report = run(&[bag], &folder.path().join("out"), 1.0, &[]);
+    assert_eq!(report.failed, Vec::<String>::new());
+    assert_eq!(report.cycles, 0);
+    assert!(
+        report.cut[0].contains("nothing could be used"),
+        "{}",
+        report.cut[0]
+    );
+}
+
+#[test]
+fn decisions_of_an_earlier_replay_do_not_pass_for_those_of_one_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let bag = folder.path().join("drive.mcap");
+    write(&bag, &drive(EPOCH, 50));
+    let out = folder.path().join("out");
+    run(&[bag.clone()], &out, 1.0, &[]);
+    assert!(out.join("drive.mcap").is_file());
+    let report = run(&[bag], &out, 1.0, &["scan.topic:=/laser"]);
+    assert_eq!(report.failed.len(), 1);
+    assert!(!out.join("drive.mcap").exists());
+    assert_eq!(report.parameters["scan.topic"], "/laser");
+}
+
+#[test]
 fn a_broken_recording_does_not_stop_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let good = folder.path().join("good.mcap");
@@ -141,14 +172,13 @@ fn a_broken_recording_does_not_stop_the_others() {
     );
 }
 
-/// Real recordings: skipped, with a word, where there are none.
 #[test]
+#[cfg_attr(
+    not(has_recordings),
+    ignore = "skipped: needs the recordings in ../shared/data"
+)]
 fn real_recordings_are_decided_on_with_scores() {
     let data = crate::made::root().join("../shared/data/clearance");
-    if !data.is_dir() {
-        println!("skipped: no recordings in ../shared/data/clearance");
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let bags: Vec<_> = ["neato_square_04", "neato_unknown_01", "neato_teleop_01"]
         .map(|name| data.join(format!("neato/{name}.mcap")))

@@ -1,0 +1,165 @@
+//! One engine's place at the desk: the claim on the cycle it works on, and the exits so far.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use super::decision::{MAX_EXITS, MAX_LABELS, Probabilities};
+
+/// One engine's place at the desk.
+#[derive(Debug)]
+pub(super) struct Station {
+    /// `cycle << 1`, with the lowest bit set once the right to answer is taken.
+    claim: AtomicU64,
+    /// The exits of the last few cycles; a reasoner that lost its claim may already write the
+    /// next cycle's while the guard still reads this one's.
+    banks: [Bank; BANKS],
+    /// Start of the engine call that is running, 0 when none is.
+    pub busy_since: AtomicU64,
+}
+
+const BANKS: usize = 4;
+
+/// The exits of one cycle: a sequence lock whose sequence is the cycle.
+#[derive(Debug)]
+struct Bank {
+    /// `cycle << 8 | exits finished`.
+    progress: AtomicU64,
+    exits: [[AtomicU32; MAX_LABELS]; MAX_EXITS],
+}
+
+impl Bank {
+    fn new() -> Self {
+        Bank {
+            progress: AtomicU64::new(0),
+            exits: [const { [const { AtomicU32::new(0) }; MAX_LABELS] }; MAX_EXITS],
+        }
+    }
+}
+
+impl Station {
+    pub fn new() -> Self {
+        Station {
+            claim: AtomicU64::new(1),
+            banks: std::array::from_fn(|_| Bank::new()),
+            busy_since: AtomicU64::new(0),
+        }
+    }
+
+    fn bank(&self, cycle: u64) -> &Bank {
+        &self.banks[cycle as usize % BANKS]
+    }
+
+    /// Begins a cycle; its right to be answered is free.
+    pub fn open(&self, cycle: u64) {
+        self.bank(cycle)
+            .progress
+            .store(cycle << 8, Ordering::Relaxed);
+        // Whoever sees a value written after this sees the new cycle too.
+        fence(Ordering::Release);
+        self.claim.store(cycle << 1, Ordering::Release);
+    }
+
+    /// True for exactly one caller per cycle.
+    pub fn claim(&self, cycle: u64) -> bool {
+        self.claim
+            .compare_exchange(
+                cycle << 1,
+                cycle << 1 | 1,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_ok()
+    }
+
+    /// Whether nobody has answered yet.
+    pub fn is_open(&self, cycle: u64) -> bool {
+        self.claim.load(Ordering::Acquire) == cycle << 1
+    }
+
+    /// Makes exit `exit` (1-based) of `cycle` visible to the guard.
+    pub fn record_exit(&self, cycle: u64, exit: u8, probabilities: &Probabilities) {
+        let bank = self.bank(cycle);
+        let cells = &bank.exits[usize::from(exit) - 1];
+        for (cell, p) in cells.iter().zip(probabilities.as_slice()) {
+            cell.store(p.to_bits(), Ordering::Relaxed);
+        }
+        bank.progress
+            .store(cycle << 8 | u64::from(exit), Ordering::Release);
+    }
+
+    /// The deepest exit of `cycle` so far.
+    pub fn deepest_exit(&self, cycle: u64, labels: usize) -> Option<(u8, Probabilities)> {
+        let bank = self.bank(cycle);
+        let progress = bank.progress.load(Ordering::Acquire);
+        let exit = (progress & 0xff) as u8;
+        if progress >> 8 != cycle || exit == 0 {
+            return None;
+        }
+        let mut values = [0.0; MAX_LABELS];
+        for (value, cell) in values.iter_mut().zip(&bank.exits[usize::from(exit) - 1]) {
+            *value = f32::from_bits(cell.load(Ordering::Relaxed));
+        }
+        fence(Ordering::Acquire);
+        let still = bank.progress.load(Ordering::Relaxed) >> 8 == cycle;
+        still.then(|| (exit, Probabilities::from_slice(&values[..labels])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cycle_is_claimed_once_and_only_while_it_is_the_one() {
+        let station = Station::new();
+        station.open(7);
+        assert!(!station.claim(6) && station.claim(7) && !station.claim(7));
+        station.open(8);
+        assert!(!station.claim(7) && station.is_open(8));
+    }
+
+    #[test]
+    fn exits_are_read_of_their_own_cycle_only() {
+        let station = Station::new();
+        let sure = |p: f32| Probabilities::from_slice(&[p, 1.0 - p]);
+        station.open(1);
+        assert_eq!(station.deepest_exit(1, 2), None);
+        station.record_exit(1, 1, &sure(0.5));
+        station.record_exit(1, 2, &sure(0.75));
+        station.open(2);
+        assert_eq!(
+            station.deepest_exit(1, 2),
+            Some((2, sure(0.75))),
+            "the next cycle leaves it alone"
+        );
+        assert_eq!(station.deepest_exit(2, 2), None);
+        station.open(1 + BANKS as u64);
+        assert_eq!(station.deepest_exit(1, 2), None, "its place is taken");
+    }
+
+    #[test]
+    fn a_reader_never_sees_two_cycles_mixed() {
+        let station = Station::new();
+        let cycles = 20_000u64;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for cycle in 1..=cycles {
+                    station.open(cycle);
+                    station.record_exit(cycle, 1, &Probabilities::from_slice(&[cycle as f32; 32]));
+                }
+            });
+            for cycle in (1..=cycles).rev() {
+                if let Some((_, read)) = station.deepest_exit(cycle, 32) {
+                    assert!(read.as_slice().iter().all(|p| *p == cycle as f32));
+                }
+            }
+            let newest = || station.deepest_exit(cycles, 32).is_some();
+            while !newest() {
+                for cycle in (cycles - 8).max(1)..=cycles {
+                    if let Some((_, read)) = station.deepest_exit(cycle, 32) {
+                        assert!(read.as_slice().iter().all(|p| *p == cycle as f32));
+                    }
+                }
+            }
+        });
+    }
+}

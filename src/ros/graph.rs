@@ -1,0 +1,203 @@
+//! What the graph says about our topics: why nothing is heard, and who else drives the robot.
+//! Looked at now and then, never for a decision.
+
+use std::time::Duration;
+
+use r2r::{Node, QosProfile};
+
+use super::RunError;
+use super::names::Names;
+use crate::act::gate::TOPIC_TYPE;
+use crate::configure::Configuration;
+use crate::time::Mono;
+
+/// Between two looks while something is amiss, and otherwise.
+const SOON: Duration = Duration::from_secs(1);
+const SELDOM: Duration = Duration::from_secs(5);
+
+/// Looks at the publishers of our topics and says each thing once.
+pub struct Graph {
+    names: Names,
+    sources: Vec<Topic>,
+    gate_output: Option<String>,
+    next: Mono,
+    said: Vec<String>,
+}
+
+struct Topic {
+    parameter: String,
+    name: String,
+    message: String,
+    reliable: bool,
+}
+
+/// A publisher as the graph shows it.
+struct Publisher {
+    node: String,
+    mine: bool,
+    message: String,
+    best_effort: bool,
+}
+
+impl Graph {
+    /// Resolves the topics. Refuses a gate whose two topics are one after remapping.
+    pub fn new(names: Names, configuration: &Configuration, now: Mono) -> Result<Self, RunError> {
+        let params = &configuration.params;
+        let mut sources = Vec::new();
+        for source in &params.sources {
+            sources.push(Topic {
+                parameter: source.name.clone(),
+                name: names.resolve(&source.topic)?,
+                message: source.message.clone(),
+                reliable: source.reliable,
+            });
+        }
+        let mut gate_output = None;
+        if let Some(gate) = &params.gate {
+            let input = names.resolve(&gate.input)?;
+            let output = names.resolve(&gate.output)?;
+            if input == output {
+                return Err(RunError::GateHearsItself {
+                    input: gate.input.clone(),
+                    output: gate.output.clone(),
+                    topic: input,
+                });
+            }
+            gate_output = Some(output);
+        }
+        Ok(Graph {
+            names,
+            sources,
+            gate_output,
+            next: now + SOON,
+            said: Vec::new(),
+        })
+    }
+
+    /// What is amiss and was not said yet. `heard` tells per source whether it ever spoke.
+    pub fn look(&mut self, node: &Node, now: Mono, heard: impl Fn(usize) -> bool) -> Vec<String> {
+        if now < self.next {
+            return Vec::new();
+        }
+        let silent: Vec<usize> = (0..self.sources.len()).filter(|i| !heard(*i)).collect();
+        self.next = now + if silent.is_empty() { SELDOM } else { SOON };
+        let silences = silent.into_iter().filter_map(|index| {
+            let topic = &self.sources[index];
+            why_silent(topic, &self.publishers(node, &topic.name))
+        });
+        let mut words: Vec<String> = silences.collect();
+        if let Some(output) = &self.gate_output {
+            words.extend(second_driver(output, &self.publishers(node, output)));
+        }
+        words.retain(|word| !self.said.contains(word));
+        self.said.extend(words.iter().cloned());
+        words
+    }
+
+    fn publishers(&self, node: &Node, topic: &str) -> Vec<Publisher> {
+        // A graph that cannot be asked now is asked again at the next look.
+        let found = node.get_publishers_info_by_topic(topic, false);
+        let described = found.unwrap_or_default().into_iter().map(|info| Publisher {
+            mine: self.names.is_me(&info.node_name, &info.node_namespace),
+            node: format!(
+                "{}/{}",
+                info.node_namespace.trim_end_matches('/'),
+                info.node_name
+            ),
+            best_effort: is_best_effort(&info.qos_profile),
+            message: info.topic_type,
+        });
+        described.collect()
+    }
+}
+
+fn is_best_effort(qos: &QosProfile) -> bool {
+    qos.reliability == r2r::qos::ReliabilityPolicy::BestEffort
+}
+
+/// Nothing was ever heard: the first cause that the graph shows. Nobody publishing is not one; the
+/// log says that with every decision that lacks its input.
+fn why_silent(topic: &Topic, publishers: &[Publisher]) -> Option<String> {
+    let Topic {
+        parameter, name, ..
+    } = topic;
+    if let Some(other) = publishers.iter().find(|p| p.message != topic.message) {
+        return Some(format!(
+            "{parameter}: {} publishes {} on {name}, expected {}; set {parameter}.topic or \
+             {parameter}.type",
+            other.node, other.message, topic.message
+        ));
+    }
+    let unheard = publishers.iter().find(|p| topic.reliable && p.best_effort);
+    unheard.map(|publisher| {
+        format!(
+            "{parameter}: {} publishes {name} best effort, but {parameter}.qos asks for reliable, so \
+             nothing is heard; set {parameter}.qos to sensor_data",
+            publisher.node
+        )
+    })
+}
+
+/// Whoever publishes beside the gate drives the robot past it.
+fn second_driver(topic: &str, publishers: &[Publisher]) -> Option<String> {
+    let others = publishers.iter().filter(|p| !p.mine);
+    let others: Vec<&str> = others.map(|p| p.node.as_str()).collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "{} also publishes {topic} and drives the robot past the velocity gate; let it publish \
+             act.velocity_gate.in instead ({TOPIC_TYPE})",
+            others.join(", ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(reliable: bool) -> Topic {
+        Topic {
+            parameter: "scan".into(),
+            name: "/scan".into(),
+            message: "sensor_msgs/msg/LaserScan".into(),
+            reliable,
+        }
+    }
+
+    fn publisher(message: &str, best_effort: bool, mine: bool) -> Publisher {
+        Publisher {
+            node: "/lidar".into(),
+            mine,
+            message: message.into(),
+            best_effort,
+        }
+    }
+
+    #[test]
+    fn a_mismatch_is_named_with_its_remedy() {
+        let scan = |best_effort| publisher("sensor_msgs/msg/LaserScan", best_effort, false);
+        let cloud = publisher("sensor_msgs/msg/PointCloud2", true, false);
+        assert_eq!(why_silent(&topic(false), &[]), None);
+        assert_eq!(why_silent(&topic(false), &[scan(true)]), None);
+        assert_eq!(why_silent(&topic(true), &[scan(false)]), None);
+        let qos = why_silent(&topic(true), &[scan(true)]).unwrap();
+        assert!(
+            qos.contains("/lidar") && qos.contains("set scan.qos to sensor_data"),
+            "{qos}"
+        );
+        let kind = why_silent(&topic(false), &[cloud]).unwrap();
+        assert!(
+            kind.contains("PointCloud2") && kind.contains("scan.topic"),
+            "{kind}"
+        );
+    }
+
+    #[test]
+    fn only_others_are_a_second_driver() {
+        let me = publisher(TOPIC_TYPE, false, true);
+        assert_eq!(second_driver("/cmd_vel", &[me]), None);
+        let other = publisher(TOPIC_TYPE, false, false);
+        let word = second_driver("/cmd_vel", &[other]).unwrap();
+        assert!(word.contains("/lidar also publishes /cmd_vel"), "{word}");
+    }
+}

@@ -1,0 +1,234 @@
+//! The same rooms on real threads and the real clock: what logical time cannot show, races and
+//! lost wake-ups. Nothing here asserts milliseconds; a wake-up that is lost shows as an answer the
+//! guard had to give.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use edge_reasoner::reason::live::Live;
+use edge_reasoner::reason::{
+    CostModel, Decision, Desk, Engine, EngineFault, Policy, Publish, Reason, Reasoner, Source,
+    Terms, Verdict,
+};
+use edge_reasoner::time::{Clock, SystemClock};
+
+const LABELS: usize = 3;
+const EXITS: usize = 3;
+const MS: Duration = Duration::from_millis(1);
+
+/// How an engine behaves, by the number of its call.
+type Behaviour = Box<dyn FnMut(u64) -> Result<(), EngineFault> + Send>;
+
+struct Wild {
+    calls: u64,
+    behaviour: Behaviour,
+}
+
+impl Engine for Wild {
+    fn name(&self) -> &str {
+        "wild"
+    }
+    fn exits(&self) -> usize {
+        EXITS
+    }
+    fn labels(&self) -> usize {
+        LABELS
+    }
+    fn begin(&mut self, _: &[f32]) -> Result<(), EngineFault> {
+        Ok(())
+    }
+    fn advance(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
+        self.calls += 1;
+        (self.behaviour)(self.calls)?;
+        out.copy_from_slice(&[0.5, 0.3, 0.2]);
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Sink {
+    decisions: Mutex<Vec<Decision>>,
+    ticks: AtomicU64,
+}
+
+impl Publish for Sink {
+    fn publish(&self, decision: &Decision) {
+        self.decisions.lock().unwrap().push(decision.clone());
+    }
+    fn tick(&self) {
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct World {
+    live: Live,
+    sink: Arc<Sink>,
+    clock: Arc<SystemClock>,
+}
+
+impl World {
+    fn new(deadline: Duration, fault_time: Duration, engines: Vec<Behaviour>) -> World {
+        let clock = Arc::new(SystemClock::new());
+        let sink = Arc::new(Sink::default());
+        let terms = Terms {
+            deadline,
+            publish_margin: deadline / 10,
+            fault_time,
+            hold: Duration::ZERO,
+            policy: Policy::Best,
+            min_confidence: 0.4,
+            thresholds: vec![0.9; EXITS],
+            safe_label: 2,
+            exits: EXITS as u8,
+        };
+        let desk = Arc::new(Desk::new(
+            Arc::clone(&clock) as _,
+            terms,
+            LABELS,
+            4,
+            engines.len(),
+            Arc::clone(&sink) as _,
+        ));
+        let reasoners = engines.into_iter().enumerate().map(|(station, behaviour)| {
+            let engine = Box::new(Wild {
+                calls: 0,
+                behaviour,
+            });
+            Reasoner::new(Arc::clone(&desk), station, engine, CostModel::new(EXITS))
+        });
+        let live = Live::start(Arc::clone(&desk), reasoners.collect(), |_| {}).unwrap();
+        World { live, sink, clock }
+    }
+
+    fn trigger(&self) {
+        let desk = self.live.desk();
+        let Some(mut request) = desk.blank() else {
+            desk.refuse(1);
+            return;
+        };
+        request.trigger.arrival = self.clock.now();
+        request.trigger.verdict = Verdict::Ready;
+        self.live.offer(request);
+    }
+
+    /// Waits until everything accepted is answered; panics when that does not come.
+    fn settle(&self) {
+        let begun = Instant::now();
+        loop {
+            let tally = self.live.desk().counts().tally();
+            let answered = tally.accepted + tally.superseded + tally.refused == tally.received;
+            if answered && tally.decisions == tally.accepted {
+                return;
+            }
+            assert!(
+                begun.elapsed() < 20 * 1000 * MS,
+                "never answered: {tally:?}"
+            );
+            sleep(MS);
+        }
+    }
+}
+
+#[test]
+fn bursts_stalls_panics_and_faults_leave_one_decision_per_accepted_trigger() {
+    let wild = |seed: u64| -> Behaviour {
+        Box::new(move |call| {
+            // Splitmix: cheap, and another sequence per engine.
+            let mut x = call.wrapping_add(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            x ^= x >> 31;
+            match x % 97 {
+                0 => panic!("scripted"),
+                1 => return Err(EngineFault("scripted".into())),
+                2 => sleep(25 * MS),
+                3..10 => sleep(MS),
+                _ => {}
+            }
+            Ok(())
+        })
+    };
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let world = World::new(5 * MS, 20 * MS, vec![wild(1), wild(2), wild(3)]);
+    for number in 0..4000u64 {
+        world.trigger();
+        match number % 50 {
+            0..25 => {}
+            25..45 => std::thread::yield_now(),
+            _ => sleep(MS),
+        }
+    }
+    world.settle();
+    std::panic::set_hook(quiet);
+    let tally = world.live.desk().counts().tally();
+    let decisions = world.sink.decisions.lock().unwrap();
+    assert_eq!(tally.received, 4000);
+    assert_eq!(decisions.len() as u64, tally.accepted);
+    let cycles: HashSet<u64> = decisions.iter().map(|decision| decision.cycle).collect();
+    assert_eq!(cycles.len(), decisions.len(), "a cycle was answered twice");
+    assert!(
+        tally.of_source(Source::Model) > 0 && tally.engine_changes > 0,
+        "{tally:?}"
+    );
+    assert!(!world.live.has_fallen());
+}
+
+#[test]
+fn a_trigger_that_waits_when_its_engine_fails_is_taken_by_the_next_at_once() {
+    // The first engine is busy when the second trigger comes, and fails then. A wake-up that is
+    // lost would leave the trigger to the guard, half a second later.
+    let failing: Behaviour = Box::new(|_| {
+        sleep(30 * MS);
+        Err(EngineFault("scripted".into()))
+    });
+    let world = World::new(500 * MS, 10_000 * MS, vec![failing, Box::new(|_| Ok(()))]);
+    world.trigger();
+    sleep(10 * MS);
+    world.trigger();
+    world.settle();
+    let decisions = world.sink.decisions.lock().unwrap();
+    let reasons: Vec<Reason> = decisions.iter().map(|decision| decision.reason).collect();
+    assert_eq!(reasons, [Reason::BackendFault, Reason::None]);
+}
+
+#[test]
+fn a_trigger_that_waits_when_its_engine_hangs_is_taken_by_the_next() {
+    let hanging: Behaviour = Box::new(|_| {
+        sleep(400 * MS);
+        Ok(())
+    });
+    let world = World::new(300 * MS, 30 * MS, vec![hanging, Box::new(|_| Ok(()))]);
+    world.trigger();
+    sleep(10 * MS);
+    world.trigger();
+    world.settle();
+    let decisions = world.sink.decisions.lock().unwrap();
+    let by_second = decisions.iter().find(|decision| decision.engine == Some(1));
+    assert_eq!(
+        by_second.map(|decision| decision.source),
+        Some(Source::Model)
+    );
+}
+
+#[test]
+fn the_guard_ticks_and_all_threads_end_together() {
+    let stuck = || -> Behaviour {
+        Box::new(|_| {
+            sleep(3000 * MS);
+            Ok(())
+        })
+    };
+    let world = World::new(5 * MS, 10 * MS, vec![stuck(), stuck(), stuck()]);
+    for _ in 0..30 {
+        world.trigger();
+        sleep(10 * MS);
+    }
+    world.settle();
+    assert!(world.sink.ticks.load(Ordering::Relaxed) > 3);
+    let begun = Instant::now();
+    drop(world.live);
+    // Three engines that do not come back for seconds share one patience, they do not add up.
+    assert!(begun.elapsed() < 1000 * MS, "{:?}", begun.elapsed());
+}
