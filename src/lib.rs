@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod learn;
 pub mod model;
 pub mod params;
+pub mod realtime;
 pub mod reason;
 pub mod replay;
 #[cfg(feature = "ros")]

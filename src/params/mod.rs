@@ -10,7 +10,9 @@ pub use reader::ParamFaults;
 use reader::Reader;
 pub use value::{Value, ValueError, Values, parse_override, read_file};
 
+use crate::act::diagnostics::Thresholds;
 use crate::act::gate::{Factors, GateLimits};
+use crate::realtime::Realtime;
 use crate::reason::Policy;
 
 /// What the parameters may name: it comes from the bundle.
@@ -66,6 +68,10 @@ pub struct Params {
     pub gate: Option<GateParams>,
     /// How often statistics are published.
     pub statistics_period: Duration,
+    /// From when on `/diagnostics` warns.
+    pub diagnostics: Thresholds,
+    /// What is asked of the system.
+    pub realtime: Realtime,
 }
 
 /// One source.
@@ -138,6 +144,8 @@ impl Params {
             reader.fault(format!("trigger {trigger} is not among the sources"));
         }
         let gate = read_gate(&mut reader, bundle);
+        let diagnostics = read_diagnostics(&mut reader);
+        let realtime = read_realtime(&mut reader);
         reader.finish(Some(Params {
             engines,
             deadline,
@@ -150,6 +158,8 @@ impl Params {
             sources,
             gate,
             statistics_period: period,
+            diagnostics,
+            realtime,
         }))
     }
 }
@@ -234,6 +244,33 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
         required: reader
             .boolean("<source>.required", &of("required"))
             .unwrap_or(source.required),
+    }
+}
+
+fn read_diagnostics(reader: &mut Reader) -> Thresholds {
+    let mut share = |name: &str, default| {
+        let name = format!("diagnostics.{name}");
+        reader.double(&name, &name).unwrap_or(default)
+    };
+    Thresholds {
+        warn_fallback_share: share("warn_fallback_share", 0.05),
+        error_fallback_share: share("error_fallback_share", 0.5),
+        error_late_share: share("error_late_share", 0.01),
+    }
+}
+
+fn read_realtime(reader: &mut Reader) -> Realtime {
+    let priority = reader.count("realtime.priority", "realtime.priority");
+    let mut cpus = |name: &str| reader.cpus(name, name);
+    Realtime {
+        priority: priority
+            .filter(|&priority| priority > 0)
+            .map(|priority| priority as u8),
+        cpus: cpus("realtime.cpus"),
+        reasoner_cpus: cpus("realtime.reasoner_cpus"),
+        lock_memory: reader
+            .boolean("realtime.lock_memory", "realtime.lock_memory")
+            .unwrap_or(false),
     }
 }
 
@@ -402,6 +439,15 @@ mod tests {
             "act.velocity_gate.linear.stop:=1.0",
         ]);
         assert!(faults[0].contains("safe label \"stop\""), "{faults:#?}");
+    }
+
+    #[test]
+    fn processors_are_a_list_in_words() {
+        let read = Params::read(&values(&["realtime.cpus:='0,2-3'"]), &bundle()).unwrap();
+        assert_eq!(read.realtime.cpus, [0, 2, 3]);
+        let read = Params::read(&values(&["realtime.cpus:=1"]), &bundle()).unwrap();
+        assert_eq!(read.realtime.cpus, [1]);
+        assert!(faults(&["realtime.cpus:=all"])[0].contains("expected processors"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::table::{Kind, Parameter, TABLE};
 use super::value::{Value, Values};
+use crate::realtime::parse_cpus;
 
 /// Every fault found in the parameters, one sentence each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +83,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub fn cpus(&mut self, row: &str, name: &str) -> Vec<usize> {
+        let text = match self.take(row, name) {
+            Some(Value::String(text)) => text,
+            Some(Value::Integer(cpu)) => cpu.to_string(),
+            _ => String::new(),
+        };
+        parse_cpus(&text).unwrap_or_default()
+    }
+
     pub fn words(&mut self, row: &str, name: &str) -> Option<Vec<String>> {
         match self.take(row, name)? {
             Value::Strings(values) => Some(values),
@@ -122,6 +132,9 @@ fn check(parameter: &Parameter, value: &Value) -> Result<(), String> {
             }
         }
         (Kind::Word(_), _) => Err(String::from("a string")),
+        (Kind::Cpus, Value::String(text)) if parse_cpus(text).is_some() => Ok(()),
+        (Kind::Cpus, Value::Integer(0..)) => Ok(()),
+        (Kind::Cpus, _) => Err(String::from("processors, such as \"2\" or \"0,2-3\"")),
         (Kind::Count { least, most }, Value::Integer(number))
             if (least..=most).contains(number) =>
         {

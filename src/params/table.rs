@@ -23,6 +23,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A list of text.
     Words,
+    /// Processors, as text such as `0,2-3`; a single one may be a number.
+    Cpus,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Kind::Count { .. } => "integer",
             Kind::Word(_) => "string",
             Kind::Words => "string[]",
+            Kind::Cpus => "string",
         }
     }
 }
@@ -235,6 +238,48 @@ pub const TABLE: &[Parameter] = &[
         double(10_000, 3_600_000_000),
         "1000.0",
         "How often ~/statistics is published.",
+    ),
+    row(
+        "diagnostics.warn_fallback_share",
+        FRACTION,
+        "0.05",
+        "/diagnostics warns when more than this share of a period's decisions were not the model's.",
+    ),
+    row(
+        "diagnostics.error_fallback_share",
+        FRACTION,
+        "0.5",
+        "The same for its level ERROR.",
+    ),
+    row(
+        "diagnostics.error_late_share",
+        FRACTION,
+        "0.01",
+        "/diagnostics is at ERROR when more than this share was late; a single late one is a WARN.",
+    ),
+    row(
+        "realtime.priority",
+        Kind::Count { least: 0, most: 98 },
+        "0",
+        "SCHED_FIFO priority of the guard thread; ingest runs one below, reasoners two below. 0: normal scheduling.",
+    ),
+    row(
+        "realtime.cpus",
+        Kind::Cpus,
+        "\"\"",
+        "Processors of the guard and ingest threads, such as \"1\" or \"0,2-3\"; empty: any.",
+    ),
+    row(
+        "realtime.reasoner_cpus",
+        Kind::Cpus,
+        "\"\"",
+        "Processors of the reasoner threads; empty: any.",
+    ),
+    row(
+        "realtime.lock_memory",
+        Kind::Bool,
+        "false",
+        "Whether all pages of the process stay in memory (mlockall).",
     ),
     row(
         "use_sim_time",

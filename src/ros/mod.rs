@@ -6,6 +6,7 @@ mod ingest_thread;
 mod log;
 mod names;
 mod outlet;
+mod reporter;
 mod values;
 
 use std::process::ExitCode;
@@ -13,9 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use r2r::{Context, Node, QosProfile};
+use r2r::{Context, Node, PublisherUntyped, QosProfile};
 
+use crate::act::diagnostics::DIAGNOSTICS_TYPE;
 use crate::configure::{Configuration, ConfigureError};
+use crate::realtime::Role;
 use crate::reason::live::Live;
 use crate::time::{Clock, SystemClock};
 use cold::Cold;
@@ -23,6 +26,7 @@ use graph::Graph;
 use ingest_thread::IngestThread;
 use names::Names;
 use outlet::Outlet;
+use reporter::Reporter;
 
 /// Why the node did not run.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +149,11 @@ fn serve(
     // However this ends, the robot is told to stop.
     let _farewell = Farewell(Arc::clone(&outlet));
     outlet.warm_up();
-    let live = Live::start(Arc::clone(&desk), reasoners, |_| {});
+    let realtime = configuration.params.realtime.clone();
+    let wishes = realtime.clone();
+    let live = Live::start(Arc::clone(&desk), reasoners, move |thread| {
+        warn_all(wishes.set_up_thread(Role::of_thread(thread)))
+    });
     let live = Arc::new(live.map_err(|cause| RunError::System {
         doing: "starting the reasoner and guard threads",
         cause,
@@ -166,14 +174,21 @@ fn serve(
             QosProfile::default(),
         ),
     )?;
+    let diagnostics = diagnostics_publisher(node);
     announce(&configuration, &ingest, began);
-    cold.publish_statistics(
+    let reporter = Reporter::new(
         statistics,
+        diagnostics,
+        node.fully_qualified_name().unwrap_or_default(),
         &configuration,
         Arc::clone(&live),
         ingest.shared(),
         Arc::clone(&outlet),
     );
+    cold.report(reporter, configuration.params.statistics_period);
+    // Last, so that nothing started before inherits it and everything is in memory.
+    warn_all(realtime.set_up_thread(Role::Ingest));
+    warn_all(realtime.lock_memory());
     // Returns when the stop is asked for.
     let ended = ingest.run(node, &stop);
     stop.store(true, Ordering::Release);
@@ -184,6 +199,18 @@ fn serve(
     ended
 }
 
+/// None, with a word in the log, where this build of r2r has no diagnostic_msgs.
+fn diagnostics_publisher(node: &mut Node) -> Option<PublisherUntyped> {
+    let created =
+        node.create_publisher_untyped("/diagnostics", DIAGNOSTICS_TYPE, QosProfile::default());
+    if let Err(cause) = &created {
+        tracing::warn!(
+            "/diagnostics is not published: {cause}; build with diagnostic_msgs installed"
+        );
+    }
+    created.ok()
+}
+
 /// Closes the outlet when dropped, by a panic too; once more where it is closed already, since the
 /// first word may get lost.
 struct Farewell(Arc<Outlet>);
@@ -191,6 +218,12 @@ struct Farewell(Arc<Outlet>);
 impl Drop for Farewell {
     fn drop(&mut self) {
         self.0.close();
+    }
+}
+
+fn warn_all(refused: impl IntoIterator<Item = String>) {
+    for word in refused {
+        tracing::warn!("{word}");
     }
 }
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from edge_reasoner.msg import Decision, Statistics
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
@@ -65,8 +66,10 @@ class Robot:
         self.odometry = self.node.create_publisher(Odometry, "/odom", 10)
         self.commands = self.node.create_publisher(Twist, "/cmd_vel_raw", 10)
         self.decisions, self.statistics, self.velocities, self.logs = [], [], [], []
+        self.diagnostics = []
         listen = self.node.create_subscription
         listen(Decision, "/edge_reasoner/decision", self.decisions.append, 100)
+        listen(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
         listen(Statistics, "/edge_reasoner/statistics", self.statistics.append, 10)
         listen(Twist, "/cmd_vel", self.velocities.append, 10)
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)

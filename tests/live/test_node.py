@@ -137,6 +137,34 @@ def test_statistics_add_up(robot, start):
     assert 0.0 < statistics.latency_p50_ms <= statistics.latency_p99_ms <= statistics.latency_max_ms
 
 
+def test_diagnostics_follow_the_sources(robot, start):
+    node = start("statistics_period_ms:=200.0", "scan.timeout_ms:=300.0")
+    node.wait_ready(robot)
+    robot.drive(15)
+
+    def level(part):
+        last = {status.name: status for status in robot.diagnostics[-1].status}
+        status = last[f"edge_reasoner: {part}"]
+        return int.from_bytes(status.level, "little"), status.message
+
+    assert level("decisions")[0] == 0 and level("scan")[0] == 0, robot.diagnostics[-1]
+    assert level("cmd") == (1, "nothing was ever heard on /cmd_vel")
+    robot.spin(1.0)
+    assert level("scan")[0] == 2 and "/scan is silent" in level("scan")[1]
+    assert level("decisions")[0] == 2, "the safe label answers the silence"
+    robot.drive(15)
+    assert level("decisions")[0] == 0, "what is over is over"
+
+
+def test_realtime_wishes_that_are_refused_are_said_and_the_node_runs(robot, start):
+    node = start("realtime.cpus:=1000", "realtime.priority:=50", "realtime.lock_memory:=true")
+    node.wait_ready(robot)
+    robot.drive(15)
+    assert robot.decisions[-1].source == "MODEL"
+    code, text, _ = node.end()
+    assert code == 0 and "realtime.cpus: processors [1000] were refused" in text, text
+
+
 def test_logs_reach_rosout(robot, start):
     node = start()
     node.wait_ready(robot)

@@ -147,7 +147,7 @@ fn decisions_of_an_earlier_replay_do_not_pass_for_those_of_one_that_failed() {
     let bag = folder.path().join("drive.mcap");
     write(&bag, &drive(EPOCH, 50));
     let out = folder.path().join("out");
-    run(&[bag.clone()], &out, 1.0, &[]);
+    run(std::slice::from_ref(&bag), &out, 1.0, &[]);
     assert!(out.join("drive.mcap").is_file());
     let report = run(&[bag], &out, 1.0, &["scan.topic:=/laser"]);
     assert_eq!(report.failed.len(), 1);

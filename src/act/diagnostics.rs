@@ -1,0 +1,294 @@
+//! `diagnostic_msgs/msg/DiagnosticArray`: how the node is, for robot monitors and aggregators.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::wire::{TimeWire, encode};
+use crate::reason::Tally;
+use crate::time::Stamp;
+
+/// Type of the message.
+pub const DIAGNOSTICS_TYPE: &str = "diagnostic_msgs/msg/DiagnosticArray";
+
+/// As `diagnostic_msgs/msg/DiagnosticStatus` numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// As it should be.
+    Ok = 0,
+    /// Someone should look.
+    Warn = 1,
+    /// Decisions are not what they should be.
+    Error = 2,
+}
+
+/// From which share of a period's decisions on a level is reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// Not the model's: WARN above this share, 0..=1.
+    pub warn_fallback_share: f64,
+    /// Not the model's: ERROR above this share, 0..=1.
+    pub error_fallback_share: f64,
+    /// Late: any is a WARN, ERROR above this share, 0..=1.
+    pub error_late_share: f64,
+}
+
+/// One source.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its topic.
+    pub topic: &'a str,
+    /// Since its newest message; none: it never spoke.
+    pub age: Option<Duration>,
+    /// Older than this, it is stale.
+    pub timeout: Duration,
+    /// Whether decisions need it.
+    pub required: bool,
+}
+
+/// What is judged.
+#[derive(Clone, Debug)]
+pub struct Health<'a> {
+    /// Full name of the node, in front of every status.
+    pub node: &'a str,
+    /// The model, as hardware id.
+    pub model: &'a str,
+    /// The counts at the beginning of the period.
+    pub before: &'a Tally,
+    /// And now.
+    pub now: &'a Tally,
+    /// Since the start, p50, p99, largest, in ms.
+    pub latency_ms: [f32; 3],
+    /// Promised.
+    pub deadline: Duration,
+    /// The engine in use, and whether it is the first choice.
+    pub engine: (&'a str, bool),
+    /// The sources.
+    pub inputs: Vec<Input<'a>>,
+}
+
+/// `diagnostic_msgs/msg/DiagnosticStatus`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    level: u8,
+    name: String,
+    message: String,
+    hardware_id: String,
+    values: Vec<KeyValue>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct KeyValue {
+    key: String,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct ArrayWire<'a> {
+    stamp: TimeWire,
+    frame_id: &'a str,
+    status: &'a [Status],
+}
+
+/// Judges a period: one status for the decisions, one for the engine, one per source.
+pub fn judge(health: &Health<'_>, thresholds: &Thresholds) -> Vec<Status> {
+    let mut all = vec![decisions(health, thresholds), engine(health)];
+    all.extend(health.inputs.iter().map(|source| input(health, source)));
+    all
+}
+
+/// Writes the array's CDR bytes into `out`.
+pub fn encode_diagnostics(stamp: Stamp, status: &[Status], out: &mut Vec<u8>) {
+    let array = ArrayWire {
+        stamp: stamp.into(),
+        frame_id: "",
+        status,
+    };
+    encode(&array, out);
+}
+
+fn decisions(health: &Health<'_>, thresholds: &Thresholds) -> Status {
+    let Health { before, now, .. } = health;
+    let decided = now.decisions - before.decisions;
+    let by_model = now.per_source[0] - before.per_source[0];
+    let late = now.late - before.late;
+    let share = |part: u64| part as f64 / (decided.max(1)) as f64;
+    let (fallback, late_share) = (share(decided - by_model), share(late));
+    let (level, message) = if late_share > thresholds.error_late_share {
+        (
+            Level::Error,
+            format!("{late} of {decided} decisions were late"),
+        )
+    } else if fallback > thresholds.error_fallback_share {
+        let others = decided - by_model;
+        (
+            Level::Error,
+            format!("{others} of {decided} decisions were not the model's"),
+        )
+    } else if late > 0 {
+        (
+            Level::Warn,
+            format!("{late} of {decided} decisions were late"),
+        )
+    } else if fallback > thresholds.warn_fallback_share {
+        let others = decided - by_model;
+        (
+            Level::Warn,
+            format!("{others} of {decided} decisions were not the model's"),
+        )
+    } else {
+        (Level::Ok, format!("{decided} decisions in time"))
+    };
+    let [p50, p99, max] = health.latency_ms;
+    status(
+        health,
+        "decisions",
+        level,
+        message,
+        &[
+            (
+                "deadline_ms",
+                format!("{:.3}", health.deadline.as_secs_f64() * 1e3),
+            ),
+            ("latency_p50_ms", format!("{p50:.3}")),
+            ("latency_p99_ms", format!("{p99:.3}")),
+            ("latency_max_ms", format!("{max:.3}")),
+            ("decisions", now.decisions.to_string()),
+            ("late", now.late.to_string()),
+            ("superseded", now.superseded.to_string()),
+            ("refused", now.refused.to_string()),
+        ],
+    )
+}
+
+fn engine(health: &Health<'_>) -> Status {
+    let (name, preferred) = health.engine;
+    let (level, message) = match preferred {
+        true => (Level::Ok, format!("{name} runs the model")),
+        false => (
+            Level::Warn,
+            format!("{name} runs the model, an engine preferred to it failed or stalled"),
+        ),
+    };
+    let changes = [("engine_changes", health.now.engine_changes.to_string())];
+    status(health, "engine", level, message, &changes)
+}
+
+fn input(health: &Health<'_>, input: &Input<'_>) -> Status {
+    let silent = match input.required {
+        true => Level::Error,
+        false => Level::Warn,
+    };
+    let (level, message) = match input.age {
+        None => (silent, format!("nothing was ever heard on {}", input.topic)),
+        Some(age) if age > input.timeout => (
+            silent,
+            format!("{} is silent for {:.1} s", input.topic, age.as_secs_f64()),
+        ),
+        Some(_) => (Level::Ok, format!("{} is heard", input.topic)),
+    };
+    let age = input
+        .age
+        .map_or(String::from("never"), |age| age.as_millis().to_string());
+    let values = [
+        ("topic", input.topic.to_owned()),
+        ("age_ms", age),
+        ("timeout_ms", input.timeout.as_millis().to_string()),
+        ("required", input.required.to_string()),
+    ];
+    status(health, input.name, level, message, &values)
+}
+
+fn status(
+    health: &Health<'_>,
+    part: &str,
+    level: Level,
+    message: String,
+    values: &[(&str, String)],
+) -> Status {
+    let values = values.iter().map(|(key, value)| KeyValue {
+        key: (*key).to_owned(),
+        value: value.clone(),
+    });
+    Status {
+        level: level as u8,
+        name: format!("{}: {part}", health.node.trim_start_matches('/')),
+        message,
+        hardware_id: health.model.to_owned(),
+        values: values.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THRESHOLDS: Thresholds = Thresholds {
+        warn_fallback_share: 0.05,
+        error_fallback_share: 0.5,
+        error_late_share: 0.01,
+    };
+
+    fn tally(decisions: u64, model: u64, late: u64) -> Tally {
+        Tally {
+            decisions,
+            late,
+            per_source: [model, 0, decisions - model],
+            ..Tally::default()
+        }
+    }
+
+    fn levels(before: &Tally, now: &Tally, preferred: bool, age: Option<Duration>) -> Vec<u8> {
+        let scan = Input {
+            name: "scan",
+            topic: "/scan",
+            age,
+            timeout: Duration::from_millis(500),
+            required: true,
+        };
+        let odom = Input {
+            required: false,
+            ..scan.clone()
+        };
+        let health = Health {
+            node: "/edge_reasoner",
+            model: "m-1",
+            before,
+            now,
+            latency_ms: [1.0, 2.0, 3.0],
+            deadline: Duration::from_millis(20),
+            engine: ("flex", preferred),
+            inputs: vec![scan, odom],
+        };
+        judge(&health, &THRESHOLDS)
+            .iter()
+            .map(|s| s.level)
+            .collect()
+    }
+
+    #[test]
+    fn levels_follow_the_period_and_not_the_past() {
+        let fresh = Some(Duration::from_millis(100));
+        let level = |before: Tally, now: Tally| levels(&before, &now, true, fresh)[0];
+        assert_eq!(level(tally(0, 0, 0), tally(100, 100, 0)), 0);
+        assert_eq!(level(tally(0, 0, 0), tally(100, 95, 0)), 0);
+        assert_eq!(level(tally(0, 0, 0), tally(100, 94, 0)), 1);
+        assert_eq!(level(tally(0, 0, 0), tally(100, 49, 0)), 2);
+        assert_eq!(level(tally(0, 0, 0), tally(1000, 1000, 10)), 1);
+        assert_eq!(level(tally(0, 0, 0), tally(1000, 1000, 11)), 2);
+        let after_bad = level(tally(100, 0, 100), tally(200, 100, 100));
+        assert_eq!(after_bad, 0, "what is over is over");
+        assert_eq!(level(tally(5, 5, 0), tally(5, 5, 0)), 0, "a quiet period");
+    }
+
+    #[test]
+    fn silent_sources_and_second_choices_are_shown() {
+        let tally = tally(10, 10, 0);
+        let old = Some(Duration::from_millis(501));
+        assert_eq!(levels(&tally, &tally, false, None), [0, 1, 2, 1]);
+        assert_eq!(levels(&tally, &tally, true, old), [0, 0, 2, 1]);
+    }
+}

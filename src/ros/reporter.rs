@@ -1,0 +1,253 @@
+//! What the node says of itself: statistics, diagnostics, the log. Never in a decision's way.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use r2r::PublisherUntyped;
+
+use super::ingest_thread::Seen;
+use super::outlet::Outlet;
+use crate::act::diagnostics::{Health, Input, Thresholds, encode_diagnostics, judge};
+use crate::act::statistics::{Statistics, encode_statistics};
+use crate::act::wire::because;
+use crate::configure::Configuration;
+use crate::params::SourceParams;
+use crate::reason::live::Live;
+use crate::reason::{Reason, Source, Tally};
+use crate::time::Stamp;
+
+/// Speaks of what happened, on the cold side.
+pub struct Reporter {
+    statistics: PublisherUntyped,
+    diagnostics: Option<PublisherUntyped>,
+    node: String,
+    model: String,
+    thresholds: Thresholds,
+    engines: Vec<String>,
+    sources: Vec<SourceParams>,
+    live: Arc<Live>,
+    seen: Arc<Seen>,
+    outlet: Arc<Outlet>,
+    latencies: Histogram<u64>,
+    before: Tally,
+    /// Per reason, when the log last spoke of it and how many there were then.
+    told: [(Option<Instant>, u64); Reason::ALL.len()],
+    /// Faults not logged, to keep a storm from filling the disk.
+    muted: u64,
+}
+
+/// A reason that goes on is told again after this time, not at every report.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// Faults logged per report.
+const LOGGED: usize = 3;
+
+impl Reporter {
+    /// Publishes through these two; `node` is its full name.
+    pub fn new(
+        statistics: PublisherUntyped,
+        diagnostics: Option<PublisherUntyped>,
+        node: String,
+        configuration: &Configuration,
+        live: Arc<Live>,
+        seen: Arc<Seen>,
+        outlet: Arc<Outlet>,
+    ) -> Reporter {
+        Reporter {
+            statistics,
+            diagnostics,
+            node,
+            model: configuration.bundle.id().to_owned(),
+            thresholds: configuration.params.diagnostics,
+            engines: configuration.params.engines.clone(),
+            sources: configuration.params.sources.clone(),
+            live,
+            seen,
+            outlet,
+            // Microseconds up to a minute, three digits.
+            latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
+                .unwrap_or_else(|_| unreachable!("constant bounds")),
+            before: Tally::default(),
+            told: [(None, 0); Reason::ALL.len()],
+            muted: 0,
+        }
+    }
+
+    /// Statistics, diagnostics and the log.
+    pub fn report(&mut self) {
+        let desk = self.live.desk();
+        while let Some(latency) = desk.counts().next_latency() {
+            let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+            self.latencies.saturating_record(micros.max(1));
+        }
+        let tally = desk.counts().tally();
+        self.publish_statistics(&tally);
+        self.publish_diagnostics(&tally);
+        self.log_faults(&tally);
+        self.before = tally;
+    }
+
+    fn publish_statistics(&self, tally: &Tally) {
+        let ages = (0..self.sources.len()).map(|source| self.age(source));
+        let statistics = Statistics {
+            stamp: Stamp::wall_clock(),
+            tally,
+            latency_ms: self.latency_ms(),
+            stage_bounds: self.live.desk().counts().stage_bounds(),
+            engine: self.engine(),
+            inputs: &self.seen.names,
+            input_age_ms: ages
+                .map(|age| age.map_or(-1.0, |age| age.as_secs_f32() * 1e3))
+                .collect(),
+        };
+        let mut bytes = Vec::new();
+        encode_statistics(&statistics, &mut bytes);
+        let _ = self.statistics.publish_raw(&bytes);
+    }
+
+    fn publish_diagnostics(&self, tally: &Tally) {
+        let Some(publisher) = &self.diagnostics else {
+            return;
+        };
+        let desk = self.live.desk();
+        let inputs = self
+            .sources
+            .iter()
+            .enumerate()
+            .map(|(index, source)| Input {
+                name: &source.name,
+                topic: &source.topic,
+                age: self.age(index),
+                timeout: source.timeout,
+                required: source.required,
+            });
+        let health = Health {
+            node: &self.node,
+            model: &self.model,
+            before: &self.before,
+            now: tally,
+            latency_ms: self.latency_ms(),
+            deadline: desk.terms().deadline,
+            engine: (self.engine(), desk.active_engine() == 0),
+            inputs: inputs.collect(),
+        };
+        let status = judge(&health, &self.thresholds);
+        let mut bytes = Vec::new();
+        encode_diagnostics(Stamp::wall_clock(), &status, &mut bytes);
+        let _ = publisher.publish_raw(&bytes);
+    }
+
+    fn engine(&self) -> &str {
+        let engine = self.engines.get(self.live.desk().active_engine());
+        engine.map_or("", String::as_str)
+    }
+
+    fn latency_ms(&self) -> [f32; 3] {
+        [0.5, 0.99, 1.0].map(|q| self.latencies.value_at_quantile(q) as f32 / 1e3)
+    }
+
+    /// Since the newest message of a source; none: it never spoke.
+    fn age(&self, source: usize) -> Option<Duration> {
+        let newest = self.seen.newest_ms[source].load(Ordering::Relaxed);
+        let now_ms = (self.live.desk().now().0 / 1_000_000) as i64;
+        (newest >= 0).then(|| Duration::from_millis((now_ms - newest).max(0) as u64))
+    }
+
+    fn log_faults(&mut self, tally: &Tally) {
+        for report in self.live.engine_reports() {
+            let name = self.engines.get(report.station).map_or("", String::as_str);
+            tracing::error!("engine {name}: {}", report.fault);
+        }
+        if tally.engine_changes > self.before.engine_changes {
+            let engine = self.engines.get(self.live.desk().active_engine());
+            tracing::warn!("engine {} takes over", engine.map_or("", String::as_str));
+        }
+        while let Some(notice) = self.seen.notices.pop() {
+            tracing::warn!("{notice}");
+        }
+        for logged in 0.. {
+            let Some(fault) = self.seen.faults.pop() else {
+                break;
+            };
+            match logged < LOGGED {
+                true => tracing::warn!("{fault}"),
+                false => self.muted += 1,
+            }
+        }
+        for reason in Reason::ALL {
+            let told = &mut self.told[reason as usize];
+            let news = tally.of_reason(reason) - told.1;
+            let again = told.0.is_none_or(|at| at.elapsed() >= TELL_AGAIN);
+            if reason != Reason::None && news > 0 && again {
+                *told = (Some(Instant::now()), tally.of_reason(reason));
+                tracing::warn!(
+                    "{} not the model's because {} ({reason}){}",
+                    match news {
+                        1 => String::from("1 decision was"),
+                        n => format!("{n} decisions were"),
+                    },
+                    because(reason),
+                    self.silent_sources(reason)
+                );
+            }
+        }
+        let withheld = self.seen.withheld.swap(0, Ordering::Relaxed);
+        if withheld > 0 {
+            tracing::warn!(
+                "this process was not run for a while; {withheld} messages that waited meanwhile were thrown away"
+            );
+        }
+        if tally.late > self.before.late {
+            tracing::error!("{} decisions were late", tally.late - self.before.late);
+        }
+    }
+
+    /// Which topics to look at, where the reason is that nothing was heard.
+    fn silent_sources(&self, reason: Reason) -> String {
+        if !matches!(reason, Reason::StaleInput | Reason::IncompleteInput) {
+            return String::new();
+        }
+        let mut words = String::new();
+        for (index, source) in self.sources.iter().enumerate() {
+            match self.age(index) {
+                None => words += &format!("; nothing was ever heard on {}", source.topic),
+                Some(age) if age > source.timeout => {
+                    let seconds = age.as_secs_f64();
+                    words += &format!("; {} is silent for {seconds:.1} s", source.topic);
+                }
+                Some(_) => {}
+            }
+        }
+        words
+    }
+
+    /// What it all came to.
+    pub fn last_line(&self) {
+        let tally = &self.before;
+        tracing::info!(
+            "ended: {} received, {} decided ({} model, {} held, {} fallback), {} superseded, {} late, \
+             {} messages refused, latency p50 {:.2} ms p99 {:.2} ms max {:.2} ms",
+            tally.received,
+            tally.decisions,
+            tally.of_source(Source::Model),
+            tally.of_source(Source::Hold),
+            tally.of_source(Source::Fallback),
+            tally.superseded,
+            tally.late,
+            self.seen.refused_messages.load(Ordering::Relaxed),
+            self.latencies.value_at_quantile(0.5) as f64 / 1e3,
+            self.latencies.value_at_quantile(0.99) as f64 / 1e3,
+            self.latencies.max() as f64 / 1e3,
+        );
+        if self.outlet.failed() > 0 {
+            tracing::error!("ROS refused to publish {} messages", self.outlet.failed());
+        }
+        if self.muted > 0 {
+            tracing::info!(
+                "{} faults of messages were not logged one by one",
+                self.muted
+            );
+        }
+    }
+}
