@@ -15,7 +15,8 @@ use super::recordings::{Recording, digest, find};
 use super::report::{BASELINES, ExitReport, FastestReport, Quantiles, Report, write};
 use super::scores::{Scores, Tally};
 use super::task::{SplitBy, Task};
-use crate::model::{Bundle, EngineKind};
+use crate::model::{Bundle, EngineKind, ExitSpec, Manifest};
+use crate::reason::EngineFault;
 
 /// What to evaluate.
 #[derive(Clone, Debug)]
@@ -30,8 +31,8 @@ pub struct EvalOptions {
     pub out: PathBuf,
     /// Yaw of the laser (rad) for folders without a list.
     pub yaw: f32,
-    /// Where to compute.
-    pub device: EngineKind,
+    /// What computes; the costs reported are this engine's.
+    pub engine: EngineKind,
 }
 
 /// Evaluates a bundle and writes `report.json`, `report.md` and `report.svg` into `out`.
@@ -50,7 +51,7 @@ pub fn eval(options: &EvalOptions) -> Result<Report, LearnError> {
         data.skipped.extend(last.skipped);
         known.clear();
     }
-    let mut report = score(&bundle, &task, &data, options.device)?;
+    let mut report = score(&bundle, &task, &data, options.engine)?;
     report.known = known.into_iter().map(|recording| recording.file).collect();
     write(&report, &options.out)?;
     Ok(report)
@@ -118,12 +119,47 @@ struct Robot {
     baselines: BaselineTallies,
 }
 
+/// Calibrated probabilities of every exit, `[exit][row * labels + class]`, for windows
+/// `[rows, frames * features]`.
+pub fn answers(
+    bundle: &Bundle,
+    windows: &[f32],
+    engine: EngineKind,
+) -> Result<Vec<Vec<f32>>, LearnError> {
+    let Manifest {
+        architecture: sizes,
+        labels,
+        exits,
+        ..
+    } = &bundle.manifest;
+    let labels = labels.len();
+    if let EngineKind::Burn(backend) = engine {
+        let logits = predict(sizes, labels, bundle.weights(), windows, backend)?;
+        let calibrated = |(logits, exit): (&Vec<f32>, &ExitSpec)| {
+            probabilities(logits, labels, exit.temperature)
+        };
+        return Ok(logits.iter().zip(exits).map(calibrated).collect());
+    }
+    let mut answers = vec![Vec::new(); sizes.depth];
+    let mut engine = bundle.engine(engine)?;
+    let mut row = vec![0.0; labels];
+    let fault = |error: EngineFault| LearnError::Training(error.to_string());
+    for window in windows.chunks_exact(sizes.frames * sizes.features) {
+        engine.begin(window).map_err(fault)?;
+        for exit in &mut answers {
+            engine.advance(&mut row).map_err(fault)?;
+            exit.extend_from_slice(&row);
+        }
+    }
+    Ok(answers)
+}
+
 /// Scores a bundle on windows.
 pub fn score(
     bundle: &Bundle,
     task: &Task,
     data: &Dataset,
-    device: EngineKind,
+    engine: EngineKind,
 ) -> Result<Report, LearnError> {
     if data.rows() == 0 {
         return Err(LearnError::Nothing {
@@ -137,6 +173,7 @@ pub fn score(
     let manifest = &bundle.manifest;
     let labels = manifest.labels.len();
     let sizes = &manifest.architecture;
+    let costs = manifest.stage_cost_us.of(engine);
     debug_assert_eq!(sizes.frames * sizes.features, width(task));
     let thresholds: Vec<f32> = manifest.exits.iter().map(|exit| exit.threshold).collect();
     let mut robots: BTreeMap<String, Robot> = BTreeMap::new();
@@ -156,12 +193,7 @@ pub fn score(
         for scan in &part.labelled {
             robot.baselines.add(scan);
         }
-        let logits = predict(sizes, labels, bundle.weights(), &part.windows, device)?;
-        let exits: Vec<Vec<f32>> = logits
-            .iter()
-            .zip(&manifest.exits)
-            .map(|(logits, exit)| probabilities(logits, labels, exit.temperature))
-            .collect();
+        let exits = answers(bundle, &part.windows, engine)?;
         for (row, scan) in part.rows.iter().enumerate() {
             let Some(truth) = scan.label else { continue };
             let answer = |exit: usize| best(&exits[exit][row * labels..(row + 1) * labels]).0;
@@ -171,7 +203,7 @@ pub fn score(
             let at = stop(&exits, &thresholds, labels, row);
             robot.fastest.add(truth, scan.now, answer(at));
             by_exit[at] += 1;
-            used.push(manifest.stage_cost_us[..=at].iter().sum::<f64>());
+            used.push(costs[..=at].iter().sum::<f64>());
             agree += u64::from(answer(at) == answer(sizes.depth - 1));
             truths.push(truth);
         }
@@ -190,7 +222,7 @@ pub fn score(
             temperature: manifest.exits[index].temperature,
             threshold: manifest.exits[index].threshold,
             calibration_error: calibration_error(&pooled[index], &truths, labels),
-            stage_cost_us: manifest.stage_cost_us[index],
+            stage_cost_us: costs[index],
             per_robot: per_robot(&|robot| robot.exits[index].scores()),
         })
         .collect();
