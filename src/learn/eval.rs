@@ -39,22 +39,34 @@ pub struct EvalOptions {
 pub fn eval(options: &EvalOptions) -> Result<Report, LearnError> {
     let task = Task::load(&options.task)?;
     let bundle = Bundle::load(&options.model)?;
-    fits(&bundle, &task)?;
-    let all = find(&options.data, &task.recordings, options.yaw)?;
-    let (left, mut known) = left_out(&bundle, all, task.recordings.split)?;
-    let mut data = Dataset::load(&task, &left, 0, 0);
-    if task.recordings.split == SplitBy::Time {
-        // Their last part did not teach.
-        let seen = Dataset::load(&task, &known, 0, 0);
-        let last = Folds::last_of(&task).judged(&task, &seen, 0);
-        data.parts.extend(last.parts);
-        data.skipped.extend(last.skipped);
-        known.clear();
-    }
+    let (data, known) = unseen(&bundle, &task, &options.data, options.yaw)?;
     let mut report = score(&bundle, &task, &data, options.engine)?;
     report.known = known.into_iter().map(|recording| recording.file).collect();
     write(&report, &options.out)?;
     Ok(report)
+}
+
+/// The windows in these folders that did not teach the bundle, and the recordings left aside
+/// because they did. `yaw` is that of the laser (rad) for folders without a list.
+pub fn unseen(
+    bundle: &Bundle,
+    task: &Task,
+    folders: &[PathBuf],
+    yaw: f32,
+) -> Result<(Dataset, Vec<Recording>), LearnError> {
+    fits(bundle, task)?;
+    let all = find(folders, &task.recordings, yaw)?;
+    let (left, mut known) = left_out(bundle, all, task.recordings.split)?;
+    let mut data = Dataset::load(task, &left, 0, 0);
+    if task.recordings.split == SplitBy::Time {
+        // Their last part did not teach.
+        let seen = Dataset::load(task, &known, 0, 0);
+        let last = Folds::last_of(task).judged(task, &seen, 0);
+        data.parts.extend(last.parts);
+        data.skipped.extend(last.skipped);
+        known.clear();
+    }
+    Ok((data, known))
 }
 
 /// A model answers only the task it was trained for.

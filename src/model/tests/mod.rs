@@ -8,11 +8,11 @@ use tempfile::tempdir;
 
 use super::bundle::sha256_hex;
 use super::*;
-use crate::reason::Engine;
 use crate::sense::{
     ExtractorSpec, FieldSpec, InputSpec, MessageType, SourceSettings, Window, WindowSpec,
 };
 
+mod engines;
 mod scalar;
 
 fn manifest() -> Manifest {
@@ -86,71 +86,6 @@ fn window(bundle: &Bundle, seed: u32) -> Vec<f32> {
     (0..sizes.frames * sizes.features)
         .map(|i| ((i as f32 + seed as f32) * 0.7).sin())
         .collect()
-}
-
-/// Probabilities of every exit.
-fn run(engine: &mut dyn Engine, window: &[f32]) -> Vec<Vec<f32>> {
-    engine.begin(window).unwrap();
-    (0..engine.exits())
-        .map(|_| {
-            let mut probabilities = vec![0.0; engine.labels()];
-            engine.advance(&mut probabilities).unwrap();
-            probabilities
-        })
-        .collect()
-}
-
-#[test]
-fn both_engines_agree_with_the_scalar_forward_at_every_exit() {
-    let bundle = Bundle::untrained(manifest(), 7).unwrap();
-    for kind in [Backend::Flex, Backend::NdArray] {
-        let mut engine = bundle.engine(kind.into()).unwrap();
-        for seed in 0..5 {
-            let window = window(&bundle, seed);
-            let expected = scalar::forward(&bundle, &window);
-            let found = run(engine.as_mut(), &window);
-            assert_eq!(found.len(), 3);
-            for (exit, (expected, found)) in expected.iter().zip(&found).enumerate() {
-                for (a, b) in expected.iter().zip(found) {
-                    assert!(
-                        (a - f64::from(*b)).abs() < 2e-6,
-                        "{kind} exit {exit}: {expected:?} against {found:?}"
-                    );
-                }
-                assert!((found.iter().sum::<f32>() - 1.0).abs() < 1e-5);
-            }
-        }
-    }
-}
-
-#[test]
-fn an_answer_does_not_depend_on_the_window_before() {
-    let bundle = Bundle::untrained(manifest(), 7).unwrap();
-    let mut engine = bundle.engine(Backend::Flex.into()).unwrap();
-    let fresh = run(engine.as_mut(), &window(&bundle, 1));
-    let other = run(engine.as_mut(), &window(&bundle, 2));
-    assert_ne!(fresh, other);
-    engine.begin(&window(&bundle, 2)).unwrap();
-    engine.advance(&mut [0.0; 3]).unwrap(); // stopped early
-    assert_eq!(run(engine.as_mut(), &window(&bundle, 1)), fresh);
-}
-
-#[test]
-fn an_engine_says_what_it_was_not_made_for() {
-    let bundle = Bundle::untrained(manifest(), 7).unwrap();
-    let mut engine = bundle.engine(Backend::Flex.into()).unwrap();
-    assert!(engine.advance(&mut [0.0; 3]).is_err(), "no window yet");
-    assert!(engine.begin(&[0.0; 3]).is_err(), "a short window");
-    let window = window(&bundle, 1);
-    engine.begin(&window).unwrap();
-    assert!(engine.advance(&mut [0.0; 2]).is_err(), "a label missing");
-    run(engine.as_mut(), &window);
-    assert!(engine.advance(&mut [0.0; 3]).is_err(), "past the last exit");
-    engine.begin(&vec![f32::NAN; window.len()]).unwrap();
-    assert!(engine.advance(&mut [0.0; 3]).is_err(), "not a number");
-    assert_eq!("flex".parse::<EngineKind>().unwrap(), Backend::Flex.into());
-    let word = "wgpu".parse::<EngineKind>().unwrap_err().to_string();
-    assert!(word.contains("not built in"), "{word}");
 }
 
 #[test]
