@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+import agree
 import graph
 import show
 
+ROOT = Path(__file__).resolve().parents[2]
 OURS = ["packed_int8", "packed_bf16", "packed_f32", "flex", "ndarray"]
 # Name, runtime, model file.
 PEERS = [
@@ -189,6 +191,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("target/bench"))
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
+    parser.add_argument("--data", type=Path, default=ROOT / "../shared/data", help="recordings")
     parser.add_argument("--only", nargs="*", help="sizes and bundles to measure; else all")
     args = parser.parse_args()
     work = args.out / "engine"
@@ -200,6 +203,8 @@ def main():
         if not args.only or folder.name in args.only:
             report["sizes"][folder.name] = size = measure(folder, args, peaks)
             print(f"{folder.name}: {size['ratio']} times {size['best_peer']}", flush=True)
+    if not args.only:
+        report["agreement"] = agree.agreement(args.engine, ROOT, work, args.data)
     (args.out / "engine.json").write_text(json.dumps(report, indent=2))
     show.table(report, args.out / "engine.md")
     show.picture(report, args.out / "engine.svg")

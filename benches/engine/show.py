@@ -39,6 +39,10 @@ def table(report, file):
     }
     for name, cell in rows.items():
         lines.append(f"| {name} | " + " | ".join(map(cell, sizes.values())) + " |")
+    for task, found in report.get("agreement", {}).items():
+        shares = {name: share for name, share in found.items() if name != "windows"}
+        said = ", ".join(f"{name} {100 * share:.2f} %" for name, share in shares.items())
+        lines += ["", f"Same label as flex on {found['windows']} unseen windows of {task}: {said}."]
     file.write_text("\n".join(lines) + "\n")
 
 
