@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast train replay fmt lint deny clean distclean
+.PHONY: help setup build demo test test-fast train replay bench-engine fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -43,6 +43,16 @@ train: build ## train the clearance model on DATA, bundle to OUT (default: model
 replay: build ## decide on recordings: make replay BAG="a.mcap b.mcap" OUT=directory
 	@test -n "$(BAG)" || { echo 'make replay needs recordings: make replay BAG="a.mcap b.mcap"' >&2; exit 2; }
 	@$(env) $(node) replay $(BAG) --model models/clearance --out $(or $(OUT),target/replay) $(ARGS)
+
+# The peers are a crate and a Python environment of their own, so that the product needs neither.
+bench-engine: build ## our engines beside other runtimes, one pinned core: target/bench/engine.{json,md,svg}
+	@$(env) venv=$(CURDIR)/target/bench/venv; \
+	  python3 -m venv $$venv && $$venv/bin/pip install --quiet --requirement benches/engine/requirements.txt; \
+	  cargo build --release --locked --manifest-path benches/peers/Cargo.toml --target-dir target/peers; \
+	  cargo bench --locked --features ros --bench engine --no-run; \
+	  engine=$$(cargo bench --locked --features ros --bench engine --no-run --message-format json 2> /dev/null \
+	    | sed -n 's/.*"executable":"\([^"]*engine-[^"]*\)".*/\1/p'); \
+	  PYTHONPATH= $$venv/bin/python benches/engine/run.py --engine $$engine --peers target/peers/release/peers $(ARGS)
 
 fmt: ## format the sources
 	@$(env) cargo fmt

@@ -68,7 +68,8 @@ impl Configuration {
 
     /// Checks the parameters against a bundle already loaded.
     pub fn with_bundle(values: &Values, bundle: Bundle) -> Result<Configuration, ConfigureError> {
-        let params = Params::read(values, &words(&bundle))?;
+        let mut params = Params::read(values, &words(&bundle))?;
+        keep_available(&mut params.engines)?;
         Ok(Configuration { bundle, params })
     }
 
@@ -120,39 +121,42 @@ impl Configuration {
         let engines = self.params.engines.iter().enumerate();
         engines
             .map(|(station, name)| {
-                let mut engine = self.bundle.engine(EngineKind::from_name(name)?)?;
-                let costs = self
-                    .warm_up(&mut engine)
-                    .map_err(|fault| ConfigureError::Engine {
-                        engine: name.clone(),
-                        fault,
-                    })?;
-                Ok(Reasoner::new(
-                    Arc::clone(desk),
-                    station,
-                    Box::new(engine),
-                    costs,
-                ))
+                let mut engine = self.bundle.engine(name.parse()?)?;
+                let costs =
+                    self.warm_up(engine.as_mut())
+                        .map_err(|fault| ConfigureError::Engine {
+                            engine: name.clone(),
+                            fault,
+                        })?;
+                Ok(Reasoner::new(Arc::clone(desk), station, engine, costs))
             })
             .collect()
     }
 
-    /// As [`Configuration::reasoners`], with the costs the bundle recorded instead of measured
-    /// ones, so that a replay is the same everywhere.
+    /// What the bundle recorded of every engine's stages.
+    pub fn recorded_costs(&self) -> Result<Vec<Vec<Duration>>, ConfigureError> {
+        let recorded = |name: &String| {
+            let costs = self.bundle.manifest.stage_cost_us.of(name.parse()?).iter();
+            Ok(costs.map(|us| Duration::from_secs_f64(us * 1e-6)).collect())
+        };
+        self.params.engines.iter().map(recorded).collect()
+    }
+
+    /// As [`Configuration::reasoners`], with these costs per engine instead of measured ones, so
+    /// that a replay is the same everywhere.
     pub fn reasoners_at(
         &self,
         desk: &Arc<Desk>,
-        costs: &[Duration],
+        costs: &[Vec<Duration>],
     ) -> Result<Vec<Reasoner>, ConfigureError> {
-        let engines = self.params.engines.iter().enumerate();
+        let engines = self.params.engines.iter().zip(costs).enumerate();
         engines
-            .map(|(station, name)| {
-                let engine = self.bundle.engine(EngineKind::from_name(name)?)?;
+            .map(|(station, (name, costs))| {
+                let engine = self.bundle.engine(name.parse()?)?;
                 let mut known = CostModel::new(costs.len());
                 for (stage, cost) in costs.iter().enumerate() {
                     known.record(stage, *cost);
                 }
-                let engine = Box::new(engine);
                 Ok(Reasoner::new(Arc::clone(desk), station, engine, known))
             })
             .collect()
@@ -207,6 +211,27 @@ impl Configuration {
             settings.push(setting);
         }
         (spec, settings)
+    }
+}
+
+/// Strikes out engines this processor cannot run, with a warning; the last one's fault when none
+/// is left.
+fn keep_available(engines: &mut Vec<String>) -> Result<(), BundleError> {
+    let mut available = Vec::with_capacity(engines.len());
+    let mut fault = None;
+    for name in engines.drain(..) {
+        match name.parse().and_then(EngineKind::available) {
+            Ok(()) => available.push(name),
+            Err(error) => {
+                tracing::warn!("{error}; the next of the parameter engines takes its place");
+                fault = Some(error);
+            }
+        }
+    }
+    *engines = available;
+    match fault {
+        Some(fault) if engines.is_empty() => Err(fault),
+        _ => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod act;
 pub mod cli;
 pub mod configure;
 pub mod ingest;
+mod kernels;
 pub mod learn;
 pub mod model;
 pub mod params;

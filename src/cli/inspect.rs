@@ -56,15 +56,17 @@ fn bundle(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error>> 
             sizes.ffn,
             bundle.weights().parameters()
         );
-        println!("exit  balanced accuracy  threshold  stage cost where trained");
-        for (index, (exit, cost)) in manifest
-            .exits
-            .iter()
-            .zip(&manifest.stage_cost_us)
-            .enumerate()
-        {
+        let engines = manifest.stage_cost_us.iter().map(|(name, _)| name);
+        println!(
+            "exit  balanced accuracy  threshold  µs per stage where trained: {}",
+            engines.collect::<Vec<_>>().join(", ")
+        );
+        for (index, exit) in manifest.exits.iter().enumerate() {
+            let costs = manifest.stage_cost_us.iter();
+            let costs = costs.map(|(_, costs)| format!("{:.1}", costs[index]));
+            let costs = costs.collect::<Vec<_>>().join(", ");
             println!(
-                "{:>4}  {:>17.3}  {:>9.3}  {cost:.0} µs",
+                "{:>4}  {:>17.3}  {:>9.3}  {costs}",
                 index + 1,
                 exit.balanced_accuracy,
                 exit.threshold

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::Done;
 use crate::learn::{self, EvalOptions, SplitBy, TrainOptions};
-use crate::model::EngineKind;
+use crate::model::{Backend, EngineKind};
 
 #[derive(clap::Args)]
 pub struct TrainArgs {
@@ -20,7 +20,7 @@ pub struct TrainArgs {
     out: PathBuf,
     /// Where to compute: flex or ndarray
     #[arg(long, default_value = "flex")]
-    device: EngineKind,
+    device: Backend,
     /// Seed of every random choice
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -69,9 +69,9 @@ pub struct EvalArgs {
     /// Folder for report.json, report.md and report.svg
     #[arg(long)]
     out: PathBuf,
-    /// Where to compute: flex or ndarray
+    /// What computes: flex, ndarray, packed_f32, packed_bf16 or packed_int8
     #[arg(long, default_value = "flex")]
-    device: EngineKind,
+    engine: EngineKind,
     /// Turn of the laser in rad, for folders without a list of recordings
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     yaw: f32,
@@ -87,7 +87,7 @@ pub fn eval(args: EvalArgs) -> Done {
         data: args.data,
         out: args.out,
         yaw: args.yaw,
-        device: args.device,
+        engine: args.engine,
     })?;
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&report)?),

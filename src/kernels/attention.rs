@@ -197,7 +197,10 @@ unsafe fn score<L: Lanes, const K: usize, const Q: usize>(
     let mut sums = [[L::splat(0.0); Q]; K];
     let k: [*const f32; K] = std::array::from_fn(|i| k.add((key + i) * row));
     for c in 0..channels {
-        let q: [L::F; Q] = std::array::from_fn(|part| L::load(turned.add(c * QUERIES + 16 * part)));
+        let mut q = [L::splat(0.0); Q];
+        unroll!(part < Q, {
+            q[part] = L::load(turned.add(c * QUERIES + 16 * part));
+        });
         unroll!(i < K, {
             let k = L::splat(*k[i].add(c));
             unroll!(part < Q, {
@@ -227,11 +230,14 @@ unsafe fn mix<L: Lanes, const R: usize, const C: usize>(
 ) -> usize {
     let mut sums = [[L::splat(0.0); C]; R];
     for key in 0..frames {
-        let v: [L::F; C] = std::array::from_fn(|c| L::load(v.add(key * row + 16 * c)));
+        let mut line = [L::splat(0.0); C];
+        unroll!(c < C, {
+            line[c] = L::load(v.add(key * row + 16 * c));
+        });
         unroll!(r < R, {
             let share = L::splat(*scores.add(key * QUERIES + r));
             unroll!(c < C, {
-                sums[r][c] = L::fma(share, v[c], sums[r][c]);
+                sums[r][c] = L::fma(share, line[c], sums[r][c]);
             });
         });
     }

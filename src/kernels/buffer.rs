@@ -51,7 +51,7 @@ impl<T: Number> Buffer<T> {
     }
 
     /// Bytes of memory held.
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         Self::bytes_for(self.len)
     }
 

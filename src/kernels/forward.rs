@@ -59,22 +59,6 @@ impl Packed {
             blocks: layers.blocks.iter().map(block).collect(),
         }
     }
-
-    /// The path taken, such as `avx512_bf16`.
-    pub fn path(&self) -> &'static str {
-        self.kernels.path
-    }
-
-    /// Memory of the weights.
-    pub fn bytes(&self) -> usize {
-        let block = |b: &Block| {
-            [&b.qkv, &b.output, &b.expand, &b.contract, &b.head]
-                .iter()
-                .map(|linear| linear.bytes())
-                .sum::<usize>()
-        };
-        self.embed.bytes() + self.position.bytes() + self.blocks.iter().map(block).sum::<usize>()
-    }
 }
 
 /// One caller's way through a model, with all the memory it needs.
@@ -150,14 +134,20 @@ impl Forward {
         } = model.sizes;
         assert_eq!(window.len(), frames * features, "values in the window");
         stream.copy_from_slice(&model.position);
-        self.taint = window.iter().fold(0.0, |taint, x| taint + x * 0.0);
-        // SAFETY: bits of f32 are words, of the same size and alignment.
-        let a = unsafe { std::slice::from_raw_parts(window.as_ptr().cast::<u32>(), window.len()) };
+        // In sixteen chains, since one would wait for itself.
+        let (lines, rest) = window.as_chunks::<16>();
+        let mut taint = [0.0; 16];
+        for line in lines {
+            for (taint, x) in taint.iter_mut().zip(line) {
+                *taint += x * 0.0;
+            }
+        }
+        self.taint = taint.iter().sum::<f32>() + rest.iter().map(|x| x * 0.0).sum::<f32>();
         let mut product = Product {
             weights: &model.embed,
             panels: (0, model.embed.panels()),
             rows: frames,
-            a,
+            a: bits(window),
             a_row: features,
             scales: &[],
             out: stream,
@@ -264,22 +254,31 @@ impl Forward {
                 turned: &mut self.turned,
                 scores: &mut self.scores,
             });
-            (kernels.convert)(&mut Rows {
-                rows: frames - rest,
-                width: split,
-                from: &self.context,
-                from_row: split,
-                to: &mut self.input,
-                to_row: block.output.words,
-                scales: &mut self.scales,
-                tops: None,
-                count: width,
-            });
+            // f32 needs no conversion.
+            let float = model.precision == Precision::F32;
+            if !float {
+                (kernels.convert)(&mut Rows {
+                    rows: frames - rest,
+                    width: split,
+                    from: &self.context,
+                    from_row: split,
+                    to: &mut self.input,
+                    to_row: block.output.words,
+                    scales: &mut self.scales,
+                    tops: None,
+                    count: width,
+                });
+            }
+            let input = if float {
+                bits(&self.context)
+            } else {
+                &self.input
+            };
             (kernels.add)(&mut Product {
                 weights: &block.output,
                 panels: (0, wide / 16),
                 rows: frames - rest,
-                a: &self.input,
+                a: input,
                 a_row: block.output.words,
                 scales: &self.scales,
                 out: &mut self.stream[rest * wide..],
@@ -322,22 +321,31 @@ impl Forward {
                 out_row: ffn,
                 tops: &mut self.tops,
             });
-            (kernels.convert)(&mut Rows {
-                rows,
-                width: ffn,
-                from: &self.hidden,
-                from_row: ffn,
-                to: &mut self.input,
-                to_row: block.contract.words,
-                scales: &mut self.scales,
-                tops: (model.precision == Precision::Int8).then_some(&mut self.tops),
-                count: width,
-            });
+            // f32 needs no conversion.
+            let float = model.precision == Precision::F32;
+            if !float {
+                (kernels.convert)(&mut Rows {
+                    rows,
+                    width: ffn,
+                    from: &self.hidden,
+                    from_row: ffn,
+                    to: &mut self.input,
+                    to_row: block.contract.words,
+                    scales: &mut self.scales,
+                    tops: (model.precision == Precision::Int8).then_some(&mut self.tops),
+                    count: width,
+                });
+            }
+            let input = if float {
+                bits(&self.hidden)
+            } else {
+                &self.input
+            };
             (kernels.add)(&mut Product {
                 weights: &block.contract,
                 panels: (0, wide / 16),
                 rows,
-                a: &self.input,
+                a: input,
                 a_row: block.contract.words,
                 scales: &self.scales,
                 out: &mut self.stream[from * wide..],
@@ -346,4 +354,10 @@ impl Forward {
             });
         }
     }
+}
+
+/// The bits of f32 as the words a product takes.
+fn bits(x: &[f32]) -> &[u32] {
+    // SAFETY: any bits are a u32, which has the size and the alignment of an f32.
+    unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) }
 }

@@ -261,8 +261,13 @@ impl<'a, L: Lanes, D: Dot<L>, A: After<L, D>> Run<'a, L, D, A> {
     #[inline(always)]
     unsafe fn tile<const R: usize, const C: usize>(&mut self, row: usize, panel: usize) {
         let words = self.weights.words;
-        let mut sums: [[D::Sum; C]; R] =
-            [std::array::from_fn(|c| D::start(self.weights, panel + c)); R];
+        let mut sums = [[D::start(self.weights, panel); C]; R];
+        unroll!(c < C, {
+            let start = D::start(self.weights, panel + c);
+            unroll!(r < R, {
+                sums[r][c] = start;
+            });
+        });
         let mut a: [*const u32; R] = std::array::from_fn(|r| self.a.add((row + r) * self.a_row));
         let lines = self.weights.lines.as_ptr();
         let mut w: [*const u32; C] = std::array::from_fn(|c| lines.add(16 * words * (panel + c)));
@@ -284,8 +289,10 @@ impl<'a, L: Lanes, D: Dot<L>, A: After<L, D>> Run<'a, L, D, A> {
             } else {
                 1.0
             };
-            let x: [L::F; C] =
-                std::array::from_fn(|c| D::finish(sums[r][c], scale, self.weights, panel + c));
+            let mut x = [L::splat(0.0); C];
+            unroll!(c < C, {
+                x[c] = D::finish(sums[r][c], scale, self.weights, panel + c);
+            });
             let top = if A::TOPS {
                 self.tops.add(16 * (row + r))
             } else {

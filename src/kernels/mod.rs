@@ -27,21 +27,36 @@ mod tests;
 mod x86;
 
 pub use forward::{Forward, Packed};
-pub use paths::FORCE;
+
+/// The path [`Packed`] takes on this machine, such as `avx512_bf16`.
+pub fn path(precision: Precision) -> Result<&'static str, PackError> {
+    Ok(paths::choose(precision)?.path)
+}
 
 /// What weights and activations of the products are; the residual stream, attention, embedding
 /// and exit heads are f32 throughout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// f32.
     F32,
-    /// Weights symmetric per output, activations symmetric per frame, sums exact in i32.
+    /// Weights symmetric per output, activations symmetric per frame, sums exact in i32; the
+    /// default.
+    #[default]
     Int8,
     /// BF16 with f32 sums.
     Bf16,
 }
 
 impl Precision {
+    /// The name of the engine that computes in it.
+    pub fn engine(self) -> &'static str {
+        match self {
+            Precision::F32 => "packed_f32",
+            Precision::Int8 => "packed_int8",
+            Precision::Bf16 => "packed_bf16",
+        }
+    }
+
     fn per_word(self) -> usize {
         match self {
             Precision::F32 => 1,

@@ -35,10 +35,6 @@ impl Linear {
         self.bias.len() / 16
     }
 
-    pub fn bytes(&self) -> usize {
-        self.lines.bytes() + self.bias.bytes() + self.scale.bytes() + self.offset.bytes()
-    }
-
     /// Packs a layer whose outputs are a multiple of sixteen.
     pub fn pack(dense: &Dense, precision: Precision) -> Linear {
         let Dense {

@@ -114,24 +114,23 @@ impl<const BF16: bool> Lanes for Avx512<BF16> {
             return _mm512_dpbf16_ps(sum, a, w);
         }
         let high = _mm512_set1_epi32(0xffff_0000_u32 as i32);
-        let low = |x| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(x));
-        let up = |x| _mm512_castsi512_ps(_mm512_and_si512(x, high));
-        _mm512_fmadd_ps(up(a), up(w), _mm512_fmadd_ps(low(a), low(w), sum))
+        let a1 = _mm512_castsi512_ps(_mm512_and_si512(a, high));
+        let w1 = _mm512_castsi512_ps(_mm512_and_si512(w, high));
+        let a0 = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(a));
+        let w0 = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(w));
+        _mm512_fmadd_ps(a1, w1, _mm512_fmadd_ps(a0, w0, sum))
     }
 
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
         // Four rows at a time into 128-bit quarters, then 4x4 within every quarter.
         for group in 0..4 {
-            let quarter = |row: usize| {
-                let at = |r: usize| _mm_loadu_ps(from.add(r * from_row + 4 * group));
-                let x = _mm512_castps128_ps512(at(row));
-                let x = _mm512_insertf32x4::<1>(x, at(row + 4));
-                let x = _mm512_insertf32x4::<2>(x, at(row + 8));
-                _mm512_insertf32x4::<3>(x, at(row + 12))
-            };
-            // Quarter q of rows[r] holds row r + 4 q, four columns of this group.
-            let (a, b, c, d) = (quarter(0), quarter(1), quarter(2), quarter(3));
+            // Quarter q of the r-th holds row r + 4 q, four columns of this group.
+            let from = from.add(4 * group);
+            let a = quarters(from, from_row);
+            let b = quarters(from.add(from_row), from_row);
+            let c = quarters(from.add(2 * from_row), from_row);
+            let d = quarters(from.add(3 * from_row), from_row);
             let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
             let (ab2, cd2) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
             let to = to.add(4 * group * to_row);
@@ -141,6 +140,18 @@ impl<const BF16: bool> Lanes for Avx512<BF16> {
             Self::store(to.add(3 * to_row), _mm512_shuffle_ps::<0xee>(ab2, cd2));
         }
     }
+}
+
+// Functions, not closures: a closure has not the path's instructions, and one that is called often
+// is not inlined, with every vector going through memory.
+
+/// Rows 0, 4, 8 and 12, four columns each.
+#[inline(always)]
+unsafe fn quarters(from: *const f32, row: usize) -> __m512 {
+    let x = _mm512_castps128_ps512(_mm_loadu_ps(from));
+    let x = _mm512_insertf32x4::<1>(x, _mm_loadu_ps(from.add(4 * row)));
+    let x = _mm512_insertf32x4::<2>(x, _mm_loadu_ps(from.add(8 * row)));
+    _mm512_insertf32x4::<3>(x, _mm_loadu_ps(from.add(12 * row)))
 }
 
 #[inline(always)]
@@ -235,31 +246,18 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     unsafe fn scale_by_power(p: Self::F, shifted: Self::F) -> Self::F {
-        let one = |p, n| {
-            let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(n));
-            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent))
-        };
-        Two(one(p.0, shifted.0), one(p.1, shifted.1))
+        both!(scale_eight, p, shifted)
     }
     #[inline(always)]
     unsafe fn store_low_bytes(to: *mut u8, x: Self::F) {
-        let pick = _mm256_set1_epi32(0x0c08_0400);
-        let low = |x| {
-            // Each half's four low bytes in its every word; one word of each half is kept.
-            let x = _mm256_shuffle_epi8(_mm256_castps_si256(x), pick);
-            _mm_unpacklo_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x))
-        };
-        _mm_storeu_si128(to.cast(), _mm_unpacklo_epi64(low(x.0), low(x.1)));
+        _mm_storeu_si128(
+            to.cast(),
+            _mm_unpacklo_epi64(low_bytes(x.0), low_bytes(x.1)),
+        );
     }
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, x: Self::F) {
-        let half = |x| {
-            let bits = _mm256_castps_si256(x);
-            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-            let up = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
-            _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, up))
-        };
-        let both = _mm256_packus_epi32(half(x.0), half(x.1));
+        let both = _mm256_packus_epi32(bf16_of_eight(x.0), bf16_of_eight(x.1));
         _mm256_storeu_si256(to.cast(), _mm256_permute4x64_epi64::<0b11_01_10_00>(both));
     }
     #[inline(always)]
@@ -283,21 +281,54 @@ impl Lanes for Avx2 {
         // `maddubs` saturates at, so the sum is exact.
         let a = _mm256_set1_epi32(*a as i32);
         let size = _mm256_abs_epi8(a);
-        let one = |sum, w| {
-            let pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(w, a));
-            _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-        };
         let w = Self::load_i(w.cast());
-        Two(one(sum.0, w.0), one(sum.1, w.1))
+        Two(
+            dot_eight(sum.0, a, size, w.0),
+            dot_eight(sum.1, a, size, w.1),
+        )
     }
     #[inline(always)]
     unsafe fn dot_bf16(sum: Self::F, a: *const u32, w: *const u32) -> Self::F {
         let a = _mm256_set1_epi32(*a as i32);
-        let high = _mm256_set1_epi32(0xffff_0000_u32 as i32);
-        let low = |x| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(x));
-        let up = |x| _mm256_castsi256_ps(_mm256_and_si256(x, high));
-        let one = |sum, w| _mm256_fmadd_ps(up(a), up(w), _mm256_fmadd_ps(low(a), low(w), sum));
         let w = Self::load_i(w.cast());
-        Two(one(sum.0, w.0), one(sum.1, w.1))
+        Two(pairs_of_eight(sum.0, a, w.0), pairs_of_eight(sum.1, a, w.1))
     }
+}
+
+#[inline(always)]
+unsafe fn scale_eight(p: __m256, shifted: __m256) -> __m256 {
+    let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted));
+    _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent))
+}
+
+#[inline(always)]
+unsafe fn low_bytes(x: __m256) -> __m128i {
+    // Each half's four low bytes in its every word; one word of each half is kept.
+    let pick = _mm256_set1_epi32(0x0c08_0400);
+    let x = _mm256_shuffle_epi8(_mm256_castps_si256(x), pick);
+    _mm_unpacklo_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x))
+}
+
+#[inline(always)]
+unsafe fn bf16_of_eight(x: __m256) -> __m256i {
+    let bits = _mm256_castps_si256(x);
+    let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+    let up = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+    _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, up))
+}
+
+#[inline(always)]
+unsafe fn dot_eight(sum: __m256i, a: __m256i, size: __m256i, w: __m256i) -> __m256i {
+    let pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(w, a));
+    _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+}
+
+#[inline(always)]
+unsafe fn pairs_of_eight(sum: __m256, a: __m256i, w: __m256i) -> __m256 {
+    let high = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+    let a1 = _mm256_castsi256_ps(_mm256_and_si256(a, high));
+    let w1 = _mm256_castsi256_ps(_mm256_and_si256(w, high));
+    let a0 = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(a));
+    let w0 = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(w));
+    _mm256_fmadd_ps(a1, w1, _mm256_fmadd_ps(a0, w0, sum))
 }

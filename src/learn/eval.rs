@@ -15,7 +15,8 @@ use super::recordings::{Recording, digest, find};
 use super::report::{BASELINES, ExitReport, FastestReport, Quantiles, Report, write};
 use super::scores::{Scores, Tally};
 use super::task::{SplitBy, Task};
-use crate::model::{Bundle, EngineKind};
+use crate::model::{Bundle, EngineKind, ExitSpec, Manifest};
+use crate::reason::EngineFault;
 
 /// What to evaluate.
 #[derive(Clone, Debug)]
@@ -30,30 +31,42 @@ pub struct EvalOptions {
     pub out: PathBuf,
     /// Yaw of the laser (rad) for folders without a list.
     pub yaw: f32,
-    /// Where to compute.
-    pub device: EngineKind,
+    /// What computes; the costs reported are this engine's.
+    pub engine: EngineKind,
 }
 
 /// Evaluates a bundle and writes `report.json`, `report.md` and `report.svg` into `out`.
 pub fn eval(options: &EvalOptions) -> Result<Report, LearnError> {
     let task = Task::load(&options.task)?;
     let bundle = Bundle::load(&options.model)?;
-    fits(&bundle, &task)?;
-    let all = find(&options.data, &task.recordings, options.yaw)?;
-    let (left, mut known) = left_out(&bundle, all, task.recordings.split)?;
-    let mut data = Dataset::load(&task, &left, 0, 0);
+    let (data, known) = unseen(&bundle, &task, &options.data, options.yaw)?;
+    let mut report = score(&bundle, &task, &data, options.engine)?;
+    report.known = known.into_iter().map(|recording| recording.file).collect();
+    write(&report, &options.out)?;
+    Ok(report)
+}
+
+/// The windows in these folders that did not teach the bundle, and the recordings left aside
+/// because they did. `yaw` is that of the laser (rad) for folders without a list.
+pub fn unseen(
+    bundle: &Bundle,
+    task: &Task,
+    folders: &[PathBuf],
+    yaw: f32,
+) -> Result<(Dataset, Vec<Recording>), LearnError> {
+    fits(bundle, task)?;
+    let all = find(folders, &task.recordings, yaw)?;
+    let (left, mut known) = left_out(bundle, all, task.recordings.split)?;
+    let mut data = Dataset::load(task, &left, 0, 0);
     if task.recordings.split == SplitBy::Time {
         // Their last part did not teach.
-        let seen = Dataset::load(&task, &known, 0, 0);
-        let last = Folds::last_of(&task).judged(&task, &seen, 0);
+        let seen = Dataset::load(task, &known, 0, 0);
+        let last = Folds::last_of(task).judged(task, &seen, 0);
         data.parts.extend(last.parts);
         data.skipped.extend(last.skipped);
         known.clear();
     }
-    let mut report = score(&bundle, &task, &data, options.device)?;
-    report.known = known.into_iter().map(|recording| recording.file).collect();
-    write(&report, &options.out)?;
-    Ok(report)
+    Ok((data, known))
 }
 
 /// A model answers only the task it was trained for.
@@ -118,12 +131,47 @@ struct Robot {
     baselines: BaselineTallies,
 }
 
+/// Calibrated probabilities of every exit, `[exit][row * labels + class]`, for windows
+/// `[rows, frames * features]`.
+pub fn answers(
+    bundle: &Bundle,
+    windows: &[f32],
+    engine: EngineKind,
+) -> Result<Vec<Vec<f32>>, LearnError> {
+    let Manifest {
+        architecture: sizes,
+        labels,
+        exits,
+        ..
+    } = &bundle.manifest;
+    let labels = labels.len();
+    if let EngineKind::Burn(backend) = engine {
+        let logits = predict(sizes, labels, bundle.weights(), windows, backend)?;
+        let calibrated = |(logits, exit): (&Vec<f32>, &ExitSpec)| {
+            probabilities(logits, labels, exit.temperature)
+        };
+        return Ok(logits.iter().zip(exits).map(calibrated).collect());
+    }
+    let mut answers = vec![Vec::new(); sizes.depth];
+    let mut engine = bundle.engine(engine)?;
+    let mut row = vec![0.0; labels];
+    let fault = |error: EngineFault| LearnError::Training(error.to_string());
+    for window in windows.chunks_exact(sizes.frames * sizes.features) {
+        engine.begin(window).map_err(fault)?;
+        for exit in &mut answers {
+            engine.advance(&mut row).map_err(fault)?;
+            exit.extend_from_slice(&row);
+        }
+    }
+    Ok(answers)
+}
+
 /// Scores a bundle on windows.
 pub fn score(
     bundle: &Bundle,
     task: &Task,
     data: &Dataset,
-    device: EngineKind,
+    engine: EngineKind,
 ) -> Result<Report, LearnError> {
     if data.rows() == 0 {
         return Err(LearnError::Nothing {
@@ -137,6 +185,7 @@ pub fn score(
     let manifest = &bundle.manifest;
     let labels = manifest.labels.len();
     let sizes = &manifest.architecture;
+    let costs = manifest.stage_cost_us.of(engine);
     debug_assert_eq!(sizes.frames * sizes.features, width(task));
     let thresholds: Vec<f32> = manifest.exits.iter().map(|exit| exit.threshold).collect();
     let mut robots: BTreeMap<String, Robot> = BTreeMap::new();
@@ -156,12 +205,7 @@ pub fn score(
         for scan in &part.labelled {
             robot.baselines.add(scan);
         }
-        let logits = predict(sizes, labels, bundle.weights(), &part.windows, device)?;
-        let exits: Vec<Vec<f32>> = logits
-            .iter()
-            .zip(&manifest.exits)
-            .map(|(logits, exit)| probabilities(logits, labels, exit.temperature))
-            .collect();
+        let exits = answers(bundle, &part.windows, engine)?;
         for (row, scan) in part.rows.iter().enumerate() {
             let Some(truth) = scan.label else { continue };
             let answer = |exit: usize| best(&exits[exit][row * labels..(row + 1) * labels]).0;
@@ -171,7 +215,7 @@ pub fn score(
             let at = stop(&exits, &thresholds, labels, row);
             robot.fastest.add(truth, scan.now, answer(at));
             by_exit[at] += 1;
-            used.push(manifest.stage_cost_us[..=at].iter().sum::<f64>());
+            used.push(costs[..=at].iter().sum::<f64>());
             agree += u64::from(answer(at) == answer(sizes.depth - 1));
             truths.push(truth);
         }
@@ -190,7 +234,7 @@ pub fn score(
             temperature: manifest.exits[index].temperature,
             threshold: manifest.exits[index].threshold,
             calibration_error: calibration_error(&pooled[index], &truths, labels),
-            stage_cost_us: manifest.stage_cost_us[index],
+            stage_cost_us: costs[index],
             per_robot: per_robot(&|robot| robot.exits[index].scores()),
         })
         .collect();

@@ -18,7 +18,7 @@ use rand_chacha::rand_core::SeedableRng;
 use super::batches::{Batch, Batches};
 use super::error::LearnError;
 use super::task::{Distillation, TrainingSpec};
-use crate::model::{Architecture, Encoder, EngineKind, Weights};
+use crate::model::{Architecture, Backend, Encoder, Weights};
 
 /// What to fit.
 pub struct Fit<'a> {
@@ -33,7 +33,7 @@ pub struct Fit<'a> {
     /// Of the task.
     pub training: &'a TrainingSpec,
     /// Where to compute.
-    pub device: EngineKind,
+    pub device: Backend,
     /// Seed of the first weights and of every choice on the way.
     pub seed: u64,
     /// A trained model to learn from.
@@ -165,7 +165,7 @@ pub fn predict(
     labels: usize,
     weights: &Weights,
     windows: &[f32],
-    device: EngineKind,
+    device: Backend,
 ) -> Result<Vec<Vec<f32>>, LearnError> {
     const ROWS: usize = 256;
     let device = device.device();

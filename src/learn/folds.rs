@@ -203,7 +203,7 @@ pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsRepor
             &Batches::new(&taught, &task, &window, copies),
         )?;
         let bundle = finish(options, &task, &window, weights, &taught, &judged)?;
-        let report = score(&bundle, &task, &judged, options.device)?;
+        let report = score(&bundle, &task, &judged, options.device.into())?;
         eprintln!(
             "fold {} of {count}: {:?}",
             fold + 1,

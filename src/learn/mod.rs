@@ -24,7 +24,7 @@ mod vary;
 pub use baselines::{BaselineTallies, Baselines};
 pub use dataset::{Dataset, Dropped, Part};
 pub use error::LearnError;
-pub use eval::{EvalOptions, eval, score};
+pub use eval::{EvalOptions, answers, eval, score, unseen};
 pub use folds::{FoldScores, FoldsReport, cross_validate};
 pub use labels::{ScanTruth, Truth, TruthBuilder, class_of};
 pub use recordings::{Recording, Split};

@@ -15,10 +15,9 @@ use super::recordings::{find, may_teach, split};
 use super::report::{BASELINES, Report, write};
 use super::task::{SplitBy, Task};
 use crate::model::{
-    Bundle, EngineKind, ExitSpec, FORMAT, Manifest, TrainedOn, Training, Weights, WeightsSpec,
-    sha256_hex,
+    Backend, Bundle, EngineKind, ExitSpec, FORMAT, Manifest, Precision, StageCosts, TrainedOn,
+    Training, Weights, WeightsSpec, sha256_hex,
 };
-use crate::reason::Engine;
 use crate::sense::Window;
 
 /// What to train.
@@ -31,7 +30,7 @@ pub struct TrainOptions {
     /// Folder of the bundle to write.
     pub out: PathBuf,
     /// Where to compute.
-    pub device: EngineKind,
+    pub device: Backend,
     /// Seed of every random choice.
     pub seed: u64,
     /// Yaw of the laser (rad) for folders without a list.
@@ -83,7 +82,7 @@ pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
     let weights = distil(options, &task, &window, &batches)?;
     let bundle = finish(options, &task, &window, weights, &taught, &judged)?;
     bundle.save(&options.out)?;
-    let mut report = score(&bundle, &task, &judged, options.device)?;
+    let mut report = score(&bundle, &task, &judged, options.device.into())?;
     report.known = trained_on(&taught).into_iter().map(|r| r.file).collect();
     write(&report, &options.out)?;
     let plain = taught.parts.iter().step_by(copies + 1);
@@ -245,6 +244,8 @@ pub(super) fn finish(
         .iter()
         .map(|r| format!("{}  {}\n", r.sha256, r.file))
         .collect();
+    let mut costs = StageCosts::default();
+    costs.insert(Backend::Flex.into(), vec![0.0; sizes.depth]); // until they are measured
     let mut manifest = Manifest {
         format: FORMAT,
         name: task.name.clone(),
@@ -263,7 +264,7 @@ pub(super) fn finish(
                 balanced_accuracy: 0.0,
             })
             .collect(),
-        stage_cost_us: vec![0.0; sizes.depth],
+        stage_cost_us: costs,
         weights: WeightsSpec {
             file: "weights.safetensors".into(),
             sha256: "0".repeat(64), // until the bundle is made
@@ -276,8 +277,15 @@ pub(super) fn finish(
         },
     };
     let draft = Bundle::new(manifest.clone(), weights.clone())?;
-    manifest.stage_cost_us = stage_costs(&draft, &windows)?;
-    let report = score(&draft, task, judged, options.device)?;
+    // As the node would run it by default, and flex.
+    for engine in [
+        EngineKind::Packed(Precision::default()),
+        Backend::Flex.into(),
+    ] {
+        let costs = stage_costs(&draft, &windows, engine)?;
+        manifest.stage_cost_us.insert(engine, costs);
+    }
+    let report = score(&draft, task, judged, options.device.into())?;
     for (exit, scored) in manifest.exits.iter_mut().zip(&report.exits) {
         exit.balanced_accuracy = scored.mean_balanced_accuracy();
     }
@@ -300,24 +308,31 @@ fn trained_on(taught: &Dataset) -> Vec<TrainedOn> {
     recordings
 }
 
-/// Median microseconds of every stage on flex, one window at a time, as the node runs it.
-fn stage_costs(bundle: &Bundle, windows: &[f32]) -> Result<Vec<f64>, LearnError> {
+/// Median microseconds of every stage, one window at a time, as the node runs it; taking the window
+/// counts to the first.
+fn stage_costs(
+    bundle: &Bundle,
+    windows: &[f32],
+    engine: EngineKind,
+) -> Result<Vec<f64>, LearnError> {
     const WARM_UP: usize = 50;
     const ROUNDS: usize = 500;
     let sizes = bundle.manifest.architecture;
-    let mut engine = bundle.engine(EngineKind::Flex)?;
+    let mut engine = bundle.engine(engine)?;
     let mut out = vec![0.0; engine.labels()];
     let mut costs = vec![Vec::with_capacity(ROUNDS); sizes.depth];
     let fault = |error: crate::reason::EngineFault| LearnError::Training(error.to_string());
     let windows = windows.chunks_exact(sizes.frames * sizes.features).cycle();
     for (round, window) in windows.take(WARM_UP + ROUNDS).enumerate() {
+        let mut start = Instant::now();
         engine.begin(window).map_err(fault)?;
         for cost in &mut costs {
-            let start = Instant::now();
             engine.advance(&mut out).map_err(fault)?;
+            let end = Instant::now();
             if round >= WARM_UP {
-                cost.push(start.elapsed().as_secs_f64() * 1e6);
+                cost.push(end.duration_since(start).as_secs_f64() * 1e6);
             }
+            start = end;
         }
     }
     let median = |costs: &mut Vec<f64>| {

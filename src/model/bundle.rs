@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::costs::StageCosts;
 use super::engine::{BurnEngine, EngineKind};
 use super::manifest::{Manifest, Training};
+use super::packed::PackedEngine;
 use super::weights::Weights;
+use crate::reason::Engine;
 
 const MANIFEST: &str = "model.yaml";
 const MANIFEST_LIMIT: u64 = 4 << 20;
@@ -190,8 +193,11 @@ impl Bundle {
     }
 
     /// An engine of its own for one thread.
-    pub fn engine(&self, kind: EngineKind) -> Result<BurnEngine, BundleError> {
-        BurnEngine::new(self, kind)
+    pub fn engine(&self, kind: EngineKind) -> Result<Box<dyn Engine>, BundleError> {
+        Ok(match kind {
+            EngineKind::Packed(precision) => Box::new(PackedEngine::new(self, precision)?),
+            EngineKind::Burn(backend) => Box::new(BurnEngine::new(self, backend)?),
+        })
     }
 
     /// Writes the bundle into `folder`. Each file appears whole or not at all, the manifest last;
@@ -226,7 +232,7 @@ fn yaml(manifest: &Manifest) -> Result<String, BundleError> {
 /// where its costs were measured and how it scored are not part of it.
 fn id(manifest: &Manifest) -> Result<String, BundleError> {
     let mut deciding = manifest.clone();
-    deciding.stage_cost_us.clear();
+    deciding.stage_cost_us = StageCosts::default();
     deciding.training = Training::default();
     for exit in &mut deciding.exits {
         exit.balanced_accuracy = 0.0;

@@ -1,4 +1,5 @@
-//! Runs a bundle with burn on the processor, one stage at a time.
+//! The engines there are, and the one that runs a bundle with burn on the processor, one stage at a
+//! time.
 //!
 //! Threads: a stage computes on the calling thread alone. flex hands a matrix product to rayon from
 //! about 7 million multiply-adds on (2 million in a batch; the shipped model's largest has 0.13
@@ -13,11 +14,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::bundle::{Bundle, BundleError};
 use super::encoder::Encoder;
+use crate::kernels::Precision;
 use crate::reason::{Engine, EngineFault};
 
-/// The burn backends this build can run a model on.
+/// The burn backends of this build: where models are trained, and can be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum EngineKind {
+pub enum Backend {
     /// burn-flex, the default.
     #[default]
     Flex,
@@ -25,36 +27,86 @@ pub enum EngineKind {
     NdArray,
 }
 
-impl EngineKind {
-    /// From the name used in parameters and on the command line.
-    pub fn from_name(name: &str) -> Result<EngineKind, BundleError> {
-        match name {
-            "flex" => Ok(EngineKind::Flex),
-            "ndarray" => Ok(EngineKind::NdArray),
-            "wgpu" => Err(BundleError::Engine(
-                "engine wgpu is not built in; choose flex or ndarray".into(),
-            )),
-            other => Err(BundleError::Engine(format!(
-                "engine {other:?} is unknown; choose flex or ndarray"
-            ))),
-        }
-    }
-
+impl Backend {
     /// The name used in parameters and decisions.
     pub fn name(self) -> &'static str {
         match self {
-            EngineKind::Flex => "flex",
-            EngineKind::NdArray => "ndarray",
+            Backend::Flex => "flex",
+            Backend::NdArray => "ndarray",
         }
     }
 
     /// The burn device. Never `Device::default()`, which an environment variable can break.
     pub fn device(self) -> Device {
         match self {
-            EngineKind::Flex => Device::flex(),
+            Backend::Flex => Device::flex(),
             #[allow(deprecated)] // burn 0.23 drops it; until then it is the second opinion
-            EngineKind::NdArray => Device::ndarray(),
+            Backend::NdArray => Device::ndarray(),
         }
+    }
+}
+
+impl FromStr for Backend {
+    type Err = BundleError;
+
+    fn from_str(name: &str) -> Result<Backend, BundleError> {
+        match EngineKind::from_str(name)? {
+            EngineKind::Burn(backend) => Ok(backend),
+            EngineKind::Packed(_) => Err(BundleError::Engine(format!(
+                "{name} runs models but cannot train them; choose flex or ndarray"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What this build can run a model with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Our kernels, with products in this precision.
+    Packed(Precision),
+    /// The burn modules.
+    Burn(Backend),
+}
+
+impl EngineKind {
+    /// All of them, the fastest first.
+    pub const ALL: [EngineKind; 5] = [
+        EngineKind::Packed(Precision::Int8),
+        EngineKind::Packed(Precision::Bf16),
+        EngineKind::Packed(Precision::F32),
+        EngineKind::Burn(Backend::Flex),
+        EngineKind::Burn(Backend::NdArray),
+    ];
+
+    /// The name used in decisions, manifests and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Packed(precision) => precision.engine(),
+            EngineKind::Burn(backend) => backend.name(),
+        }
+    }
+
+    /// Whether this processor can run it, and why not.
+    pub fn available(self) -> Result<(), BundleError> {
+        match self {
+            EngineKind::Packed(precision) => match crate::kernels::path(precision) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(BundleError::Engine(format!("engine {self}: {error}"))),
+            },
+            EngineKind::Burn(_) => Ok(()),
+        }
+    }
+}
+
+impl From<Backend> for EngineKind {
+    fn from(backend: Backend) -> EngineKind {
+        EngineKind::Burn(backend)
     }
 }
 
@@ -68,13 +120,20 @@ impl FromStr for EngineKind {
     type Err = BundleError;
 
     fn from_str(name: &str) -> Result<EngineKind, BundleError> {
-        EngineKind::from_name(name)
+        let found = EngineKind::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| {
+            let names = EngineKind::ALL.map(EngineKind::name).join(", ");
+            BundleError::Engine(match name {
+                "wgpu" => format!("engine wgpu is not built in; choose one of {names}"),
+                other => format!("engine {other:?} is unknown; choose one of {names}"),
+            })
+        })
     }
 }
 
 /// A bundle on a burn device.
-pub struct BurnEngine {
-    kind: EngineKind,
+pub(super) struct BurnEngine {
+    backend: Backend,
     device: Device,
     encoder: Encoder,
     window: [usize; 2],
@@ -86,15 +145,15 @@ pub struct BurnEngine {
 
 impl BurnEngine {
     /// Puts the weights of a bundle on a device.
-    pub(super) fn new(bundle: &Bundle, kind: EngineKind) -> Result<BurnEngine, BundleError> {
-        let device = kind.device();
+    pub(super) fn new(bundle: &Bundle, backend: Backend) -> Result<BurnEngine, BundleError> {
+        let device = backend.device();
         let sizes = &bundle.manifest.architecture;
         let labels = bundle.manifest.labels.len();
         let encoder = Encoder::new(sizes, labels, bundle.weights(), &device).map_err(|fault| {
             BundleError::Engine(format!("{}; expected {}", fault.what, fault.expected))
         })?;
         Ok(BurnEngine {
-            kind,
+            backend,
             device,
             encoder,
             window: [sizes.frames, sizes.features],
@@ -113,7 +172,7 @@ impl BurnEngine {
 
 impl Engine for BurnEngine {
     fn name(&self) -> &str {
-        self.kind.name()
+        self.backend.name()
     }
 
     fn exits(&self) -> usize {

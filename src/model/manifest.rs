@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::costs::StageCosts;
 use crate::sense::{SourceSettings, Window, WindowSpec};
 
 /// The only manifest format this build reads and writes.
@@ -32,9 +33,9 @@ pub struct Manifest {
     pub architecture: Architecture,
     /// One per block, shallow to deep.
     pub exits: Vec<ExitSpec>,
-    /// Median microseconds per stage where it was trained (flex, one thread); what replays on the
-    /// logical clock count with.
-    pub stage_cost_us: Vec<f64>,
+    /// Median microseconds per stage and engine where it was trained (one thread); what replays on
+    /// the logical clock count with.
+    pub stage_cost_us: StageCosts,
     /// Where the weights are and what they must hash to.
     pub weights: WeightsSpec,
     /// How it came to be.
@@ -168,22 +169,9 @@ impl Manifest {
                 );
             }
         }
-        check(
-            self.stage_cost_us.len() == depth,
-            format!(
-                "{} stage costs, but depth is {depth}",
-                self.stage_cost_us.len()
-            ),
-        );
-        check(
-            self.stage_cost_us
-                .iter()
-                .all(|cost| cost.is_finite() && *cost >= 0.0),
-            format!(
-                "stage_cost_us is {:?}, expected numbers of 0 or more",
-                self.stage_cost_us
-            ),
-        );
+        for fault in self.stage_cost_us.faults(depth) {
+            check(false, fault);
+        }
         check(
             plain_file(&self.weights.file),
             format!(

@@ -1,15 +1,19 @@
-//! The model: its bundle on disk, the burn modules, and the engine that runs them stage by stage.
+//! The model: its bundle on disk, the burn modules, and the engines that run it stage by stage.
 
 mod bundle;
+mod costs;
 mod encoder;
 mod engine;
 mod manifest;
+mod packed;
 mod weights;
 
+pub use crate::kernels::Precision;
 pub(crate) use bundle::sha256_hex;
 pub use bundle::{Bundle, BundleError};
+pub use costs::StageCosts;
 pub use encoder::Encoder;
-pub use engine::{BurnEngine, EngineKind, calibrated};
+pub use engine::{Backend, EngineKind, calibrated};
 pub use manifest::{Architecture, ExitSpec, FORMAT, Manifest, TrainedOn, Training, WeightsSpec};
 pub use weights::{Values, Weights, WeightsFault, uniform};
 

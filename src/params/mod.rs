@@ -46,7 +46,7 @@ pub struct BundleSource {
 /// Everything the node is told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Params {
-    /// Engines in order of preference.
+    /// Engines in order of preference, by the names decisions carry: `packed_int8`, `flex`.
     pub engines: Vec<String>,
     /// From arrival to publication.
     pub deadline: Duration,
@@ -165,9 +165,11 @@ impl Params {
 }
 
 fn read_engines(reader: &mut Reader) -> Vec<String> {
-    const KNOWN: [&str; 2] = ["flex", "ndarray"];
+    const KNOWN: [&str; 3] = ["packed", "flex", "ndarray"];
+    let precision = reader.word("packed.precision", "packed.precision");
+    let precision = precision.unwrap_or_else(|| String::from("int8"));
     let engines = reader.words("engines", "engines");
-    let engines = engines.unwrap_or_else(|| vec![String::from("flex")]);
+    let engines = engines.unwrap_or_else(|| ["packed", "flex"].map(String::from).to_vec());
     if engines.is_empty() {
         reader.fault(String::from("engines is empty; expected at least one"));
     }
@@ -182,7 +184,11 @@ fn read_engines(reader: &mut Reader) -> Vec<String> {
             ));
         }
     }
-    engines
+    let exact = |engine: String| match engine.as_str() {
+        "packed" => format!("packed_{precision}"),
+        _ => engine,
+    };
+    engines.into_iter().map(exact).collect()
 }
 
 fn read_sources(reader: &mut Reader, bundle: &BundleWords) -> Vec<SourceParams> {
@@ -381,6 +387,15 @@ mod tests {
         assert_eq!(params.sources.len(), 2);
         assert_eq!(params.sources[0].topic, "/scan");
         assert_eq!(params.gate, None);
+        assert_eq!(params.engines, ["packed_int8", "flex"]);
+    }
+
+    #[test]
+    fn the_packed_engine_has_the_precision_asked_for() {
+        let asked = ["engines:=[ndarray, packed]", "packed.precision:=bf16"];
+        let params = Params::read(&values(&asked), &bundle()).unwrap();
+        assert_eq!(params.engines, ["ndarray", "packed_bf16"]);
+        assert!(faults(&["packed.precision:=int4"])[0].contains("int8, bf16, f32"));
     }
 
     #[test]

@@ -89,8 +89,14 @@ pub const TABLE: &[Parameter] = &[
     row(
         "engines",
         Kind::Words,
-        "[flex]",
-        "Engines in order of preference: flex, ndarray. The next one takes over when one fails.",
+        "[packed, flex]",
+        "Engines in order of preference: packed, flex, ndarray. The next one takes over when one fails.",
+    ),
+    row(
+        "packed.precision",
+        Kind::Word(&["int8", "bf16", "f32"]),
+        "int8",
+        "What the engine packed multiplies in; f32 answers as flex does, int8 is the fastest.",
     ),
     row(
         "deadline_ms",

@@ -55,12 +55,14 @@ pub struct Point {
 }
 
 struct Recorded {
-    costs: Vec<Duration>,
+    /// By engine, then by stage.
+    costs: Vec<Vec<Duration>>,
 }
 
 impl Machine for Recorded {
-    fn stage_cost(&mut self, _: usize, stage: usize) -> Option<Duration> {
-        Some(self.costs.get(stage).copied().unwrap_or_default())
+    fn stage_cost(&mut self, station: usize, stage: usize) -> Option<Duration> {
+        let costs = self.costs.get(station).map_or(&[][..], Vec::as_slice);
+        Some(costs.get(stage).copied().unwrap_or_default())
     }
 }
 
@@ -110,10 +112,10 @@ pub fn replay_one(
         decisions: Mutex::new(Vec::new()),
     });
     let desk = configuration.desk(Arc::clone(&clock) as _, Arc::clone(&outbox) as _);
-    let costs = configuration.bundle.manifest.stage_cost_us.iter();
-    let costs: Vec<Duration> = costs
-        .map(|us| Duration::from_secs_f64(us * 1e-6 * options.slowdown))
-        .collect();
+    let mut costs = configuration.recorded_costs()?;
+    for cost in costs.iter_mut().flatten() {
+        *cost = cost.mul_f64(options.slowdown);
+    }
     let reasoners = configuration.reasoners_at(&desk, &costs)?;
     let mut logical = Logical::new(clock, desk, reasoners, Recorded { costs });
 

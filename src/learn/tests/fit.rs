@@ -9,7 +9,7 @@ use crate::learn::dataset::{Dropped, Part};
 use crate::learn::fit::{Fit, predict};
 use crate::learn::recordings::Recording;
 use crate::learn::{Dataset, EvalOptions, ScanTruth, TrainOptions, eval, train};
-use crate::model::{Bundle, EngineKind, Weights, uniform};
+use crate::model::{Backend, Bundle, Weights, uniform};
 use crate::sense::Window;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -85,7 +85,7 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
             labels: 3,
             epochs: 12,
             training: &task.training,
-            device: EngineKind::Flex,
+            device: Backend::Flex,
             seed,
             teacher: teacher.map(|weights| (&sizes, weights)),
         };
@@ -96,14 +96,7 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
     assert_ne!(teacher, run(2, None));
     let student = run(3, Some(&teacher));
     for weights in [teacher, student] {
-        let logits = predict(
-            &sizes,
-            3,
-            &weights,
-            &judged.parts[0].windows,
-            EngineKind::Flex,
-        )
-        .unwrap();
+        let logits = predict(&sizes, 3, &weights, &judged.parts[0].windows, Backend::Flex).unwrap();
         assert_eq!(logits.len(), sizes.depth);
         for (exit, logits) in logits.iter().enumerate() {
             let accuracy = accuracy(logits, &judged);
@@ -128,7 +121,7 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
         task: quick(folder.path()),
         data: vec![data.clone()],
         out: folder.path().join(out),
-        device: EngineKind::Flex,
+        device: Backend::Flex,
         seed: 4,
         yaw: 0.0,
         split: None,
@@ -147,7 +140,14 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
         .map(|r| r.file.as_str())
         .collect();
     assert_eq!(taught, ["r0.mcap", "r1.mcap", "r2.mcap"]);
-    assert!(bundle.manifest.stage_cost_us.iter().all(|cost| *cost > 0.0));
+    assert!(
+        bundle
+            .manifest
+            .stage_cost_us
+            .flex()
+            .iter()
+            .all(|cost| *cost > 0.0)
+    );
     assert_eq!(summary.report.recordings, ["r3.mcap"]);
     for name in ["report.json", "report.md", "report.svg"] {
         assert!(summary.folder.join(name).is_file(), "{name}");
@@ -163,7 +163,7 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
             data: vec![data.to_path_buf()],
             out: folder.path().join("eval"),
             yaw: 0.0,
-            device: EngineKind::NdArray,
+            engine: Backend::NdArray.into(),
         })
     };
     let report = judge(&data).unwrap();
@@ -195,7 +195,7 @@ fn nothing_to_learn_from_is_said_with_the_licences_that_would_do() {
         task: quick(folder.path()),
         data: vec![folder.path().to_path_buf()],
         out: folder.path().join("model"),
-        device: EngineKind::Flex,
+        device: Backend::Flex,
         seed: 1,
         yaw: 0.0,
         split: None,

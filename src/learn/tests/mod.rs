@@ -2,6 +2,7 @@
 
 mod data;
 mod fit;
+mod packed;
 mod rules;
 mod shipped;
 mod truth;

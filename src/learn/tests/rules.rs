@@ -9,7 +9,7 @@ use crate::learn::labels::{Truth, TruthBuilder};
 use crate::learn::recordings::{Recording, find};
 use crate::learn::{BaselineTallies, EvalOptions};
 use crate::learn::{LabelRule, SplitBy, TrainOptions, cross_validate, eval, train};
-use crate::model::{Bundle, EngineKind};
+use crate::model::{Backend, Bundle};
 use crate::replay::bag::Bag;
 use crate::sense::{Float32MultiArray, MessageType, RosString};
 
@@ -303,7 +303,7 @@ fn a_task_without_severity_is_trained_judged_and_cross_validated() {
         task: save(&task, folder.path()),
         data: vec![data.clone()],
         out: folder.path().join("model"),
-        device: EngineKind::Flex,
+        device: Backend::Flex,
         seed: 4,
         yaw: 0.0,
         split: None,
@@ -329,7 +329,7 @@ fn a_task_without_severity_is_trained_judged_and_cross_validated() {
         data: vec![data],
         out: folder.path().join("eval"),
         yaw: 0.0,
-        device: EngineKind::Flex,
+        engine: Backend::Flex.into(),
     })
     .unwrap();
     assert_eq!(

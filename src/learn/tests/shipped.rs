@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::learn::{BaselineTallies, Truth};
-use crate::model::{Bundle, EngineKind};
+use crate::model::{Backend, Bundle};
 use crate::reason::Engine;
 use crate::replay::bag::Bag;
 use crate::sense::{SourceSettings, Window, WindowState};
 
 struct Node {
     window: Window,
-    engine: crate::model::BurnEngine,
+    engine: Box<dyn Engine>,
     labels: Vec<String>,
 }
 
@@ -21,7 +21,7 @@ impl Node {
         let settings: Vec<_> = spec.inputs.iter().map(SourceSettings::of).collect();
         Node {
             window: Window::new(spec, &settings).unwrap(),
-            engine: bundle.engine(EngineKind::Flex).unwrap(),
+            engine: bundle.engine(Backend::Flex.into()).unwrap(),
             labels: bundle.manifest.labels.clone(),
         }
     }

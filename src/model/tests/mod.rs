@@ -8,11 +8,11 @@ use tempfile::tempdir;
 
 use super::bundle::sha256_hex;
 use super::*;
-use crate::reason::Engine;
 use crate::sense::{
     ExtractorSpec, FieldSpec, InputSpec, MessageType, SourceSettings, Window, WindowSpec,
 };
 
+mod engines;
 mod scalar;
 
 fn manifest() -> Manifest {
@@ -53,6 +53,8 @@ fn manifest() -> Manifest {
         threshold: 0.9,
         balanced_accuracy: 0.5,
     };
+    let mut costs = StageCosts::default();
+    costs.insert(Backend::Flex.into(), vec![10.0; 3]);
     Manifest {
         format: FORMAT,
         name: "tiny".into(),
@@ -70,7 +72,7 @@ fn manifest() -> Manifest {
             ffn: 32,
         },
         exits: vec![exit; 3],
-        stage_cost_us: vec![10.0; 3],
+        stage_cost_us: costs,
         weights: WeightsSpec {
             file: "weights.safetensors".into(),
             sha256: "0".repeat(64),
@@ -84,71 +86,6 @@ fn window(bundle: &Bundle, seed: u32) -> Vec<f32> {
     (0..sizes.frames * sizes.features)
         .map(|i| ((i as f32 + seed as f32) * 0.7).sin())
         .collect()
-}
-
-/// Probabilities of every exit.
-fn run(engine: &mut BurnEngine, window: &[f32]) -> Vec<Vec<f32>> {
-    engine.begin(window).unwrap();
-    (0..engine.exits())
-        .map(|_| {
-            let mut probabilities = vec![0.0; engine.labels()];
-            engine.advance(&mut probabilities).unwrap();
-            probabilities
-        })
-        .collect()
-}
-
-#[test]
-fn both_engines_agree_with_the_scalar_forward_at_every_exit() {
-    let bundle = Bundle::untrained(manifest(), 7).unwrap();
-    for kind in [EngineKind::Flex, EngineKind::NdArray] {
-        let mut engine = bundle.engine(kind).unwrap();
-        for seed in 0..5 {
-            let window = window(&bundle, seed);
-            let expected = scalar::forward(&bundle, &window);
-            let found = run(&mut engine, &window);
-            assert_eq!(found.len(), 3);
-            for (exit, (expected, found)) in expected.iter().zip(&found).enumerate() {
-                for (a, b) in expected.iter().zip(found) {
-                    assert!(
-                        (a - f64::from(*b)).abs() < 2e-6,
-                        "{kind} exit {exit}: {expected:?} against {found:?}"
-                    );
-                }
-                assert!((found.iter().sum::<f32>() - 1.0).abs() < 1e-5);
-            }
-        }
-    }
-}
-
-#[test]
-fn an_answer_does_not_depend_on_the_window_before() {
-    let bundle = Bundle::untrained(manifest(), 7).unwrap();
-    let mut engine = bundle.engine(EngineKind::Flex).unwrap();
-    let fresh = run(&mut engine, &window(&bundle, 1));
-    let other = run(&mut engine, &window(&bundle, 2));
-    assert_ne!(fresh, other);
-    engine.begin(&window(&bundle, 2)).unwrap();
-    engine.advance(&mut [0.0; 3]).unwrap(); // stopped early
-    assert_eq!(run(&mut engine, &window(&bundle, 1)), fresh);
-}
-
-#[test]
-fn an_engine_says_what_it_was_not_made_for() {
-    let bundle = Bundle::untrained(manifest(), 7).unwrap();
-    let mut engine = bundle.engine(EngineKind::Flex).unwrap();
-    assert!(engine.advance(&mut [0.0; 3]).is_err(), "no window yet");
-    assert!(engine.begin(&[0.0; 3]).is_err(), "a short window");
-    let window = window(&bundle, 1);
-    engine.begin(&window).unwrap();
-    assert!(engine.advance(&mut [0.0; 2]).is_err(), "a label missing");
-    run(&mut engine, &window);
-    assert!(engine.advance(&mut [0.0; 3]).is_err(), "past the last exit");
-    engine.begin(&vec![f32::NAN; window.len()]).unwrap();
-    assert!(engine.advance(&mut [0.0; 3]).is_err(), "not a number");
-    assert_eq!(EngineKind::from_name("flex").unwrap(), EngineKind::Flex);
-    let word = EngineKind::from_name("wgpu").unwrap_err().to_string();
-    assert!(word.contains("not built in"), "{word}");
 }
 
 #[test]
@@ -171,7 +108,7 @@ fn a_saved_bundle_comes_back_the_same_and_leaves_nothing_beside_it() {
 #[test]
 fn the_encoder_gives_back_the_weights_it_was_made_of() {
     let bundle = Bundle::untrained(manifest(), 3).unwrap();
-    let device = EngineKind::Flex.device();
+    let device = Backend::Flex.device();
     let encoder =
         Encoder::new(&bundle.manifest.architecture, 3, bundle.weights(), &device).unwrap();
     assert_eq!(&encoder.weights(), bundle.weights());

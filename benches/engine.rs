@@ -1,0 +1,201 @@
+//! Our side of `make bench-engine`: exports what is compared, and runs our engines on it. The
+//! comparison itself is `benches/engine/run.py`.
+//!
+//! `engine export FOLDER` writes a folder per size (S1 to S4 with random weights, every shipped
+//! bundle): a bundle and `window.bin` (little-endian f32). `engine serve ENGINE BUNDLE` answers
+//! lines on standard input as `benches/peers` does: `run N`, `cold N`, `outputs`. `engine probe` measures
+//! this processor's peaks. `engine windows BUNDLE TASK DATA OUT` writes the windows that did not
+//! teach the bundle, with flex's and our answers to them.
+
+use std::error::Error;
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use edge_reasoner::learn::{Task, answers, unseen};
+use edge_reasoner::model::{Backend, Bundle, EngineKind, Manifest, StageCosts};
+use edge_reasoner::reason::{Engine, EngineFault};
+use edge_reasoner::sense::{ExtractorSpec, SourceSettings, Window, WindowSpec};
+
+#[path = "engine/probe.rs"]
+mod probe;
+
+type Done = Result<(), Box<dyn Error>>;
+
+fn main() -> Done {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["export", folder, ..] => export(Path::new(folder)),
+        ["serve", engine, bundle, ..] => serve(engine, Path::new(bundle)),
+        ["probe", ..] => {
+            println!("{}", serde_json::to_string_pretty(&probe::peaks())?);
+            Ok(())
+        }
+        ["windows", bundle, task, data, out, ..] => windows(bundle, task, data, Path::new(out)),
+        // What `cargo test` and `cargo bench` call: nothing is measured without the driver.
+        _ => {
+            println!("this is run by `make bench-engine`");
+            Ok(())
+        }
+    }
+}
+
+/// Name, frames, features, width, depth; 4 heads, FFN 4 times the width, 8 classes.
+const SIZES: [(&str, [usize; 4]); 4] = [
+    ("S1", [16, 32, 64, 4]),
+    ("S2", [16, 64, 128, 6]),
+    ("S3", [32, 64, 128, 6]),
+    ("S4", [64, 64, 256, 6]),
+];
+
+fn export(folder: &Path) -> Done {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let shipped = Bundle::load(&models.join("clearance"))?;
+    for (name, [frames, features, width, depth]) in SIZES {
+        let manifest = sized(&shipped.manifest, name, [frames, features, width, depth]);
+        save(&Bundle::untrained(manifest, 1)?, &folder.join(name))?;
+    }
+    for entry in std::fs::read_dir(models)? {
+        let entry = entry?.path();
+        if entry.join("model.yaml").is_file() {
+            let name = entry.file_name().unwrap_or_default();
+            save(&Bundle::load(&entry)?, &folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// A manifest like `of`, for a model of other sizes: its window sees sectors of a scan only.
+fn sized(of: &Manifest, name: &str, [frames, features, width, depth]: [usize; 4]) -> Manifest {
+    let mut manifest = of.clone();
+    manifest.name = name.into();
+    manifest.labels = (0..8).map(|label| format!("label_{label}")).collect();
+    manifest.safe_label = manifest.labels[0].clone();
+    manifest.architecture.frames = frames;
+    manifest.architecture.features = features;
+    manifest.architecture.width = width;
+    manifest.architecture.heads = 4;
+    manifest.architecture.depth = depth;
+    manifest.architecture.ffn = 4 * width;
+    manifest.exits = vec![of.exits[0]; depth];
+    for exit in &mut manifest.exits {
+        exit.temperature = 1.0;
+    }
+    let mut costs = StageCosts::default();
+    costs.insert(Backend::Flex.into(), vec![0.0; depth]);
+    manifest.stage_cost_us = costs;
+    manifest.topics.clear();
+    manifest.window = window(&of.window, frames, features);
+    manifest
+}
+
+/// A window of one scan with as many sectors as make `features` per frame.
+fn window(of: &WindowSpec, frames: usize, features: usize) -> WindowSpec {
+    let mut spec = of.clone();
+    spec.frames = frames;
+    spec.derived.clear();
+    spec.inputs.retain(|input| input.source == spec.trigger);
+    for sectors in 1..=features {
+        if let ExtractorSpec::Sectors { count, .. } = &mut spec.inputs[0].extractor {
+            *count = sectors;
+        }
+        let settings = [SourceSettings::of(&spec.inputs[0])];
+        if Window::new(&spec, &settings).is_ok_and(|window| window.features() == features) {
+            break;
+        }
+    }
+    spec
+}
+
+fn save(bundle: &Bundle, folder: &Path) -> Done {
+    bundle.save(folder)?;
+    let sizes = bundle.manifest.architecture;
+    // Any numbers in the range of a window's features.
+    let values = (0..sizes.frames * sizes.features).map(|at| (at as f32 * 0.7).sin());
+    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+    std::fs::write(folder.join("window.bin"), bytes)?;
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Vec<f32>, Box<dyn Error>> {
+    let bytes = std::fs::read(file)?;
+    let (chunks, _) = bytes.as_chunks::<4>();
+    Ok(chunks
+        .iter()
+        .map(|four| f32::from_le_bytes(*four))
+        .collect())
+}
+
+fn serve(engine: &str, folder: &Path) -> Done {
+    let bundle = Bundle::load(folder)?;
+    let window = read(&folder.join("window.bin"))?;
+    let begun = Instant::now();
+    let mut engine = bundle.engine(engine.parse()?)?;
+    let load = begun.elapsed();
+    let mut outputs = vec![0.0; engine.exits() * engine.labels()];
+    every_exit(engine.as_mut(), &window, &mut outputs)?;
+    println!("ready {:.3} ms to load", load.as_secs_f64() * 1e3);
+    let mut sweep = Vec::new();
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let said: Vec<String> = match line.split_once(' ') {
+            Some((order, count)) => {
+                let mut times = Vec::with_capacity(count.parse()?);
+                for _ in 0..times.capacity() {
+                    if order == "cold" {
+                        clear(&mut sweep);
+                    }
+                    let start = Instant::now();
+                    every_exit(engine.as_mut(), &window, &mut outputs)?;
+                    times.push(start.elapsed().as_nanos());
+                }
+                let micros = |time: &u128| format!("{:.3}", *time as f64 / 1e3);
+                times.iter().map(micros).collect()
+            }
+            None => outputs.iter().map(f32::to_string).collect(),
+        };
+        println!("{}", said.join(" "));
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+/// Sweeps the caches, of which there may be 64 MiB.
+fn clear(sweep: &mut Vec<u64>) {
+    sweep.resize(16 << 20, 0);
+    for value in sweep.iter_mut().step_by(8) {
+        *value += 1;
+    }
+}
+
+fn every_exit(
+    engine: &mut dyn Engine,
+    window: &[f32],
+    outputs: &mut [f32],
+) -> Result<(), EngineFault> {
+    engine.begin(window)?;
+    let labels = engine.labels();
+    for exit in outputs.chunks_mut(labels) {
+        engine.advance(exit)?;
+    }
+    Ok(())
+}
+
+fn windows(bundle: &str, task: &str, data: &str, out: &Path) -> Done {
+    let bundle = Bundle::load(Path::new(bundle))?;
+    let task = Task::load(Path::new(task))?;
+    let (data, _) = unseen(&bundle, &task, &[PathBuf::from(data)], 0.0)?;
+    let windows: Vec<f32> = data.parts.iter().flat_map(|p| p.windows.clone()).collect();
+    std::fs::create_dir_all(out)?;
+    let write = |name: &str, values: &[f32]| {
+        let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        std::fs::write(out.join(name), bytes)
+    };
+    write("windows.bin", &windows)?;
+    for engine in EngineKind::ALL {
+        let answers = answers(&bundle, &windows, engine)?;
+        write(&format!("{engine}.bin"), &answers.concat())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+"""A bundle as ONNX, in f32 and in the INT8 of each runtime's own tools."""
+
+import json
+import math
+import struct
+from pathlib import Path
+
+import numpy as np
+import onnx
+import yaml
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 20
+
+
+class Bundle:
+    """Sizes, temperatures and tensors of a bundle's folder."""
+
+    def __init__(self, folder):
+        manifest = yaml.safe_load((folder / "model.yaml").read_text())
+        self.sizes = manifest["architecture"]
+        self.labels = len(manifest["labels"])
+        self.temperatures = [exit["temperature"] for exit in manifest["exits"]]
+        raw = (folder / manifest["weights"]["file"]).read_bytes()
+        (length,) = struct.unpack("<Q", raw[:8])
+        header = json.loads(raw[8 : 8 + length])
+        header.pop("__metadata__", None)
+        self.tensors = {}
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            values = np.frombuffer(raw[8 + length + begin : 8 + length + end], "<f4")
+            self.tensors[name] = values.reshape(entry["shape"])
+
+
+class Graph:
+    """Nodes one after the other, each with one output."""
+
+    def __init__(self):
+        self.nodes, self.constants = [], []
+
+    def constant(self, values, name=None):
+        name = name or f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def node(self, kind, *inputs, **attributes):
+        output = f"{kind}_{len(self.nodes)}"
+        name = attributes.pop("to", output)
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=output, **attributes))
+        return name
+
+
+def export(bundle, file):
+    """The forward to every exit, the last block's newest frame only, as the burn modules have it."""
+    sizes, tensors, graph = bundle.sizes, bundle.tensors, Graph()
+    frames, width, heads = sizes["frames"], sizes["width"], sizes["heads"]
+    channels = width // heads
+
+    def linear(x, name, to=None):
+        product = graph.node("MatMul", x, graph.constant(tensors[f"{name}.weight"]))
+        more = {"to": to} if to else {}
+        return graph.node("Add", product, graph.constant(tensors[f"{name}.bias"]), **more)
+
+    def norm(x, name):
+        gain, shift = (graph.constant(tensors[f"{name}.{part}"]) for part in ("gamma", "beta"))
+        return graph.node("LayerNormalization", x, gain, shift, epsilon=1e-5, axis=-1)
+
+    def newest(x):
+        # From, to, and the axis: frames.
+        bounds = (graph.constant(np.array([at], np.int64)) for at in (frames - 1, frames, 1))
+        return graph.node("Slice", x, *bounds)
+
+    def in_heads(x, rows, order):
+        shape = graph.constant(np.array([1, rows, heads, channels], np.int64))
+        return graph.node("Transpose", graph.node("Reshape", x, shape), perm=order)
+
+    stream = linear("window", "embed")
+    stream = graph.node("Add", stream, graph.constant(tensors["position"][None]))
+    outputs = []
+    for block in range(sizes["depth"]):
+        last = block + 1 == sizes["depth"]
+        name = f"blocks.{block}."
+        qkv = linear(norm(stream, name + "attention_norm"), name + "qkv")
+        parts = [f"{part}_{block}" for part in "qkv"]
+        split = graph.constant(np.array([width] * 3, np.int64))
+        graph.nodes.append(helper.make_node("Split", [qkv, split], parts, axis=2))
+        q, k, v = parts
+        rows = frames
+        if last and frames > 1:
+            q, stream, rows = newest(q), newest(stream), 1
+        q = in_heads(q, rows, [0, 2, 1, 3])
+        k = in_heads(k, frames, [0, 2, 3, 1])
+        v = in_heads(v, frames, [0, 2, 1, 3])
+        scale = graph.constant(np.array(1 / math.sqrt(channels), np.float32))
+        scores = graph.node("Mul", graph.node("MatMul", q, k), scale)
+        seen = graph.node("MatMul", graph.node("Softmax", scores, axis=-1), v)
+        shape = graph.constant(np.array([1, rows, width], np.int64))
+        seen = graph.node("Reshape", graph.node("Transpose", seen, perm=[0, 2, 1, 3]), shape)
+        stream = graph.node("Add", stream, linear(seen, name + "output"))
+        hidden = graph.node("Gelu", linear(norm(stream, name + "ffn_norm"), name + "expand"))
+        stream = graph.node("Add", stream, linear(hidden, name + "contract"))
+        read = stream if last else newest(stream)
+        exit = f"exit_{block}"
+        linear(norm(read, f"exits.{block}.norm"), f"exits.{block}.head", to=exit)
+        outputs.append(helper.make_tensor_value_info(exit, TensorProto.FLOAT, [1, 1, bundle.labels]))
+    window = helper.make_tensor_value_info("window", TensorProto.FLOAT, [1, frames, sizes["features"]])
+    made = helper.make_graph(graph.nodes, "encoder", [window], outputs, graph.constants)
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+    onnx.checker.check_model(model)
+    onnx.save(onnx.shape_inference.infer_shapes(model), file)
+
+
+def export_all(bundle, folder, windows):
+    """`model.onnx`, `model_int8.onnx` (ONNX Runtime, dynamic), `model_int8.xml` (OpenVINO, NNCF)."""
+    import nncf
+    import openvino
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    f32 = folder / "model.onnx"
+    export(bundle, f32)
+    prepared = folder / "prepared.onnx"
+    quant_pre_process(f32, prepared, skip_symbolic_shape=True)
+    quantize_dynamic(
+        prepared,
+        folder / "model_int8.onnx",
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+    )
+    model = openvino.convert_model(f32)
+    quantized = nncf.quantize(
+        model,
+        nncf.Dataset([{"window": window[None]} for window in windows]),
+        model_type=nncf.ModelType.TRANSFORMER,
+        subset_size=len(windows),
+    )
+    openvino.save_model(quantized, folder / "model_int8.xml", compress_to_fp16=False)
+
+
+def load_window(folder, bundle):
+    values = np.fromfile(Path(folder) / "window.bin", "<f4")
+    return values.reshape(bundle.sizes["frames"], bundle.sizes["features"])

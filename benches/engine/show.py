@@ -1,0 +1,67 @@
+"""The comparison as a table and as a picture."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+
+def names(report):
+    """In the order of the first size, fastest first."""
+    first = next(iter(report["sizes"].values()))["results"]
+    every = {name for size in report["sizes"].values() for name in size["results"]}
+    return sorted(every, key=lambda name: first.get(name, {}).get("median_us", float("inf")))
+
+
+def table(report, file):
+    machine, sizes = report["machine"], report["sizes"]
+    lines = [
+        f"{machine['processor']} (family/model {machine['family_model']}), one pinned core of "
+        f"{machine['cores']}, load {machine['load']:.1f}, {machine['date']}.",
+        "Median µs of a window through every exit (99th percentile; median with cold caches).",
+        "",
+        "| | " + " | ".join(sizes) + " |",
+        "|---|" + "---:|" * len(sizes),
+    ]
+    for name in names(report):
+        cells = []
+        for size in sizes.values():
+            found = size["results"].get(name)
+            cells.append(
+                f"{found['median_us']:.1f} ({found['p99_us']:.0f}; {found['cold_us']:.0f})" if found else "-"
+            )
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    rows = {
+        "fastest peer": lambda size: size["best_peer"],
+        "fastest peer / ours": lambda size: f"**{size['ratio']:.2f}**",
+        "floor, µs": lambda size: f"{size['floor_us']:.1f}" if size["floor_us"] else "-",
+        "ours / floor": lambda size: f"{size['times_floor']:.2f}" if size["times_floor"] else "-",
+    }
+    for name, cell in rows.items():
+        lines.append(f"| {name} | " + " | ".join(map(cell, sizes.values())) + " |")
+    for task, found in report.get("agreement", {}).items():
+        shares = {name: share for name, share in found.items() if name != "windows"}
+        said = ", ".join(f"{name} {100 * share:.2f} %" for name, share in shares.items())
+        lines += ["", f"Same label as flex on {found['windows']} unseen windows of {task}: {said}."]
+    file.write_text("\n".join(lines) + "\n")
+
+
+def picture(report, file):
+    sizes = report["sizes"]
+    order = names(report)
+    figure, axes = plt.subplots(1, len(sizes), figsize=(3 * len(sizes), 4), sharey=True)
+    for axis, (title, size) in zip([axes] if len(sizes) == 1 else axes, sizes.items()):
+        medians = [size["results"].get(name, {}).get("median_us", 0) for name in order]
+        colours = ["tab:orange" if name.startswith("packed") else "tab:gray" for name in order]
+        axis.barh(order, medians, color=colours)
+        for at, median in enumerate(medians):
+            axis.text(median, at, f" {median:.0f}", va="center", fontsize=7)
+        if size["floor_us"]:
+            axis.axvline(size["floor_us"], color="black", linestyle=":", linewidth=1)
+        axis.set_xscale("log")
+        axis.set_title(f"{title}: {size['ratio']:.1f}×", fontsize=9)
+        axis.set_xlabel("median µs")
+    (axes if len(sizes) == 1 else axes[0]).invert_yaxis()
+    figure.suptitle("A window through every exit, one core; dotted: the arithmetic's floor", fontsize=10)
+    figure.tight_layout()
+    figure.savefig(file)

@@ -1,0 +1,104 @@
+//! Runs a bundle with the packed kernels: no burn, no other thread, no allocation after `new`.
+//!
+//! Weights are packed once, here. Embedding is part of `begin`, so whoever measures the first
+//! stage starts its clock there.
+
+use std::sync::Arc;
+
+use super::bundle::{Bundle, BundleError};
+use super::engine::calibrated;
+use crate::kernels::{Forward, Packed, Precision, Sizes};
+use crate::reason::{Engine, EngineFault};
+
+/// A bundle packed for this processor.
+pub(super) struct PackedEngine {
+    name: &'static str,
+    forward: Forward,
+    window: [usize; 2],
+    temperatures: Vec<f32>,
+    logits: Vec<f32>,
+    /// Exits read since `begin`; past the last when there is no window.
+    stage: usize,
+}
+
+impl PackedEngine {
+    pub(super) fn new(bundle: &Bundle, precision: Precision) -> Result<PackedEngine, BundleError> {
+        let manifest = &bundle.manifest;
+        let sizes = manifest.architecture;
+        let sizes = Sizes {
+            frames: sizes.frames,
+            features: sizes.features,
+            width: sizes.width,
+            heads: sizes.heads,
+            depth: sizes.depth,
+            ffn: sizes.ffn,
+            labels: manifest.labels.len(),
+        };
+        let weights = &bundle.weights().0;
+        let tensor = |name: &str| weights.get(name).map(|tensor| tensor.data.as_slice());
+        let packed = Packed::new(&sizes, tensor, precision)
+            .map_err(|error| BundleError::Engine(error.to_string()))?;
+        Ok(PackedEngine {
+            name: precision.engine(),
+            forward: Forward::new(Arc::new(packed)),
+            window: [sizes.frames, sizes.features],
+            temperatures: manifest.exits.iter().map(|exit| exit.temperature).collect(),
+            logits: vec![0.0; sizes.labels],
+            stage: sizes.depth,
+        })
+    }
+}
+
+impl Engine for PackedEngine {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn exits(&self) -> usize {
+        self.forward.exits()
+    }
+
+    fn labels(&self) -> usize {
+        self.logits.len()
+    }
+
+    fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault> {
+        self.stage = self.exits();
+        let [frames, features] = self.window;
+        if window.len() != frames * features {
+            return Err(EngineFault(format!(
+                "the window has {} values, the model takes {frames} frames of {features}",
+                window.len()
+            )));
+        }
+        self.forward.begin(window);
+        self.stage = 0;
+        Ok(())
+    }
+
+    fn advance(&mut self, probabilities: &mut [f32]) -> Result<(), EngineFault> {
+        if probabilities.len() != self.labels() {
+            return Err(EngineFault(format!(
+                "room for {} probabilities, the model has {} labels",
+                probabilities.len(),
+                self.labels()
+            )));
+        }
+        if self.stage == self.exits() {
+            return Err(EngineFault(format!(
+                "a stage asked for without a window or after the last of {}",
+                self.exits()
+            )));
+        }
+        self.forward.advance(&mut self.logits);
+        let logits = self.logits.iter().copied();
+        calibrated(logits, self.temperatures[self.stage], probabilities);
+        self.stage += 1;
+        if !probabilities.iter().all(|p| p.is_finite()) {
+            let fault = format!("exit {} gave values that are not numbers", self.stage);
+            self.stage = self.exits();
+            return Err(EngineFault(fault));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! Every engine answers as the model says, within its precision, and says what it was not made for.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::reason::Engine;
+
+/// Largest difference of a probability from the exact one.
+fn tolerance(kind: EngineKind) -> f64 {
+    match kind {
+        EngineKind::Burn(_) | EngineKind::Packed(Precision::F32) => 2e-6,
+        EngineKind::Packed(Precision::Bf16) => 1e-2,
+        EngineKind::Packed(Precision::Int8) => 2e-2,
+    }
+}
+
+/// Probabilities of every exit.
+fn run(engine: &mut dyn Engine, window: &[f32]) -> Vec<Vec<f32>> {
+    engine.begin(window).unwrap();
+    (0..engine.exits())
+        .map(|_| {
+            let mut probabilities = vec![0.0; engine.labels()];
+            engine.advance(&mut probabilities).unwrap();
+            probabilities
+        })
+        .collect()
+}
+
+#[test]
+fn all_engines_agree_with_the_scalar_forward_at_every_exit() {
+    let bundle = Bundle::untrained(manifest(), 7).unwrap();
+    for kind in EngineKind::ALL {
+        let mut engine = bundle.engine(kind).unwrap();
+        assert_eq!(engine.name(), kind.name());
+        for seed in 0..5 {
+            let window = window(&bundle, seed);
+            let expected = scalar::forward(&bundle, &window);
+            let found = run(engine.as_mut(), &window);
+            assert_eq!(found.len(), 3);
+            for (exit, (expected, found)) in expected.iter().zip(&found).enumerate() {
+                for (a, b) in expected.iter().zip(found) {
+                    assert!(
+                        (a - f64::from(*b)).abs() < tolerance(kind),
+                        "{kind} exit {exit}: {expected:?} against {found:?}"
+                    );
+                }
+                assert!((found.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            }
+        }
+    }
+}
+
+/// Largest difference of packed f32 from flex at any exit.
+fn apart(bundle: &Bundle, seeds: u32) -> f32 {
+    let mut packed = bundle.engine(EngineKind::Packed(Precision::F32)).unwrap();
+    let mut flex = bundle.engine(Backend::Flex.into()).unwrap();
+    let mut most = 0.0_f32;
+    for seed in 0..seeds {
+        let window = window(bundle, seed);
+        let found = run(packed.as_mut(), &window);
+        let expected = run(flex.as_mut(), &window);
+        for (a, b) in found.iter().flatten().zip(expected.iter().flatten()) {
+            most = most.max((a - b).abs());
+        }
+    }
+    most
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn packed_f32_is_flex_whatever_the_sizes(
+        channels in 1_usize..30, heads in 1_usize..6, depth in 1_usize..4, ffn in 1_usize..150,
+        seed: u64,
+    ) {
+        let mut manifest = manifest();
+        manifest.architecture.width = channels * heads;
+        manifest.architecture.heads = heads;
+        manifest.architecture.depth = depth;
+        manifest.architecture.ffn = ffn;
+        manifest.exits = vec![manifest.exits[0]; depth];
+        manifest.stage_cost_us.insert(Backend::Flex.into(), vec![1.0; depth]);
+        let bundle = Bundle::untrained(manifest, seed).unwrap();
+        let apart = apart(&bundle, 2);
+        prop_assert!(apart < 1e-5, "{apart}");
+    }
+}
+
+#[test]
+fn packed_f32_is_flex_on_the_shipped_bundles() {
+    for name in ["clearance", "terrain", "wall_following"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("models")
+            .join(name);
+        let apart = apart(&Bundle::load(&folder).unwrap(), 20);
+        assert!(apart < 5e-5, "{name}: {apart}");
+    }
+}
+
+#[test]
+fn an_answer_does_not_depend_on_the_window_before() {
+    let bundle = Bundle::untrained(manifest(), 7).unwrap();
+    for kind in EngineKind::ALL {
+        let mut engine = bundle.engine(kind).unwrap();
+        let fresh = run(engine.as_mut(), &window(&bundle, 1));
+        let other = run(engine.as_mut(), &window(&bundle, 2));
+        assert_ne!(fresh, other);
+        engine.begin(&window(&bundle, 2)).unwrap();
+        engine.advance(&mut [0.0; 3]).unwrap(); // stopped early
+        assert_eq!(run(engine.as_mut(), &window(&bundle, 1)), fresh, "{kind}");
+    }
+}
+
+#[test]
+fn an_engine_says_what_it_was_not_made_for() {
+    let bundle = Bundle::untrained(manifest(), 7).unwrap();
+    for kind in EngineKind::ALL {
+        let mut engine = bundle.engine(kind).unwrap();
+        assert!(engine.advance(&mut [0.0; 3]).is_err(), "no window yet");
+        let window = window(&bundle, 1);
+        engine.begin(&window).unwrap();
+        assert!(engine.begin(&[0.0; 3]).is_err(), "a short window");
+        assert!(engine.advance(&mut [0.0; 3]).is_err(), "after a short one");
+        engine.begin(&window).unwrap();
+        assert!(engine.advance(&mut [0.0; 2]).is_err(), "a label missing");
+        run(engine.as_mut(), &window);
+        assert!(engine.advance(&mut [0.0; 3]).is_err(), "past the last exit");
+        for bad in [f32::NAN, f32::INFINITY] {
+            engine.begin(&vec![bad; window.len()]).unwrap();
+            assert!(engine.advance(&mut [0.0; 3]).is_err(), "{kind}: {bad}");
+            assert!(engine.advance(&mut [0.0; 3]).is_err(), "{kind}: after it");
+        }
+        run(engine.as_mut(), &window);
+    }
+}
+
+#[test]
+fn engines_are_known_by_their_names() {
+    for kind in EngineKind::ALL {
+        assert_eq!(kind.name().parse::<EngineKind>().unwrap(), kind);
+        assert!(kind.available().is_ok());
+    }
+    assert_eq!("flex".parse::<Backend>().unwrap(), Backend::Flex);
+    let word = "packed_int8".parse::<Backend>().unwrap_err().to_string();
+    assert!(word.contains("cannot train"), "{word}");
+    let word = "wgpu".parse::<EngineKind>().unwrap_err().to_string();
+    assert!(word.contains("not built in"), "{word}");
+    let word = "packed".parse::<EngineKind>().unwrap_err().to_string();
+    assert!(word.contains("packed_int8"), "{word}");
+}
+
+#[test]
+fn stage_costs_are_kept_by_engine_and_a_list_is_flexes() {
+    let costs: StageCosts = serde_yaml::from_str("[1.0, 2.0]").unwrap();
+    let int8 = EngineKind::Packed(Precision::Int8);
+    assert_eq!(costs.of(Backend::Flex.into()), [1.0, 2.0]);
+    assert_eq!(costs.of(int8), [1.0, 2.0], "not measured: flex's");
+    let mut both = costs.clone();
+    both.insert(int8, vec![0.1, 0.2]);
+    let text = serde_yaml::to_string(&both).unwrap();
+    assert_eq!(serde_yaml::from_str::<StageCosts>(&text).unwrap(), both);
+    assert_eq!(both.of(int8), [0.1, 0.2]);
+    assert_eq!(both.flex(), [1.0, 2.0]);
+
+    // What it costs is no part of what decides.
+    let mut other = manifest();
+    other.stage_cost_us.insert(int8, vec![1.0; 3]);
+    let one = Bundle::untrained(manifest(), 3).unwrap();
+    let two = Bundle::untrained(other.clone(), 3).unwrap();
+    assert_eq!(one.id(), two.id());
+
+    other.stage_cost_us.insert(int8, vec![1.0, -1.0]);
+    let word = Bundle::untrained(other, 3).unwrap_err().to_string();
+    assert!(word.contains("2 stage costs for packed_int8"), "{word}");
+    assert!(word.contains("numbers of 0 or more"), "{word}");
+}
