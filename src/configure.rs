@@ -8,6 +8,7 @@ use crate::act::Vocabulary;
 use crate::ingest::Ingest;
 use crate::model::{Bundle, BundleError, EngineKind};
 use crate::params::{BundleSource, BundleWords, ParamFaults, Params, Values, model_name};
+use crate::profile::{Start, Verdict, check};
 use crate::reason::{CostModel, Desk, Engine, EngineFault, Publish, Reasoner, Terms};
 use crate::sense::{ExtractorSpec, SourceSettings, SpecError, Window, WindowSpec};
 use crate::time::{Clock, SystemClock};
@@ -39,6 +40,12 @@ pub enum ConfigureError {
     /// The bundle's window cannot be built.
     #[error("the bundle's window: {0}")]
     Window(#[from] SpecError),
+    /// The deadline cannot be met.
+    #[error(
+        "deadline_ms: {0}; or set refuse_impossible_deadline to false and have every decision \
+         answered by a fallback"
+    )]
+    Deadline(String),
     /// An engine cannot run the model at all.
     #[error(
         "engine {engine} cannot run the model: {fault}; choose another by the parameter engines"
@@ -128,9 +135,32 @@ impl Configuration {
                             engine: name.clone(),
                             fault,
                         })?;
+                if station == 0 {
+                    self.check_deadline(name, costs.typical(0))?;
+                }
                 Ok(Reasoner::new(Arc::clone(desk), station, engine, costs))
             })
             .collect()
+    }
+
+    /// Before it is promised: whether the engine of first choice can meet the deadline at all.
+    fn check_deadline(&self, engine: &str, first_stage: Duration) -> Result<(), ConfigureError> {
+        let params = &self.params;
+        match check(&Start {
+            model: self.bundle.id(),
+            engine,
+            first_stage,
+            deadline: params.deadline,
+            publish_margin: params.publish_margin,
+        }) {
+            Verdict::Fits(word) => word.iter().for_each(|word| tracing::info!("{word}")),
+            Verdict::Tight(word) => tracing::warn!("{word}"),
+            Verdict::Impossible(word) if params.refuse_impossible_deadline => {
+                return Err(ConfigureError::Deadline(word));
+            }
+            Verdict::Impossible(word) => tracing::warn!("deadline_ms: {word}"),
+        }
+        Ok(())
     }
 
     /// What the bundle recorded of every engine's stages.

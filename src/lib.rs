@@ -12,6 +12,7 @@ mod kernels;
 pub mod learn;
 pub mod model;
 pub mod params;
+pub mod profile;
 pub mod realtime;
 pub mod reason;
 pub mod replay;

@@ -19,7 +19,7 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn every_verb_helps_with_an_example() {
-    for verb in ["run", "replay", "train", "eval", "inspect"] {
+    for verb in ["run", "replay", "train", "eval", "profile", "inspect"] {
         let output = edge_reasoner(&[verb, "--help"]);
         assert!(output.status.success(), "{verb}");
         assert!(said(&output).contains("Example"), "{verb}");
@@ -95,6 +95,27 @@ fn a_broken_bundle_is_refused_with_what_is_wrong() {
         fs::write(file, text.replace("safe_label:", "save_label:")).unwrap();
     });
     assert!(unknown.contains("save_label"), "{unknown}");
+}
+
+#[test]
+fn a_profile_says_what_fits_and_what_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profile.json");
+    let arguments = ["profile", "--model", "models/clearance", "--runs", "20"];
+    let more = ["--engines", "flex", "--deadline-ms", "0.001,60000", "--out"];
+    let output = edge_reasoner(&[&arguments[..], &more, &[file.to_str().unwrap()]].concat());
+    let said = said(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("flex: nothing fits 0.001 ms"), "{said}");
+    assert!(said.contains("the full depth from 60000 ms on"), "{said}");
+    let profile: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let exits = profile["engines"][0]["warm"]["to_exit"].as_array().unwrap();
+    let costs: Vec<f64> = exits
+        .iter()
+        .map(|e| e["p50_us"].as_f64().unwrap())
+        .collect();
+    assert!(costs.is_sorted() && costs[0] > 0.0, "{costs:?}");
 }
 
 #[test]

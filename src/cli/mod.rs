@@ -2,6 +2,7 @@
 
 mod inspect;
 mod learning;
+mod profiling;
 mod replaying;
 
 use std::process::ExitCode;
@@ -43,6 +44,11 @@ enum Verb {
         after_help = "Example:\n  edge_reasoner eval --model models/clearance --task params/tasks/clearance.yaml --data my_bags --out out"
     )]
     Eval(learning::EvalArgs),
+    /// Measure what a bundle costs on this machine
+    #[command(
+        after_help = "Example:\n  edge_reasoner profile --model models/clearance --deadline-ms 1,5,20"
+    )]
+    Profile(profiling::Args),
     /// Say what is in a bundle or a recording
     #[command(
         after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json"
@@ -72,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(args) => replaying::replay(args),
         Verb::Train(args) => learning::train(args),
         Verb::Eval(args) => learning::eval(args),
+        Verb::Profile(args) => profiling::run(args),
         Verb::Inspect(args) => inspect::inspect(args),
         Verb::Parameters => {
             print!("{}", crate::params::table::markdown());

@@ -192,6 +192,13 @@ impl Bundle {
         &self.weights
     }
 
+    /// Size of the weights file.
+    pub fn weights_bytes(&self) -> u64 {
+        self.weights
+            .to_safetensors()
+            .map_or(0, |bytes| bytes.len() as u64)
+    }
+
     /// An engine of its own for one thread.
     pub fn engine(&self, kind: EngineKind) -> Result<Box<dyn Engine>, BundleError> {
         Ok(match kind {

@@ -50,6 +50,8 @@ pub struct Params {
     pub engines: Vec<String>,
     /// From arrival to publication.
     pub deadline: Duration,
+    /// Whether a deadline that not even the first exit can meet is refused.
+    pub refuse_impossible_deadline: bool,
     /// Kept free before the deadline.
     pub publish_margin: Duration,
     /// How optional stages are spent.
@@ -131,6 +133,8 @@ impl Params {
                 publish_margin
             ));
         }
+        let refuse = "refuse_impossible_deadline";
+        let refuse = reader.boolean(refuse, refuse).unwrap_or(true);
         let policy = reader.word("policy", "policy");
         let policy = policy.and_then(|name| Policy::from_name(&name));
         let confidence = reader.double("confidence", "confidence").unwrap_or(0.4);
@@ -149,6 +153,7 @@ impl Params {
         reader.finish(Some(Params {
             engines,
             deadline,
+            refuse_impossible_deadline: refuse,
             publish_margin,
             policy: policy.unwrap_or(Policy::Fastest),
             confidence: confidence as f32,

@@ -105,6 +105,12 @@ pub const TABLE: &[Parameter] = &[
         "From the arrival of a trigger to the publication of its decision.",
     ),
     row(
+        "refuse_impossible_deadline",
+        Kind::Bool,
+        "true",
+        "Whether the node refuses to start where not even the first exit fits the deadline.",
+    ),
+    row(
         "publish_margin_ms",
         double(0, 1_000_000),
         "2.0",

@@ -78,6 +78,16 @@ impl CostModel {
             .map_or(Duration::ZERO, |stage| stage.bound)
     }
 
+    /// Median of the remembered costs of stage `stage` (0-based).
+    pub fn typical(&self, stage: usize) -> Duration {
+        let Some(stage) = self.stages.get(stage) else {
+            return Duration::ZERO;
+        };
+        let mut known = stage.recent[..stage.seen.min(REMEMBERED)].to_vec();
+        known.sort_unstable();
+        known.get(known.len() / 2).copied().unwrap_or_default()
+    }
+
     /// Stages it knows.
     pub fn stages(&self) -> usize {
         self.stages.len()

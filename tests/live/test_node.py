@@ -165,6 +165,18 @@ def test_realtime_wishes_that_are_refused_are_said_and_the_node_runs(robot, star
     assert code == 0 and "realtime.cpus: processors [1000] were refused" in text, text
 
 
+def test_a_deadline_that_nothing_can_meet_is_refused_unless_told(robot, start):
+    impossible = ("deadline_ms:=0.1", "publish_margin_ms:=0.0999", "engines:=[ndarray]")
+    node = start(*impossible)
+    text, _ = node.process.communicate(timeout=10)
+    assert node.process.returncode != 0 and "the first exit alone takes" in text, text
+    node = start(*impossible, "refuse_impossible_deadline:=false")
+    node.wait_ready(robot)
+    robot.drive(15)
+    assert robot.decisions[-1].source != "MODEL"
+    assert robot.decisions[-1].reason == "DEADLINE"
+
+
 def test_logs_reach_rosout(robot, start):
     node = start()
     node.wait_ready(robot)
