@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::params::Params;
 use crate::reason::{Desk, Reason, Request, Verdict};
 use crate::sense::{
-    DecodeError, FaultReason, Header, Message, MessageType, SenseFault, SourceId, Thin, Window,
-    WindowSpec, WindowState,
+    DecodeError, FaultReason, Frozen, Header, Message, MessageType, SenseFault, SourceId, Thin,
+    Window, WindowSpec, WindowState,
 };
 use crate::time::{Mono, Stamp};
 
@@ -21,6 +21,17 @@ pub enum IngestFault {
         name: Arc<str>,
         /// What is wrong.
         fault: DecodeError,
+    },
+    /// It says what it said before, for too long.
+    #[error(
+        "source {name}: frozen, its messages have been the same for {span:?} under changing stamps; \
+         restart the sensor or its driver"
+    )]
+    Frozen {
+        /// The source.
+        name: Arc<str>,
+        /// For how long.
+        span: Duration,
     },
     /// The window has no use for it.
     #[error(transparent)]
@@ -41,6 +52,7 @@ struct Source {
     timeout: Duration,
     frame: Arc<str>,
     last_arrival: Option<Mono>,
+    frozen: Frozen,
 }
 
 impl Ingest {
@@ -55,6 +67,7 @@ impl Ingest {
                 timeout: source.map_or(Duration::MAX, |source| source.timeout),
                 frame: Arc::from(""),
                 last_arrival: None,
+                frozen: Frozen::new(source.map_or(Duration::ZERO, |s| s.freeze_timeout)),
             }
         });
         Ingest {
@@ -95,7 +108,13 @@ impl Ingest {
         self.sources[index].last_arrival = Some(arrival);
         let decoded = Message::decode(self.sources[index].message, cdr);
         let header = decoded.as_ref().ok().and_then(Message::header).cloned();
+        let frozen = &mut self.sources[index].frozen;
+        let frozen = frozen.look(cdr, header.is_some(), arrival);
         let taken = match &decoded {
+            Ok(_) if let Some(span) = frozen => Err(IngestFault::Frozen {
+                name: Arc::clone(&self.sources[index].name),
+                span,
+            }),
             Ok(message) => {
                 let pushed = match as_plain_twist(message) {
                     Some(plain) => self.window.push(source, &plain, arrival_ros),
@@ -198,6 +217,7 @@ impl Ingest {
 fn reason_of(fault: &IngestFault) -> Reason {
     match fault {
         IngestFault::Decode { .. } => Reason::InvalidInput,
+        IngestFault::Frozen { .. } => Reason::StaleInput,
         IngestFault::Sense(fault) => match fault.reason() {
             FaultReason::InvalidInput => Reason::InvalidInput,
             FaultReason::TimeJump => Reason::TimeJump,

@@ -98,7 +98,8 @@ fn from_an_accepted_trigger_to_the_published_bytes_no_memory_is_taken() {
         "model".into(),
         Value::String(model.to_string_lossy().into_owned()),
     );
-    let configuration = Configuration::read(&values).unwrap();
+    let mut configuration = Configuration::read(&values).unwrap();
+    let engines = configuration.warm_engines().unwrap();
     let clock = Arc::new(SystemClock::new());
     let limits = GateLimits {
         factors: vec![],
@@ -112,7 +113,7 @@ fn from_an_accepted_trigger_to_the_published_bytes_no_memory_is_taken() {
         out: Mutex::new((Vec::with_capacity(2048), Gate::new(limits))),
     });
     let desk = configuration.desk(Arc::clone(&clock) as _, Arc::clone(&outlet) as _);
-    let mut reasoners = configuration.reasoners(&desk).unwrap();
+    let mut reasoners = configuration.reasoners(&desk, engines);
     let mut guard = Guard::new(Arc::clone(&desk));
     let first = &mut reasoners[0];
     let mut cycle = |verdict: Verdict| {

@@ -89,6 +89,8 @@ pub struct SourceParams {
     pub reliable: bool,
     /// Newest sample older than this: stale.
     pub timeout: Duration,
+    /// Saying the same for longer than this: frozen; zero: not watched.
+    pub freeze_timeout: Duration,
     /// Sensor against robot, rad.
     pub yaw: f32,
     /// Whether decisions need it.
@@ -251,6 +253,11 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
         message,
         reliable: qos.as_deref() == Some("reliable"),
         timeout: reader.millis("<source>.timeout_ms", &of("timeout_ms"), source.timeout),
+        freeze_timeout: reader.millis(
+            "<source>.freeze_timeout_ms",
+            &of("freeze_timeout_ms"),
+            Duration::ZERO,
+        ),
         yaw: reader.double("<source>.yaw", &of("yaw")).unwrap_or(0.0) as f32,
         required: reader
             .boolean("<source>.required", &of("required"))

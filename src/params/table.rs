@@ -177,6 +177,12 @@ pub const TABLE: &[Parameter] = &[
         "A newest sample older than this makes the source stale.",
     ),
     row(
+        "<source>.freeze_timeout_ms",
+        double(0, 3_600_000_000),
+        "0.0",
+        "A source that says the same bit by bit for longer than this, under new stamps, is stale (a stuck driver). 0: not watched; simulated sensors without noise need that.",
+    ),
+    row(
         "<source>.yaw",
         double(-6_284, 6_284),
         "0.0",

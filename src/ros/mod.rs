@@ -136,7 +136,8 @@ fn serve(
     cold: Cold,
 ) -> Result<(), RunError> {
     let values = values::of_node(node);
-    let configuration = Configuration::read(&values)?;
+    let mut configuration = Configuration::read(&values)?;
+    let engines = configuration.warm_engines()?;
     if values.get("use_sim_time") == Some(&crate::params::Value::Bool(true)) {
         let source = node.get_time_source();
         ros("listening to /clock", source.enable_sim_time(node))?;
@@ -145,7 +146,7 @@ fn serve(
     let graph = Graph::new(Names::of(node)?, &configuration, clock.now())?;
     let outlet = Arc::new(Outlet::new(node, &configuration, Arc::clone(&clock))?);
     let desk = configuration.desk(Arc::clone(&clock), Arc::clone(&outlet) as _);
-    let reasoners = configuration.reasoners(&desk)?;
+    let reasoners = configuration.reasoners(&desk, engines);
     // However this ends, the robot is told to stop.
     let _farewell = Farewell(Arc::clone(&outlet));
     outlet.warm_up();

@@ -13,6 +13,7 @@ mod chunk;
 mod decode;
 mod fault;
 mod fields;
+mod frozen;
 mod history;
 mod layout;
 mod message;
@@ -30,6 +31,7 @@ mod testing;
 
 pub use decode::{DecodeError, EncodeError};
 pub use fault::{FaultReason, FieldFault, InvalidSample, JumpCause, SenseFault};
+pub use frozen::Frozen;
 pub use message::{
     Float32MultiArray, Header, Imu, JointState, LaserScan, Message, MessageType,
     MultiArrayDimension, MultiArrayLayout, Odometry, Point, Pose, PoseWithCovariance, Quaternion,

@@ -205,3 +205,30 @@ fn topics_of_unknown_types_are_nobodys_business() {
     let answers = decide(odd.collect());
     assert!(answers.iter().skip(2).all(|a| a.source == "MODEL"));
 }
+
+#[test]
+fn a_scan_repeated_under_new_stamps_is_stale_where_that_is_watched() {
+    let folder = tempfile::tempdir().unwrap();
+    let bag = folder.path().join("frozen.mcap");
+    let mut entries = drive(EPOCH, BEFORE);
+    entries.extend((0..10).map(|n| entry(&scan(at(BEFORE + n), 2.0))));
+    entries.extend(drive(at(BEFORE + 10), 20));
+    write(&bag, &entries);
+    let reasons = |watched: &[&str]| -> Vec<String> {
+        let out = folder.path().join(format!("out{}", watched.len()));
+        run(std::slice::from_ref(&bag), &out, 1.0, watched);
+        let answers = answers(&out.join("frozen.mcap"));
+        answers.into_iter().map(|answer| answer.reason).collect()
+    };
+    assert!(!reasons(&[]).contains(&"STALE_INPUT".into()));
+    let watched = reasons(&["scan.freeze_timeout_ms:=1000.0"]);
+    // The first of them is new; the sixth after it has been the same for more than a second.
+    let stale = (BEFORE + 6)..(BEFORE + 10);
+    for (n, reason) in watched.iter().enumerate() {
+        assert_eq!(
+            reason == "STALE_INPUT",
+            stale.contains(&n),
+            "number {n}: {reason}"
+        );
+    }
+}

@@ -1,20 +1,20 @@
 //! From parameters and a bundle to rooms ready for use, the same for both doors.
 
+mod engines;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::act::Vocabulary;
 use crate::ingest::Ingest;
-use crate::model::{Bundle, BundleError, EngineKind};
+use crate::model::{Bundle, BundleError};
 use crate::params::{BundleSource, BundleWords, ParamFaults, Params, Values, model_name};
-use crate::profile::{Start, Verdict, check};
-use crate::reason::{CostModel, Desk, Engine, EngineFault, Publish, Reasoner, Terms};
+use crate::reason::{Desk, EngineFault, Publish, Terms};
 use crate::sense::{ExtractorSpec, SourceSettings, SpecError, Window, WindowSpec};
-use crate::time::{Clock, SystemClock};
+use crate::time::Clock;
 
-/// Runs of every stage before the first real cycle: fills caches and the cost model.
-const WARM_UP: usize = 64;
+pub use engines::Warm;
 
 /// Why a node or a replay could not be configured.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +47,7 @@ pub enum ConfigureError {
     )]
     Deadline(String),
     /// An engine cannot run the model at all.
-    #[error(
-        "engine {engine} cannot run the model: {fault}; choose another by the parameter engines"
-    )]
+    #[error("engine {engine} cannot run the model: {fault}; name another in the parameter engines")]
     Engine {
         /// Its name.
         engine: String,
@@ -76,7 +74,7 @@ impl Configuration {
     /// Checks the parameters against a bundle already loaded.
     pub fn with_bundle(values: &Values, bundle: Bundle) -> Result<Configuration, ConfigureError> {
         let mut params = Params::read(values, &words(&bundle))?;
-        keep_available(&mut params.engines)?;
+        engines::keep_available(&mut params.engines)?;
         Ok(Configuration { bundle, params })
     }
 
@@ -123,97 +121,6 @@ impl Configuration {
         ))
     }
 
-    /// Loads and warms every engine; their stages' costs are measured on the way.
-    pub fn reasoners(&self, desk: &Arc<Desk>) -> Result<Vec<Reasoner>, ConfigureError> {
-        let engines = self.params.engines.iter().enumerate();
-        engines
-            .map(|(station, name)| {
-                let mut engine = self.bundle.engine(name.parse()?)?;
-                let costs =
-                    self.warm_up(engine.as_mut())
-                        .map_err(|fault| ConfigureError::Engine {
-                            engine: name.clone(),
-                            fault,
-                        })?;
-                if station == 0 {
-                    self.check_deadline(name, costs.typical(0))?;
-                }
-                Ok(Reasoner::new(Arc::clone(desk), station, engine, costs))
-            })
-            .collect()
-    }
-
-    /// Before it is promised: whether the engine of first choice can meet the deadline at all.
-    fn check_deadline(&self, engine: &str, first_stage: Duration) -> Result<(), ConfigureError> {
-        let params = &self.params;
-        match check(&Start {
-            model: self.bundle.id(),
-            engine,
-            first_stage,
-            deadline: params.deadline,
-            publish_margin: params.publish_margin,
-        }) {
-            Verdict::Fits(word) => word.iter().for_each(|word| tracing::info!("{word}")),
-            Verdict::Tight(word) => tracing::warn!("{word}"),
-            Verdict::Impossible(word) if params.refuse_impossible_deadline => {
-                return Err(ConfigureError::Deadline(word));
-            }
-            Verdict::Impossible(word) => tracing::warn!("deadline_ms: {word}"),
-        }
-        Ok(())
-    }
-
-    /// What the bundle recorded of every engine's stages.
-    pub fn recorded_costs(&self) -> Result<Vec<Vec<Duration>>, ConfigureError> {
-        let recorded = |name: &String| {
-            let costs = self.bundle.manifest.stage_cost_us.of(name.parse()?).iter();
-            Ok(costs.map(|us| Duration::from_secs_f64(us * 1e-6)).collect())
-        };
-        self.params.engines.iter().map(recorded).collect()
-    }
-
-    /// As [`Configuration::reasoners`], with these costs per engine instead of measured ones, so
-    /// that a replay is the same everywhere.
-    pub fn reasoners_at(
-        &self,
-        desk: &Arc<Desk>,
-        costs: &[Vec<Duration>],
-    ) -> Result<Vec<Reasoner>, ConfigureError> {
-        let engines = self.params.engines.iter().zip(costs).enumerate();
-        engines
-            .map(|(station, (name, costs))| {
-                let engine = self.bundle.engine(name.parse()?)?;
-                let mut known = CostModel::new(costs.len());
-                for (stage, cost) in costs.iter().enumerate() {
-                    known.record(stage, *cost);
-                }
-                Ok(Reasoner::new(Arc::clone(desk), station, engine, known))
-            })
-            .collect()
-    }
-
-    fn warm_up(&self, engine: &mut dyn Engine) -> Result<CostModel, EngineFault> {
-        let sizes = &self.bundle.manifest.architecture;
-        let window = vec![0.5; sizes.frames * sizes.features];
-        let mut probabilities = vec![0.0; engine.labels()];
-        let mut costs = CostModel::new(engine.exits());
-        let clock = SystemClock::new();
-        for run in 0..WARM_UP + 8 {
-            let mut start = clock.now();
-            engine.begin(&window)?;
-            for stage in 0..engine.exits() {
-                engine.advance(&mut probabilities)?;
-                let end = clock.now();
-                // The first runs pay for page faults that never come again.
-                if run >= 8 {
-                    costs.record(stage, end.since(start));
-                }
-                start = end;
-            }
-        }
-        Ok(costs)
-    }
-
     /// Where messages of the configured sources become triggers.
     pub fn ingest(&self) -> Result<Ingest, ConfigureError> {
         let (spec, settings) = self.window_spec();
@@ -241,27 +148,6 @@ impl Configuration {
             settings.push(setting);
         }
         (spec, settings)
-    }
-}
-
-/// Strikes out engines this processor cannot run, with a warning; the last one's fault when none
-/// is left.
-fn keep_available(engines: &mut Vec<String>) -> Result<(), BundleError> {
-    let mut available = Vec::with_capacity(engines.len());
-    let mut fault = None;
-    for name in engines.drain(..) {
-        match name.parse().and_then(EngineKind::available) {
-            Ok(()) => available.push(name),
-            Err(error) => {
-                tracing::warn!("{error}; the next of the parameter engines takes its place");
-                fault = Some(error);
-            }
-        }
-    }
-    *engines = available;
-    match fault {
-        Some(fault) if engines.is_empty() => Err(fault),
-        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,244 @@
+//! The engines of a configuration: which of them can run the model here, and what they cost.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Configuration, ConfigureError};
+use crate::model::{BundleError, EngineKind};
+use crate::profile::{Start, Verdict, check};
+use crate::reason::{CostModel, Desk, Engine, EngineFault, Reasoner};
+use crate::time::{Clock, SystemClock};
+
+/// Runs of every stage before the first real cycle: fills caches and the cost model.
+const WARM_UP: usize = 64;
+
+/// An engine that has run every stage, with what they cost.
+pub struct Warm {
+    engine: Box<dyn Engine>,
+    costs: CostModel,
+}
+
+impl Configuration {
+    /// Loads and warms every engine. One that fails is struck out with a warning; with none left,
+    /// the last one's fault is the error.
+    pub fn warm_engines(&mut self) -> Result<Vec<Warm>, ConfigureError> {
+        let sizes = &self.bundle.manifest.architecture;
+        let window_len = sizes.frames * sizes.features;
+        let bundle = &self.bundle;
+        let warm = warm_all(&mut self.params.engines, window_len, |name| {
+            Ok(bundle.engine(name.parse()?)?)
+        })?;
+        if let (Some(name), Some(first)) = (self.params.engines.first(), warm.first()) {
+            self.check_deadline(name, first.costs.typical(0))?;
+        }
+        Ok(warm)
+    }
+
+    /// One reasoner per warm engine, at a desk made after [`Configuration::warm_engines`].
+    pub fn reasoners(&self, desk: &Arc<Desk>, engines: Vec<Warm>) -> Vec<Reasoner> {
+        let numbered = engines.into_iter().enumerate();
+        numbered
+            .map(|(station, warm)| {
+                Reasoner::new(Arc::clone(desk), station, warm.engine, warm.costs)
+            })
+            .collect()
+    }
+
+    /// Before it is promised: whether the engine of first choice can meet the deadline at all.
+    fn check_deadline(&self, engine: &str, first_stage: Duration) -> Result<(), ConfigureError> {
+        let params = &self.params;
+        match check(&Start {
+            model: self.bundle.id(),
+            engine,
+            first_stage,
+            deadline: params.deadline,
+            publish_margin: params.publish_margin,
+        }) {
+            Verdict::Fits(word) => word.iter().for_each(|word| tracing::info!("{word}")),
+            Verdict::Tight(word) => tracing::warn!("{word}"),
+            Verdict::Impossible(word) if params.refuse_impossible_deadline => {
+                return Err(ConfigureError::Deadline(word));
+            }
+            Verdict::Impossible(word) => tracing::warn!("deadline_ms: {word}"),
+        }
+        Ok(())
+    }
+
+    /// What the bundle recorded of every engine's stages.
+    pub fn recorded_costs(&self) -> Result<Vec<Vec<Duration>>, ConfigureError> {
+        let recorded = |name: &String| {
+            let costs = self.bundle.manifest.stage_cost_us.of(name.parse()?).iter();
+            Ok(costs.map(|us| Duration::from_secs_f64(us * 1e-6)).collect())
+        };
+        self.params.engines.iter().map(recorded).collect()
+    }
+
+    /// As [`Configuration::reasoners`], with these costs per engine instead of measured ones, so
+    /// that a replay is the same everywhere.
+    pub fn reasoners_at(
+        &self,
+        desk: &Arc<Desk>,
+        costs: &[Vec<Duration>],
+    ) -> Result<Vec<Reasoner>, ConfigureError> {
+        let engines = self.params.engines.iter().zip(costs).enumerate();
+        engines
+            .map(|(station, (name, costs))| {
+                let engine = self.bundle.engine(name.parse()?)?;
+                let mut known = CostModel::new(costs.len());
+                for (stage, cost) in costs.iter().enumerate() {
+                    known.record(stage, *cost);
+                }
+                Ok(Reasoner::new(Arc::clone(desk), station, engine, known))
+            })
+            .collect()
+    }
+}
+
+/// Names and engines keep the same order.
+fn warm_all(
+    names: &mut Vec<String>,
+    window_len: usize,
+    mut load: impl FnMut(&str) -> Result<Box<dyn Engine>, ConfigureError>,
+) -> Result<Vec<Warm>, ConfigureError> {
+    let mut warm = Vec::with_capacity(names.len());
+    let mut kept = Vec::with_capacity(names.len());
+    let mut last_fault = None;
+    for name in names.drain(..) {
+        // A driver that panics at its start is one more way to fail.
+        let tried = catch_unwind(AssertUnwindSafe(|| {
+            let mut engine = load(&name)?;
+            let costs =
+                warm_up(engine.as_mut(), window_len).map_err(|fault| ConfigureError::Engine {
+                    engine: name.clone(),
+                    fault,
+                })?;
+            Ok(Warm { engine, costs })
+        }));
+        let tried = tried.unwrap_or_else(|_| {
+            Err(ConfigureError::Engine {
+                engine: name.clone(),
+                fault: EngineFault(String::from("it panicked while it was loaded")),
+            })
+        });
+        match tried {
+            Ok(engine) => {
+                warm.push(engine);
+                kept.push(name);
+            }
+            Err(fault) => {
+                tracing::warn!("{fault}; left out");
+                last_fault = Some(fault);
+            }
+        }
+    }
+    *names = kept;
+    match last_fault {
+        Some(fault) if warm.is_empty() => Err(fault),
+        _ => Ok(warm),
+    }
+}
+
+fn warm_up(engine: &mut dyn Engine, window_len: usize) -> Result<CostModel, EngineFault> {
+    let window = vec![0.5; window_len];
+    let mut probabilities = vec![0.0; engine.labels()];
+    let mut costs = CostModel::new(engine.exits());
+    let clock = SystemClock::new();
+    for run in 0..WARM_UP + 8 {
+        let mut start = clock.now();
+        engine.begin(&window)?;
+        for stage in 0..engine.exits() {
+            engine.advance(&mut probabilities)?;
+            let end = clock.now();
+            // The first runs pay for page faults that never come again.
+            if run >= 8 {
+                costs.record(stage, end.since(start));
+            }
+            start = end;
+        }
+    }
+    Ok(costs)
+}
+
+/// Strikes out engines this processor cannot run, with a warning; the last one's fault when none
+/// is left.
+pub(super) fn keep_available(engines: &mut Vec<String>) -> Result<(), BundleError> {
+    let mut available = Vec::with_capacity(engines.len());
+    let mut fault = None;
+    for name in engines.drain(..) {
+        match name.parse().and_then(EngineKind::available) {
+            Ok(()) => available.push(name),
+            Err(error) => {
+                tracing::warn!("{error}; the next of the parameter engines takes its place");
+                fault = Some(error);
+            }
+        }
+    }
+    *engines = available;
+    match fault {
+        Some(fault) if engines.is_empty() => Err(fault),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Stub {
+        fails: bool,
+        panics: bool,
+    }
+
+    impl Engine for Stub {
+        fn name(&self) -> &str {
+            "stub"
+        }
+        fn exits(&self) -> usize {
+            1
+        }
+        fn labels(&self) -> usize {
+            2
+        }
+        fn begin(&mut self, _: &[f32]) -> Result<(), EngineFault> {
+            Ok(())
+        }
+        fn advance(&mut self, _: &mut [f32]) -> Result<(), EngineFault> {
+            assert!(!self.panics, "scripted");
+            match self.fails {
+                true => Err(EngineFault("no device".into())),
+                false => Ok(()),
+            }
+        }
+    }
+
+    fn warm(names: &[&str]) -> Result<Vec<String>, ConfigureError> {
+        let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let warm = warm_all(&mut names, 4, |name| {
+            if name == "unloadable" {
+                return Err(BundleError::Engine("unloadable".into()).into());
+            }
+            Ok(Box::new(Stub {
+                fails: name == "failing",
+                panics: name == "panicking",
+            }))
+        })?;
+        assert_eq!(warm.len(), names.len());
+        Ok(names)
+    }
+
+    #[test]
+    fn engines_that_die_at_their_start_are_left_out() {
+        let kept = warm(&["failing", "good", "panicking", "unloadable", "better"]);
+        assert_eq!(kept.unwrap(), ["good", "better"]);
+    }
+
+    #[test]
+    fn with_none_left_the_last_fault_is_told() {
+        let error = warm(&["panicking", "failing"]).unwrap_err().to_string();
+        assert!(
+            error.contains("failing") && error.contains("no device"),
+            "{error}"
+        );
+    }
+}
