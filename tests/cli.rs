@@ -119,6 +119,42 @@ fn a_profile_says_what_fits_and_what_does_not() {
 }
 
 #[test]
+fn the_example_of_expectations_is_one_and_a_wrong_one_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let expect = |file: &str| {
+        let (bag, out) = (path("none.mcap"), path("out"));
+        fs::write(&bag, b"\x89MCAP0\r\n").unwrap();
+        let arguments = [
+            "replay",
+            &bag,
+            "--out",
+            &out,
+            "--expect",
+            file,
+            "--junit",
+            &path("j.xml"),
+        ];
+        edge_reasoner(&arguments)
+    };
+    let example = expect("tests/expectations.yaml");
+    assert_eq!(
+        example.status.code(),
+        Some(1),
+        "nothing decided is not what was expected"
+    );
+    let junit = fs::read_to_string(path("j.xml")).unwrap();
+    assert!(junit.contains("failures=\"2\""), "{junit}");
+    fs::write(
+        path("wrong.yaml"),
+        "expectations: [{name: a, expect: {sped: {max: 1}}}]",
+    )
+    .unwrap();
+    let wrong = expect(&path("wrong.yaml"));
+    assert!(said(&wrong).contains("sped"), "{}", said(&wrong));
+}
+
+#[test]
 fn parameters_in_front_of_ros_args_are_shown_their_place() {
     let output = edge_reasoner(&["run", "-p", "deadline_ms:=5.0"]);
     let said = said(&output);

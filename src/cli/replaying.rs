@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::Done;
 use crate::params::{Value, Values, parse_override, read_file};
+use crate::replay::expect::write_junit;
 use crate::replay::{self, ReplayOptions};
 
 #[derive(clap::Args)]
@@ -39,6 +40,13 @@ pub struct Args {
     /// Name the scores are reported under [default: the recording's folder]
     #[arg(long)]
     robot: Option<String>,
+    /// What is expected of the recordings (tests/expectations.yaml shows the form); exit code 1
+    /// when something is not met
+    #[arg(long)]
+    expect: Option<PathBuf>,
+    /// Write what came of the expectations as JUnit XML
+    #[arg(long, requires = "expect")]
+    junit: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -57,6 +65,7 @@ pub fn replay(args: Args) -> Done {
         task,
         slowdown: args.slowdown,
         robot: args.robot,
+        expectations: args.expect,
     })?;
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
@@ -72,7 +81,11 @@ pub fn replay(args: Args) -> Done {
             );
         }
     }
-    Ok(match report.failed.is_empty() {
+    if let Some(file) = &args.junit {
+        write_junit(&report.expectations, file)?;
+    }
+    let met = report.expectations.iter().all(|o| o.failures.is_empty());
+    Ok(match report.failed.is_empty() && met {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })

@@ -5,6 +5,7 @@
 //! that the same inputs give byte-identical decisions on any machine.
 
 pub mod bag;
+pub mod expect;
 mod one;
 mod picture;
 mod report;
@@ -20,6 +21,7 @@ use crate::configure::{Configuration, ConfigureError};
 use crate::learn::{LearnError, Task};
 use crate::params::Values;
 use bag::{BagError, find_recordings};
+use expect::{ExpectError, Expectations};
 use one::{Replayed, decisions_file, replay_one};
 use writer::WriteError;
 
@@ -36,6 +38,8 @@ pub struct ReplayOptions {
     pub task: Option<PathBuf>,
     /// As if the machine were this many times slower.
     pub slowdown: f64,
+    /// What is expected of the recordings.
+    pub expectations: Option<PathBuf>,
     /// Robot the scores are reported under; by default the name of a recording's folder.
     pub robot: Option<String>,
 }
@@ -74,6 +78,9 @@ pub enum ReplayError {
         /// What went wrong.
         cause: String,
     },
+    /// The expectations.
+    #[error(transparent)]
+    Expect(#[from] ExpectError),
     /// A slowdown that is none.
     #[error("slowdown is {0}; expected a number above 0, such as 8")]
     Slowdown(f64),
@@ -88,6 +95,10 @@ pub fn replay(options: &ReplayOptions) -> Result<Report, ReplayError> {
     let configuration = Configuration::read(&options.values)?;
     let task = match &options.task {
         Some(file) => Some(Task::load(file)?),
+        None => None,
+    };
+    let expectations = match &options.expectations {
+        Some(file) => Some(Expectations::load(file)?),
         None => None,
     };
     let paths = find_recordings(&options.recordings)?;
@@ -118,7 +129,10 @@ pub fn replay(options: &ReplayOptions) -> Result<Report, ReplayError> {
             }
         }
     }
-    let report = Report::new(
+    let safe = usize::from(configuration.terms().safe_label);
+    let deadline_ms = configuration.params.deadline.as_secs_f64() * 1e3;
+    let outcomes = expectations.map(|all| all.check(&replayed, safe, deadline_ms));
+    let mut report = Report::new(
         &configuration,
         task.as_ref(),
         options,
@@ -126,6 +140,7 @@ pub fn replay(options: &ReplayOptions) -> Result<Report, ReplayError> {
         failed,
         began,
     );
+    report.expectations = outcomes.unwrap_or_default();
     report.write(&options.out.join("report.json"))?;
     draw(&configuration, &replayed, &options.out)?;
     Ok(report)

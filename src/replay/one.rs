@@ -14,7 +14,7 @@ use crate::ingest::Ingest;
 use crate::learn::{BaselineTallies, Tally as ScoreTally, Task, Truth};
 use crate::params::SourceParams;
 use crate::reason::logical::{Logical, LogicalClock, Machine};
-use crate::reason::{Decision, Publish, Tally};
+use crate::reason::{Decision, Publish, Source, Tally};
 use crate::sense::{SourceId, Thin};
 use crate::time::{Clock, Mono, Stamp};
 
@@ -52,6 +52,19 @@ pub struct Point {
     pub label: u8,
     /// Exit, 0: none.
     pub exit: u8,
+    /// What stands behind it.
+    pub source: Source,
+    /// Where it is known.
+    pub truth: Option<PointTruth>,
+}
+
+/// What a decision is held against.
+#[derive(Clone, Copy)]
+pub struct PointTruth {
+    /// The class to be decided.
+    pub label: usize,
+    /// Class of what is seen now.
+    pub now: usize,
 }
 
 struct Recorded {
@@ -235,20 +248,25 @@ impl Record {
 
     fn decided(&mut self, decision: &Decision) {
         let arrival = decision.trigger.arrival;
+        let scan = self.arrivals.binary_search(&arrival).ok();
+        let known = scan.and_then(|scan| self.truth.as_ref()?.scans.get(scan));
+        let truth = known.and_then(|known| {
+            Some(PointTruth {
+                label: known.label?,
+                now: known.now,
+            })
+        });
+        if let (Some(truth), Some((scores, _))) = (truth, &mut self.scored) {
+            scores.add(truth.label, truth.now, usize::from(decision.label));
+        }
         self.points.push(Point {
             at: arrival.since(START).as_secs_f64(),
             latency: decision.latency,
             label: decision.label,
             exit: decision.exit,
+            source: decision.source,
+            truth,
         });
-        let scan = self.arrivals.binary_search(&arrival).ok();
-        let truth = self.truth.as_ref();
-        if let (Some(scan), Some(truth), Some((scores, _))) = (scan, truth, &mut self.scored)
-            && let Some(known) = truth.scans.get(scan)
-            && let Some(label) = known.label
-        {
-            scores.add(label, known.now, usize::from(decision.label));
-        }
     }
 }
 

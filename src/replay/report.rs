@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::expect::Outcome;
 use super::one::Replayed;
 use super::{ReplayError, ReplayOptions};
 use crate::configure::Configuration;
@@ -58,6 +59,9 @@ pub struct Report {
     pub scores: ScoresByRobot,
     /// Of the baselines, on the same recordings.
     pub baselines: BTreeMap<String, ScoresByRobot>,
+    /// What was expected, and what came of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<Outcome>,
     /// How long the replay took; not part of what is compared between runs.
     #[serde(skip)]
     pub took: Duration,
@@ -132,6 +136,7 @@ impl Report {
                 .collect(),
             scores,
             baselines,
+            expectations: Vec::new(),
             took: began.elapsed(),
         }
     }
@@ -210,7 +215,23 @@ impl fmt::Display for Report {
         for line in self.cut.iter().chain(&self.failed) {
             writeln!(f, "! {line}")?;
         }
-        self.write_scores(f)
+        self.write_scores(f)?;
+        for outcome in &self.expectations {
+            let met = if outcome.failures.is_empty() {
+                "met"
+            } else {
+                "NOT MET"
+            };
+            writeln!(f, "\nexpected: {}: {met}", outcome.name)?;
+            for (measure, value) in &outcome.measured {
+                let value = value.map_or(String::from("-"), |value| format!("{value:.4}"));
+                writeln!(f, "  {measure:<18} {value}")?;
+            }
+            for failure in &outcome.failures {
+                writeln!(f, "  ! {failure}")?;
+            }
+        }
+        Ok(())
     }
 }
 

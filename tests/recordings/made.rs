@@ -97,6 +97,7 @@ pub fn run(bags: &[PathBuf], out: &Path, slowdown: f64, overrides: &[&str]) -> R
         task: Some(root().join("params/tasks/clearance.yaml")),
         slowdown,
         robot: None,
+        expectations: None,
     })
     .unwrap()
 }

@@ -1,0 +1,444 @@
+//! What a team expects of its own recordings, checked by a replay: the scores of a yaml, an exit
+//! code, JUnit for the CI.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::one::{Point, Replayed};
+use crate::reason::Source;
+
+/// Why expectations cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpectError {
+    /// The file.
+    #[error("expectations {}: {cause}; expected a list `expectations:` as tests/expectations.yaml shows it", .file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The report for the CI.
+    #[error("{}: {cause}; check that the folder can be written", .file.display())]
+    Junit {
+        /// The file.
+        file: PathBuf,
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+/// A file of expectations.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectations {
+    expectations: Vec<Expectation>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expectation {
+    /// What is shown.
+    name: String,
+    /// Patterns of recordings' names, as a shell has them.
+    #[serde(default = "all")]
+    recordings: Vec<String>,
+    /// By measure.
+    expect: BTreeMap<Measure, Limits>,
+}
+
+fn all() -> Vec<String> {
+    vec![String::from("*")]
+}
+
+/// What can be expected. Shares are of the decisions, 0..=1; those that compare with the truth
+/// count only where the recording has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Measure {
+    /// Decisions.
+    Decisions,
+    /// Decisions after their deadline.
+    Late,
+    /// 99th percentile of arrival to publication.
+    LatencyP99Ms,
+    /// Held.
+    HoldShare,
+    /// By the safe label, for want of the model.
+    FallbackShare,
+    /// Equal to the truth.
+    Accuracy,
+    /// The longest from where the safe label is right for what is seen now to where it is decided.
+    TimeToStopS,
+    /// The longest from where the truth leaves the safe label to where the decision does.
+    ResumeTimeS,
+    /// Of decisions where neither the truth nor what is seen now is the safe label, those that are.
+    FalseStopShare,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limits {
+    #[serde(default)]
+    min: Option<f64>,
+    #[serde(default)]
+    max: Option<f64>,
+}
+
+/// One expectation held against the replay.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Name of the expectation.
+    pub name: String,
+    /// Recordings it matched.
+    pub recordings: Vec<String>,
+    /// What is not as expected; empty when all is.
+    pub failures: Vec<String>,
+    /// What was measured, by measure; none where there was nothing to measure.
+    pub measured: BTreeMap<String, Option<f64>>,
+}
+
+impl Expectations {
+    /// Reads the file and checks it.
+    pub fn load(file: &Path) -> Result<Expectations, ExpectError> {
+        let wrong = |cause: String| ExpectError::File {
+            file: file.to_path_buf(),
+            cause,
+        };
+        let text = std::fs::read_to_string(file).map_err(|cause| wrong(cause.to_string()))?;
+        let read: Expectations =
+            serde_yaml::from_str(&text).map_err(|cause| wrong(cause.to_string()))?;
+        if read.expectations.is_empty() {
+            return Err(wrong(String::from("it expects nothing")));
+        }
+        for expectation in &read.expectations {
+            let name = &expectation.name;
+            for pattern in &expectation.recordings {
+                glob::Pattern::new(pattern)
+                    .map_err(|cause| wrong(format!("{name}: pattern \"{pattern}\": {cause}")))?;
+            }
+            for (measure, limits) in &expectation.expect {
+                if limits.min.is_none() && limits.max.is_none() {
+                    return Err(wrong(format!("{name}: {measure} has neither min nor max")));
+                }
+            }
+            if expectation.expect.is_empty() {
+                return Err(wrong(format!("{name}: expect is empty")));
+            }
+        }
+        Ok(read)
+    }
+
+    /// Holds them against what was replayed; `safe` is the index of the safe label.
+    pub(super) fn check(
+        &self,
+        replayed: &[Replayed],
+        safe: usize,
+        deadline_ms: f64,
+    ) -> Vec<Outcome> {
+        let each = self.expectations.iter();
+        each.map(|expectation| expectation.check(replayed, safe, deadline_ms))
+            .collect()
+    }
+}
+
+impl Expectation {
+    fn check(&self, replayed: &[Replayed], safe: usize, deadline_ms: f64) -> Outcome {
+        let patterns = self.recordings.iter();
+        let patterns: Vec<glob::Pattern> = patterns
+            .filter_map(|pattern| glob::Pattern::new(pattern).ok())
+            .collect();
+        let matched: Vec<&Replayed> = replayed
+            .iter()
+            .filter(|one| patterns.iter().any(|pattern| pattern.matches(&one.name)))
+            .collect();
+        let mut failures = Vec::new();
+        if matched.is_empty() {
+            failures.push(format!(
+                "no recording matched {}",
+                self.recordings.join(", ")
+            ));
+        }
+        let mut measured = BTreeMap::new();
+        for (measure, limits) in &self.expect {
+            let value = measure.of(&matched, safe, deadline_ms);
+            measured.insert(measure.to_string(), value);
+            if !matched.is_empty() {
+                failures.extend(limits.unmet(*measure, value));
+            }
+        }
+        Outcome {
+            name: self.name.clone(),
+            recordings: matched.iter().map(|one| one.name.to_string()).collect(),
+            failures,
+            measured,
+        }
+    }
+}
+
+impl Limits {
+    fn unmet(&self, measure: Measure, value: Option<f64>) -> Option<String> {
+        let Some(value) = value else {
+            return Some(format!(
+                "{measure} could not be measured: no such case, or no truth"
+            ));
+        };
+        if let Some(max) = self.max
+            && value > max
+        {
+            return Some(format!("{measure} is {value:.4}, expected at most {max}"));
+        }
+        let min = self.min.filter(|min| value < *min)?;
+        Some(format!("{measure} is {value:.4}, expected at least {min}"))
+    }
+}
+
+impl Measure {
+    fn of(self, replayed: &[&Replayed], safe: usize, deadline_ms: f64) -> Option<f64> {
+        let points = || replayed.iter().flat_map(|one| &one.points);
+        let share = |of: &dyn Fn(&Point) -> bool| {
+            let count = points().count();
+            (count > 0).then(|| points().filter(|p| of(p)).count() as f64 / count as f64)
+        };
+        match self {
+            Measure::Decisions => Some(points().count() as f64),
+            Measure::Late => Some(points().filter(|p| millis(p) > deadline_ms).count() as f64),
+            Measure::LatencyP99Ms => {
+                let mut all: Vec<f64> = points().map(millis).collect();
+                all.sort_unstable_by(f64::total_cmp);
+                let rank = (all.len() as f64 * 0.99).ceil() as usize;
+                all.get(rank.max(1) - 1).copied()
+            }
+            Measure::HoldShare => share(&|p| p.source == Source::Hold),
+            Measure::FallbackShare => share(&|p| p.source == Source::Fallback),
+            Measure::Accuracy => {
+                let known = points().filter_map(|p| Some((p.label, p.truth?.label)));
+                mean(known.map(|(label, truth)| usize::from(label) == truth))
+            }
+            Measure::FalseStopShare => {
+                let free = points().filter(|p| {
+                    p.truth
+                        .is_some_and(|truth| truth.label != safe && truth.now != safe)
+                });
+                mean(free.map(|p| usize::from(p.label) == safe))
+            }
+            Measure::TimeToStopS => longest(replayed, |points| {
+                delays(
+                    points,
+                    |p| p.truth.map(|t| t.now == safe),
+                    |p| usize::from(p.label) == safe,
+                )
+            }),
+            Measure::ResumeTimeS => longest(replayed, |points| {
+                let free = |p: &Point| p.truth.map(|t| t.label != safe && t.now != safe);
+                delays(points, free, |p| usize::from(p.label) != safe)
+            }),
+        }
+    }
+}
+
+fn millis(point: &Point) -> f64 {
+    point.latency.as_secs_f64() * 1e3
+}
+
+fn mean(answers: impl Iterator<Item = bool>) -> Option<f64> {
+    let (hits, count) = answers.fold((0u64, 0u64), |(hits, count), hit| {
+        (hits + u64::from(hit), count + 1)
+    });
+    (count > 0).then(|| hits as f64 / count as f64)
+}
+
+fn longest(replayed: &[&Replayed], delays: impl Fn(&[Point]) -> Vec<f64>) -> Option<f64> {
+    let all = replayed.iter().flat_map(|one| delays(&one.points));
+    all.reduce(f64::max)
+}
+
+/// Seconds from where `wanted` becomes true to the first decision that is as `done` asks; an event
+/// that is over before counts to its end.
+fn delays(
+    points: &[Point],
+    wanted: impl Fn(&Point) -> Option<bool>,
+    done: impl Fn(&Point) -> bool,
+) -> Vec<f64> {
+    let mut delays = Vec::new();
+    let mut since: Option<f64> = None;
+    let mut before = None;
+    for point in points {
+        let Some(now) = wanted(point) else {
+            continue;
+        };
+        if now && before == Some(false) {
+            since = Some(point.at);
+        }
+        let left = point.at + point.latency.as_secs_f64();
+        if let Some(begun) = since
+            && (done(point) || !now)
+        {
+            delays.push(left - begun);
+            since = None;
+        }
+        before = Some(now);
+    }
+    delays
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The name of the yaml.
+        let name = serde_yaml::to_string(self).unwrap_or_default();
+        f.write_str(name.trim())
+    }
+}
+
+/// Writes the outcomes as JUnit XML, one test case per expectation.
+pub fn write_junit(outcomes: &[Outcome], file: &Path) -> Result<(), ExpectError> {
+    use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+    let mut suite = TestSuite::new("edge_reasoner replay");
+    for outcome in outcomes {
+        let status = match outcome.failures.is_empty() {
+            true => TestCaseStatus::success(),
+            false => {
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(outcome.failures.join("; "));
+                status
+            }
+        };
+        let mut case = TestCase::new(outcome.name.as_str(), status);
+        let measured = serde_json::to_string(&outcome.measured).unwrap_or_default();
+        case.set_system_out(measured);
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("edge_reasoner");
+    report.add_test_suite(suite);
+    let failed = |cause: String| ExpectError::Junit {
+        file: file.to_path_buf(),
+        cause,
+    };
+    let text = report
+        .to_string()
+        .map_err(|cause| failed(cause.to_string()))?;
+    std::fs::write(file, text).map_err(|cause| failed(cause.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::one::PointTruth;
+    use super::*;
+
+    const STOP: usize = 2;
+
+    /// A recording of decisions every 0.1 s: label, what is seen now, the truth.
+    fn recording(name: &str, points: &[(u8, usize, usize)]) -> Replayed {
+        let points = points
+            .iter()
+            .enumerate()
+            .map(|(n, &(label, now, truth))| Point {
+                at: n as f64 * 0.1,
+                latency: Duration::from_millis(1),
+                label,
+                exit: 1,
+                source: Source::Model,
+                truth: Some(PointTruth { label: truth, now }),
+            });
+        Replayed {
+            name: Arc::from(name),
+            robot: "r".into(),
+            tally: Default::default(),
+            points: points.collect(),
+            seconds: 1.0,
+            refused: (0, None),
+            cut: None,
+            scored: None,
+        }
+    }
+
+    fn outcome(expect: &str, replayed: &[Replayed]) -> Outcome {
+        let text = format!("expectations: [{{name: x, {expect}}}]");
+        let expectations: Expectations = serde_yaml::from_str(&text).unwrap();
+        expectations.check(replayed, STOP, 20.0).remove(0)
+    }
+
+    fn near(value: Option<f64>, expected: f64) -> bool {
+        value.is_some_and(|value| (value - expected).abs() < 1e-9)
+    }
+
+    #[test]
+    fn times_and_shares_are_those_of_the_decisions() {
+        // Free, a wall that is stopped for two scans late, free again one scan late, one false stop.
+        let run = recording(
+            "wall_1",
+            &[
+                (0, 0, 0),
+                (0, 0, 2),
+                (0, 2, 2),
+                (1, 2, 2),
+                (2, 2, 2),
+                (2, 0, 0),
+                (0, 0, 0),
+                (2, 0, 0),
+            ],
+        );
+        let all = outcome(
+            "expect: {time_to_stop_s: {max: 0.15}, resume_time_s: {max: 0.2}, false_stop_share: \
+             {max: 0.3}, late: {max: 0}, accuracy: {min: 0.1}}",
+            &[run],
+        );
+        assert!(near(all.measured["time_to_stop_s"], 0.201), "{all:?}");
+        assert!(near(all.measured["resume_time_s"], 0.101), "{all:?}");
+        assert!(near(all.measured["false_stop_share"], 0.5), "{all:?}");
+        assert!(near(all.measured["accuracy"], 3.0 / 8.0), "{all:?}");
+        assert_eq!(all.failures.len(), 2, "{all:?}");
+    }
+
+    #[test]
+    fn only_matching_recordings_count_and_none_is_a_failure() {
+        let runs = [
+            recording("wall_1", &[(2, 2, 2)]),
+            recording("hall_1", &[(0, 2, 2)]),
+        ];
+        let wall = outcome(
+            "recordings: ['wall_*'], expect: {accuracy: {min: 1}}",
+            &runs,
+        );
+        assert_eq!(
+            (wall.recordings, wall.failures),
+            (vec!["wall_1".into()], vec![])
+        );
+        let none = outcome("recordings: [ramp], expect: {late: {max: 0}}", &runs);
+        assert!(none.failures[0].contains("no recording matched ramp"));
+        let nothing = outcome("expect: {time_to_stop_s: {max: 1}}", &runs);
+        assert!(nothing.failures[0].contains("could not be measured"));
+    }
+
+    #[test]
+    fn a_file_that_expects_nothing_or_what_is_not_there_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("expectations.yaml");
+        for (text, word) in [
+            ("expectations: []", "it expects nothing"),
+            (
+                "expectations: [{name: a, expect: {speed: {max: 1}}}]",
+                "speed",
+            ),
+            (
+                "expectations: [{name: a, expect: {late: {}}}]",
+                "neither min nor max",
+            ),
+            (
+                "expectations: [{name: a, recordings: ['['], expect: {late: {max: 1}}}]",
+                "pattern",
+            ),
+            ("3", "expected"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let error = Expectations::load(&file).unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}
