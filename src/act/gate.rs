@@ -133,6 +133,11 @@ impl Gate {
         }
     }
 
+    /// What it was told at its start.
+    pub fn limits(&self) -> &GateLimits {
+        &self.limits
+    }
+
     /// A command came at `arrival`; what goes out in its place.
     pub fn on_command(&mut self, now: Mono, arrival: Mono, command: Velocity) -> Velocity {
         self.command = Some((arrival, command));

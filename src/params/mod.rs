@@ -124,6 +124,7 @@ impl Params {
         let mut reader = Reader::new(values);
         reader.word("model", "model");
         reader.boolean("use_sim_time", "use_sim_time");
+        reader.boolean("autostart", "autostart");
         let engines = read_engines(&mut reader);
         let deadline = reader.millis("deadline_ms", "deadline_ms", 20 * MS);
         // Unless it is told, a tenth of a short deadline.

@@ -300,6 +300,12 @@ pub const TABLE: &[Parameter] = &[
         "Whether all pages of the process stay in memory (mlockall).",
     ),
     row(
+        "autostart",
+        Kind::Bool,
+        "true",
+        "Whether the node configures and activates itself; false: a lifecycle manager does, by ~/change_state.",
+    ),
+    row(
         "use_sim_time",
         Kind::Bool,
         "false",

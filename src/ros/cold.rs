@@ -14,8 +14,6 @@ use super::reporter::Reporter;
 /// The tokio runtime and what runs on it.
 pub struct Cold {
     runtime: Runtime,
-    stop: Arc<AtomicBool>,
-    statistics: std::cell::Cell<Option<JoinHandle<()>>>,
 }
 
 impl Cold {
@@ -35,28 +33,27 @@ impl Cold {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
         drop(entered);
-        let told = Arc::clone(&stop);
         runtime.spawn(async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            told.store(true, Ordering::Release);
+            stop.store(true, Ordering::Release);
         });
-        Ok(Cold {
-            runtime,
-            stop,
-            statistics: std::cell::Cell::new(None),
-        })
+        Ok(Cold { runtime })
     }
 
-    /// Lets the reporter speak every `period` until the stop, and once more then.
-    pub fn report(&self, mut reporter: Reporter, period: Duration) {
-        let stop = Arc::clone(&self.stop);
-        let task = self.runtime.spawn(async move {
+    /// Lets the reporter speak every `period` until it is over, and once more then.
+    pub fn report(
+        &self,
+        mut reporter: Reporter,
+        period: Duration,
+        over: Arc<AtomicBool>,
+    ) -> JoinHandle<()> {
+        self.runtime.spawn(async move {
             let mut elapsed = Duration::ZERO;
             const LOOK: Duration = Duration::from_millis(50);
-            while !stop.load(Ordering::Acquire) {
+            while !over.load(Ordering::Acquire) {
                 tokio::time::sleep(LOOK).await;
                 elapsed += LOOK;
                 if elapsed >= period {
@@ -66,18 +63,19 @@ impl Cold {
             }
             reporter.report();
             reporter.last_line();
-        });
-        self.statistics.set(Some(task));
+        })
     }
 
-    /// Waits for the last statistics.
+    /// Waits for a reporter's last words, not for long.
+    pub fn wait_for(&self, reporter: JoinHandle<()>) {
+        let patience = Duration::from_millis(300);
+        let _ = self
+            .runtime
+            .block_on(async { tokio::time::timeout(patience, reporter).await });
+    }
+
+    /// Nothing runs on the cold side any more.
     pub fn finish(self) {
-        if let Some(task) = self.statistics.take() {
-            let patience = Duration::from_millis(300);
-            let _ = self
-                .runtime
-                .block_on(async { tokio::time::timeout(patience, task).await });
-        }
         self.runtime.shutdown_timeout(Duration::from_millis(100));
     }
 }

@@ -1,22 +1,23 @@
-//! Spins r2r, polls its streams at once, fills the window, offers triggers.
+//! Spins r2r, polls its streams at once, fills the window, offers triggers. Runs on the process's
+//! main thread.
 
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Context as Poller;
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
-use futures::Stream;
 use futures::task::noop_waker;
-use r2r::{Clock as RosClock, Node, QosProfile};
+use r2r::{Clock as RosClock, Node};
 
+use super::RunError;
+use super::endpoints::{Bytes, Endpoints, Subscription};
 use super::graph::Graph;
 use super::outlet::Outlet;
-use super::{RunError, ros};
 use crate::act::Velocity;
 use crate::configure::Configuration;
 use crate::ingest::{Ingest, IngestFault};
+use crate::reason::Request;
 use crate::reason::live::Live;
 use crate::sense::{Message, MessageType, SourceId};
 use crate::time::{Clock, Mono, Stamp};
@@ -38,8 +39,6 @@ const FAULTS: usize = 16;
 /// A spin hands over one message per subscription and r2r's channels hold ten.
 const DEPTH: usize = 10;
 
-type Bytes = Pin<Box<dyn Stream<Item = Vec<u8>> + Send>>;
-
 /// What the cold side may look at.
 pub struct Seen {
     /// Faults not logged yet.
@@ -56,7 +55,7 @@ pub struct Seen {
     pub names: Vec<String>,
 }
 
-/// The live door's thread of control; runs on the thread that calls [`IngestThread::run`].
+/// The live door's thread of control; its caller turns it, again and again.
 pub struct IngestThread {
     ingest: Ingest,
     live: Arc<Live>,
@@ -66,14 +65,20 @@ pub struct IngestThread {
     sim_time: bool,
     streams: Vec<(SourceId, usize, Bytes)>,
     commands: Option<Bytes>,
+    /// What the streams are subscriptions to, in their order; the commands' last.
+    subscriptions: Vec<Subscription>,
     seen: Arc<Seen>,
     graph: Graph,
+    active: bool,
+    started: Mono,
+    turned: Mono,
 }
 
 impl IngestThread {
     /// Subscribes to the sources and, when the gate is on, to its commands.
     pub fn new(
         node: &mut Node,
+        endpoints: &mut Endpoints,
         configuration: &Configuration,
         live: Arc<Live>,
         outlet: Arc<Outlet>,
@@ -83,32 +88,37 @@ impl IngestThread {
         let ingest = configuration.ingest()?;
         let mut streams = Vec::new();
         let mut names = Vec::new();
+        let mut subscriptions = Vec::new();
         for source in &configuration.params.sources {
             let Some(id) = ingest.source(&source.name) else {
                 continue;
             };
-            let qos = match source.reliable {
-                true => QosProfile::default().keep_last(DEPTH),
-                false => QosProfile::sensor_data().keep_last(DEPTH),
+            let subscription = Subscription {
+                topic: source.topic.clone(),
+                message: source.message.clone(),
+                reliable: source.reliable,
+                depth: DEPTH,
             };
-            let stream = ros(
-                format!("subscribing to {} ({})", source.topic, source.message),
-                node.subscribe_raw(&source.topic, &source.message, qos),
-            )?;
-            streams.push((id, names.len(), Box::pin(stream) as Bytes));
+            let stream = endpoints.subscribe(node, &subscription)?;
+            streams.push((id, names.len(), stream));
+            subscriptions.push(subscription);
             names.push(source.name.clone());
         }
         let commands = match &configuration.params.gate {
-            Some(gate) => Some(Box::pin(ros(
-                format!("subscribing to {}", gate.input),
-                node.subscribe_raw(
-                    &gate.input,
-                    MessageType::Twist.ros_name(),
-                    QosProfile::sensor_data().keep_last(1),
-                ),
-            )?) as Bytes),
+            Some(gate) => {
+                let subscription = Subscription {
+                    topic: gate.input.clone(),
+                    message: MessageType::Twist.ros_name().to_owned(),
+                    reliable: false,
+                    depth: 1,
+                };
+                let stream = endpoints.subscribe(node, &subscription)?;
+                subscriptions.push(subscription);
+                Some(stream)
+            }
             None => None,
         };
+        let started = clock.now();
         let sim_time = node
             .params
             .lock()
@@ -123,6 +133,10 @@ impl IngestThread {
             sim_time,
             streams,
             commands,
+            subscriptions,
+            active: false,
+            started,
+            turned: started,
             seen: Arc::new(Seen {
                 faults: ArrayQueue::new(FAULTS),
                 notices: ArrayQueue::new(FAULTS),
@@ -146,39 +160,61 @@ impl IngestThread {
         }
     }
 
-    /// Until `stop`, or until a thread it needs has fallen.
-    pub fn run(mut self, node: &mut Node, stop: &AtomicBool) -> Result<(), RunError> {
-        let started = self.clock.now();
-        let mut turned = started;
-        while !stop.load(Ordering::Acquire) {
-            if self.live.has_fallen() {
-                return Err(RunError::Fallen);
-            }
-            node.spin_once(SPIN);
-            let now = self.clock.now();
-            let before = std::mem::replace(&mut turned, now);
-            let turn = now.since(before);
-            if turn > WITHHELD {
-                self.discard_waiting(node);
-                turned = self.clock.now();
-                continue;
-            }
-            let arrival = if turn > SPIN + SLACK { before } else { now };
-            let now_ros = self.now_ros();
-            // A simulation's clock does not run with ours.
-            let arrival_ros = match self.sim_time {
-                true => now_ros,
-                false => now_ros - now.since(arrival),
-            };
-            self.take_messages(arrival, arrival_ros);
-            self.take_commands(arrival);
-            let desk = self.live.desk();
-            if let Some(request) = self.ingest.silence(desk, started, now, now_ros) {
-                self.live.offer(request);
-            }
-            self.look_at_the_graph(node, now);
+    /// Whether triggers are answered from here on. What comes before is taken into the window all
+    /// the same, so that the first answer is like any other.
+    pub fn set_active(&mut self, active: bool) {
+        self.active = active;
+        // Loading and waiting are not turns, and silence counts from here.
+        self.started = self.clock.now();
+        self.turned = self.started;
+    }
+
+    /// Gives the subscriptions to the next session.
+    pub fn give_back(self, endpoints: &mut Endpoints) {
+        let streams = self.streams.into_iter().map(|(.., stream)| stream);
+        let streams = streams.chain(self.commands);
+        for (subscription, stream) in self.subscriptions.into_iter().zip(streams) {
+            endpoints.give_back(subscription, stream);
         }
-        Ok(())
+    }
+
+    /// Waits for messages, a moment at most, and takes in what came.
+    pub fn turn(&mut self, node: &mut Node) {
+        node.spin_once(SPIN);
+        let now = self.clock.now();
+        let before = std::mem::replace(&mut self.turned, now);
+        let turn = now.since(before);
+        if turn > WITHHELD {
+            self.discard_waiting(node);
+            self.turned = self.clock.now();
+            return;
+        }
+        let arrival = if turn > SPIN + SLACK { before } else { now };
+        let now_ros = self.now_ros();
+        // A simulation's clock does not run with ours.
+        let arrival_ros = match self.sim_time {
+            true => now_ros,
+            false => now_ros - now.since(arrival),
+        };
+        self.take_messages(arrival, arrival_ros);
+        self.take_commands(arrival);
+        if self.active {
+            let desk = self.live.desk();
+            let silence = self.ingest.silence(desk, self.started, now, now_ros);
+            silence.into_iter().for_each(|request| self.offer(request));
+        }
+        self.look_at_the_graph(node, now);
+    }
+
+    fn offer(&self, request: Box<Request>) {
+        match self.active {
+            true => self.live.offer(request),
+            false => {
+                let desk = self.live.desk();
+                desk.put_back(request);
+                desk.refuse(1);
+            }
+        }
     }
 
     fn look_at_the_graph(&mut self, node: &Node, now: Mono) {
@@ -217,7 +253,7 @@ impl IngestThread {
                 .ingest
                 .withheld(self.live.desk(), triggers, now, now_ros)
         {
-            self.live.offer(request);
+            self.offer(request);
         }
     }
 
@@ -249,7 +285,7 @@ impl IngestThread {
             .ingest
             .message(desk, source, bytes, arrival, arrival_ros);
         if let Some(request) = request {
-            self.live.offer(request);
+            self.offer(request);
         }
         if let Err(fault) = taken {
             self.seen.refused_messages.fetch_add(1, Ordering::Relaxed);

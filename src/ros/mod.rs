@@ -1,32 +1,34 @@
 //! The live door: the only place that knows r2r.
 
 mod cold;
+mod endpoints;
 mod graph;
 mod ingest_thread;
+mod lifecycle;
 mod log;
+mod managed;
 mod names;
 mod outlet;
 mod reporter;
+mod session;
 mod values;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
-use r2r::{Context, Node, PublisherUntyped, QosProfile};
+use r2r::{Context, Node};
 
-use crate::act::diagnostics::DIAGNOSTICS_TYPE;
-use crate::configure::{Configuration, ConfigureError};
-use crate::realtime::Role;
-use crate::reason::live::Live;
-use crate::time::{Clock, SystemClock};
+use crate::configure::ConfigureError;
 use cold::Cold;
-use graph::Graph;
-use ingest_thread::IngestThread;
-use names::Names;
-use outlet::Outlet;
-use reporter::Reporter;
+use endpoints::Endpoints;
+use lifecycle::Transition;
+use managed::{Asked, Managed};
+use session::Session;
+
+/// Longest sleep while there is nothing to decide: how soon a stop is noticed.
+const IDLE: Duration = Duration::from_millis(20);
 
 /// Why the node did not run.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,9 @@ pub enum RunError {
     /// The parameters' file.
     #[error(transparent)]
     Values(#[from] crate::params::ValueError),
+    /// A parameter that is asked for before all others.
+    #[error(transparent)]
+    Params(#[from] crate::params::ParamFaults),
     /// Parameters, bundle or engines.
     #[error(transparent)]
     Configure(#[from] ConfigureError),
@@ -87,7 +92,6 @@ fn ros<T, E: std::fmt::Display>(
 /// Runs the node until SIGINT or SIGTERM. ROS arguments are read from the process's own. Once
 /// there is a ROS log, it is told what went wrong; before that, the caller is.
 pub fn run() -> Result<ExitCode, RunError> {
-    let began = Instant::now();
     // Signals first: a node that is told to end while it starts shall end.
     let stop = Arc::new(AtomicBool::new(false));
     let cold = Cold::start(Arc::clone(&stop))?;
@@ -104,7 +108,7 @@ pub fn run() -> Result<ExitCode, RunError> {
     for file in for_others {
         tracing::warn!("{file}; the defaults hold");
     }
-    match serve(&mut node, began, stop, cold) {
+    match serve(&mut node, &stop, cold) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             tracing::error!("{error}");
@@ -129,136 +133,67 @@ fn create_context() -> Result<Context, String> {
     }
 }
 
-fn serve(
-    node: &mut Node,
-    began: Instant,
-    stop: Arc<AtomicBool>,
-    cold: Cold,
-) -> Result<(), RunError> {
-    let values = values::of_node(node);
-    let mut configuration = Configuration::read(&values)?;
-    let engines = configuration.warm_engines()?;
-    if values.get("use_sim_time") == Some(&crate::params::Value::Bool(true)) {
-        let source = node.get_time_source();
-        ros("listening to /clock", source.enable_sim_time(node))?;
+fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold) -> Result<(), RunError> {
+    let mut managed = Managed::new(node)?;
+    let mut endpoints = Endpoints::default();
+    let mut session: Option<Session> = None;
+    let mut change = |node: &mut Node, session: &mut Option<Session>, transition| {
+        change(node, &mut endpoints, &cold, session, transition)
+    };
+    let mut ended = Ok(());
+    if values::autostart(&values::of_node(node))? {
+        for transition in [Transition::Configure, Transition::Activate] {
+            managed.begin(transition);
+            // Nobody waits for an answer here: what is wrong ends the node.
+            change(node, &mut session, transition)?;
+            managed.end(Asked::by_itself(transition), true);
+        }
+    } else {
+        tracing::info!("unconfigured; autostart is false, waiting for ~/change_state");
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let graph = Graph::new(Names::of(node)?, &configuration, clock.now())?;
-    let outlet = Arc::new(Outlet::new(node, &configuration, Arc::clone(&clock))?);
-    let desk = configuration.desk(Arc::clone(&clock), Arc::clone(&outlet) as _);
-    let reasoners = configuration.reasoners(&desk, engines);
-    // However this ends, the robot is told to stop.
-    let _farewell = Farewell(Arc::clone(&outlet));
-    outlet.warm_up();
-    let realtime = configuration.params.realtime.clone();
-    let wishes = realtime.clone();
-    let live = Live::start(Arc::clone(&desk), reasoners, move |thread| {
-        warn_all(wishes.set_up_thread(Role::of_thread(thread)))
-    });
-    let live = Arc::new(live.map_err(|cause| RunError::System {
-        doing: "starting the reasoner and guard threads",
-        cause,
-    })?);
-    let ingest = IngestThread::new(
-        node,
-        &configuration,
-        Arc::clone(&live),
-        Arc::clone(&outlet),
-        clock,
-        graph,
-    )?;
-    let statistics = ros(
-        "publishing ~/statistics",
-        node.create_publisher_untyped(
-            "~/statistics",
-            "edge_reasoner/msg/Statistics",
-            QosProfile::default(),
-        ),
-    )?;
-    let diagnostics = diagnostics_publisher(node);
-    announce(&configuration, &ingest, began);
-    let reporter = Reporter::new(
-        statistics,
-        diagnostics,
-        node.fully_qualified_name().unwrap_or_default(),
-        &configuration,
-        Arc::clone(&live),
-        ingest.shared(),
-        Arc::clone(&outlet),
-    );
-    cold.report(reporter, configuration.params.statistics_period);
-    // Last, so that nothing started before inherits it and everything is in memory.
-    warn_all(realtime.set_up_thread(Role::Ingest));
-    warn_all(realtime.lock_memory());
-    // Returns when the stop is asked for.
-    let ended = ingest.run(node, &stop);
-    stop.store(true, Ordering::Release);
-    // Threads that publish end before the node they publish through.
-    outlet.close();
+    while !stop.load(Ordering::Acquire) {
+        match &mut session {
+            Some(session) => ended = session.turn(node),
+            None => node.spin_once(IDLE),
+        }
+        if ended.is_err() {
+            break;
+        }
+        if let Some(asked) = managed.look() {
+            managed.begin(asked.transition);
+            let done = change(node, &mut session, asked.transition);
+            if let Err(error) = &done {
+                tracing::error!("{:?} failed: {error}", asked.transition);
+            }
+            managed.end(asked, done.is_ok());
+        }
+    }
+    if session.is_some() {
+        let _ = change(node, &mut session, Transition::Shutdown);
+    }
     cold.finish();
-    drop(live);
     ended
 }
 
-/// None, with a word in the log, where this build of r2r has no diagnostic_msgs.
-fn diagnostics_publisher(node: &mut Node) -> Option<PublisherUntyped> {
-    let created =
-        node.create_publisher_untyped("/diagnostics", DIAGNOSTICS_TYPE, QosProfile::default());
-    if let Err(cause) = &created {
-        tracing::warn!(
-            "/diagnostics is not published: {cause}; build with diagnostic_msgs installed"
-        );
-    }
-    created.ok()
-}
-
-/// Closes the outlet when dropped, by a panic too; once more where it is closed already, since the
-/// first word may get lost.
-struct Farewell(Arc<Outlet>);
-
-impl Drop for Farewell {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-fn warn_all(refused: impl IntoIterator<Item = String>) {
-    for word in refused {
-        tracing::warn!("{word}");
-    }
-}
-
-fn announce(configuration: &Configuration, ingest: &IngestThread, began: Instant) {
-    let params = &configuration.params;
-    for source in &params.sources {
-        tracing::info!(
-            "{}: {} ({}){}",
-            source.name,
-            source.topic,
-            source.message,
-            match source.name == params.trigger {
-                true => ", triggers",
-                false => "",
+/// Does what a transition asks for; on an error everything is as it was.
+fn change(
+    node: &mut Node,
+    endpoints: &mut Endpoints,
+    cold: &Cold,
+    session: &mut Option<Session>,
+    transition: Transition,
+) -> Result<(), RunError> {
+    match (transition, session.as_mut()) {
+        (Transition::Configure, _) => *session = Some(Session::configure(node, endpoints, cold)?),
+        (Transition::Activate, Some(session)) => session.activate(),
+        (Transition::Deactivate, Some(session)) => session.deactivate(),
+        (Transition::Cleanup | Transition::Shutdown, _) => {
+            if let Some(session) = session.take() {
+                session.end(endpoints, cold);
             }
-        );
-    }
-    if let Some(gate) = &params.gate {
-        tracing::info!("velocity gate: {} → {}", gate.input, gate.output);
-        let safe = &configuration.bundle.manifest.safe_label;
-        let passes = gate.limits.factors[usize::from(configuration.terms().safe_label)].linear;
-        if passes > 0.0 {
-            tracing::warn!(
-                "act.velocity_gate.linear.{safe} is {passes}: the robot goes on driving when the \
-                 answer is a fallback; 0.0 would stop it"
-            );
         }
+        // The states do not allow it.
+        (Transition::Activate | Transition::Deactivate, None) => {}
     }
-    tracing::info!(
-        "{} on {}, deadline {:?}, ready after {:.2} s",
-        configuration.bundle.id(),
-        params.engines.join(", then "),
-        params.deadline,
-        began.elapsed().as_secs_f64()
-    );
-    ingest.announce_clock();
+    Ok(())
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use r2r::{Node, PublisherUntyped, QosProfile};
 
-use super::{RunError, ros};
+use super::RunError;
+use super::endpoints::Endpoints;
 use crate::act::Vocabulary;
 use crate::act::gate::{Gate, TOPIC_TYPE, Velocity, Verdict};
 use crate::act::wire::{encode, encode_decision};
@@ -51,27 +52,24 @@ impl Outlet {
     /// Creates the publishers.
     pub fn new(
         node: &mut Node,
+        endpoints: &mut Endpoints,
         configuration: &Configuration,
         clock: Arc<dyn Clock>,
     ) -> Result<Outlet, RunError> {
-        let decisions = ros(
-            "publishing ~/decision",
-            node.create_publisher_untyped(
-                "~/decision",
-                "edge_reasoner/msg/Decision",
-                QosProfile::default().keep_last(10),
-            ),
+        let decisions = endpoints.publisher(
+            node,
+            "~/decision",
+            "edge_reasoner/msg/Decision",
+            QosProfile::default().keep_last(10),
         )?;
         let gate = match &configuration.params.gate {
             Some(gate) => Some(GateOutlet {
                 gate: Mutex::new(Gate::new(gate.limits.clone())),
-                commands: Shared(ros(
-                    format!("publishing {}", gate.output),
-                    node.create_publisher_untyped(
-                        &gate.output,
-                        TOPIC_TYPE,
-                        QosProfile::default().keep_last(1),
-                    ),
+                commands: Shared(endpoints.publisher(
+                    node,
+                    &gate.output,
+                    TOPIC_TYPE,
+                    QosProfile::default().keep_last(1),
                 )?),
             }),
             None => None,
@@ -82,7 +80,7 @@ impl Outlet {
             gate,
             clock,
             failed: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
+            closed: AtomicBool::new(true),
         })
     }
 
@@ -94,6 +92,16 @@ impl Outlet {
     /// Touches this thread's buffer, so that the first decision does not allocate it.
     pub fn warm_up(&self) {
         BUFFER.with_borrow_mut(|buffer| buffer.reserve(ROOM));
+    }
+
+    /// Decisions and commands pass from here on; the gate begins closed.
+    pub fn open(&self) {
+        if let Some(outlet) = &self.gate {
+            let mut gate = lock(&outlet.gate);
+            let limits = gate.limits().clone();
+            *gate = Gate::new(limits);
+        }
+        self.closed.store(false, Ordering::Release);
     }
 
     /// The robot stops and nothing is published any more.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use r2r::{Node, ParameterValue};
 
-use crate::params::{Value, ValueError, Values, parse_override, read_file};
+use crate::params::{ParamFaults, Value, ValueError, Values, parse_override, read_file};
 
 /// What `--params-file` and `-p` say for this node.
 pub fn of_node(node: &Node) -> Values {
@@ -24,6 +24,18 @@ pub fn of_node(node: &Node) -> Values {
         .iter()
         .map(|(name, parameter)| (name.clone(), value(&parameter.value)))
         .collect()
+}
+
+/// Whether the node configures and activates itself. Checked here, since it is asked for before
+/// everything else is read.
+pub fn autostart(values: &Values) -> Result<bool, ParamFaults> {
+    match values.get("autostart") {
+        None => Ok(true),
+        Some(Value::Bool(autostart)) => Ok(*autostart),
+        Some(other) => Err(ParamFaults(vec![format!(
+            "autostart is {other}; expected true or false"
+        )])),
+    }
 }
 
 /// Looks at parameters and params files before rcl does, whose words on bad ones are fewer. Files

@@ -1,0 +1,83 @@
+//! Publishers and subscriptions by topic, made once for the node's life: a node that is cleaned up
+//! and configured again finds them again, and a thousand rounds leave nothing behind.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::task::Context as Poller;
+
+use futures::Stream;
+use futures::task::noop_waker;
+use r2r::{Node, PublisherUntyped, QosProfile};
+
+use super::{RunError, ros};
+
+/// The serialized messages of a subscription.
+pub type Bytes = Pin<Box<dyn Stream<Item = Vec<u8>> + Send>>;
+
+/// What was made so far.
+#[derive(Default)]
+pub struct Endpoints {
+    publishers: HashMap<(String, String), PublisherUntyped>,
+    /// Those that nobody holds just now.
+    subscriptions: HashMap<Subscription, Bytes>,
+}
+
+/// What tells subscriptions apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Subscription {
+    /// Topic, as the parameter says.
+    pub topic: String,
+    /// Its type.
+    pub message: String,
+    /// Whether resends are asked for.
+    pub reliable: bool,
+    /// Messages kept until they are read.
+    pub depth: usize,
+}
+
+impl Endpoints {
+    /// A publisher of raw messages.
+    pub fn publisher(
+        &mut self,
+        node: &mut Node,
+        topic: &str,
+        message: &str,
+        qos: QosProfile,
+    ) -> Result<PublisherUntyped, RunError> {
+        let key = (topic.to_owned(), message.to_owned());
+        if let Some(known) = self.publishers.get(&key) {
+            return Ok(known.clone());
+        }
+        let made = ros(
+            format!("publishing {topic}"),
+            node.create_publisher_untyped(topic, message, qos),
+        )?;
+        self.publishers.insert(key, made.clone());
+        Ok(made)
+    }
+
+    /// A subscription to raw messages; give it back with [`Endpoints::give_back`].
+    pub fn subscribe(&mut self, node: &mut Node, wanted: &Subscription) -> Result<Bytes, RunError> {
+        if let Some(mut known) = self.subscriptions.remove(wanted) {
+            // What came while nobody listened is old.
+            let waker = noop_waker();
+            let mut poller = Poller::from_waker(&waker);
+            while known.as_mut().poll_next(&mut poller).is_ready() {}
+            return Ok(known);
+        }
+        let qos = match wanted.reliable {
+            true => QosProfile::default(),
+            false => QosProfile::sensor_data(),
+        };
+        let stream = ros(
+            format!("subscribing to {} ({})", wanted.topic, wanted.message),
+            node.subscribe_raw(&wanted.topic, &wanted.message, qos.keep_last(wanted.depth)),
+        )?;
+        Ok(Box::pin(stream))
+    }
+
+    /// For the next who wants it.
+    pub fn give_back(&mut self, subscription: Subscription, stream: Bytes) {
+        self.subscriptions.insert(subscription, stream);
+    }
+}

@@ -1,0 +1,205 @@
+//! What a node has between configure and cleanup: engines, threads, topics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use r2r::{Node, QosProfile};
+use tokio::task::JoinHandle;
+
+use super::cold::Cold;
+use super::endpoints::Endpoints;
+use super::graph::Graph;
+use super::ingest_thread::IngestThread;
+use super::names::Names;
+use super::outlet::Outlet;
+use super::reporter::Reporter;
+use super::{RunError, ros, values};
+use crate::act::diagnostics::DIAGNOSTICS_TYPE;
+use crate::configure::Configuration;
+use crate::params::Value;
+use crate::realtime::{Realtime, Role};
+use crate::reason::live::Live;
+use crate::time::{Clock, SystemClock};
+
+/// Everything loaded and warm. Begins inactive.
+pub struct Session {
+    ingest: IngestThread,
+    live: Arc<Live>,
+    outlet: Arc<Outlet>,
+    realtime: Realtime,
+    reporter: JoinHandle<()>,
+    over: Arc<AtomicBool>,
+    // Last: however this ends, the robot is told to stop.
+    _farewell: Farewell,
+}
+
+impl Session {
+    /// Reads the parameters, loads and warms every engine, subscribes and publishes.
+    pub fn configure(
+        node: &mut Node,
+        endpoints: &mut Endpoints,
+        cold: &Cold,
+    ) -> Result<Session, RunError> {
+        let began = Instant::now();
+        let values = values::of_node(node);
+        let mut configuration = Configuration::read(&values)?;
+        let engines = configuration.warm_engines()?;
+        if values.get("use_sim_time") == Some(&Value::Bool(true)) {
+            let source = node.get_time_source();
+            ros("listening to /clock", source.enable_sim_time(node))?;
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let graph = Graph::new(Names::of(node)?, &configuration, clock.now())?;
+        let outlet = Outlet::new(node, endpoints, &configuration, Arc::clone(&clock))?;
+        let outlet = Arc::new(outlet);
+        let farewell = Farewell(Arc::clone(&outlet));
+        let desk = configuration.desk(Arc::clone(&clock), Arc::clone(&outlet) as _);
+        let reasoners = configuration.reasoners(&desk, engines);
+        outlet.warm_up();
+        let realtime = configuration.params.realtime.clone();
+        let wishes = realtime.clone();
+        let live = Live::start(Arc::clone(&desk), reasoners, move |thread| {
+            warn_all(wishes.set_up_thread(Role::of_thread(thread)))
+        });
+        let live = Arc::new(live.map_err(|cause| RunError::System {
+            doing: "starting the reasoner and guard threads",
+            cause,
+        })?);
+        let ingest = IngestThread::new(
+            node,
+            endpoints,
+            &configuration,
+            Arc::clone(&live),
+            Arc::clone(&outlet),
+            clock,
+            graph,
+        )?;
+        let reporter = reporter(node, endpoints, &configuration, &live, &ingest, &outlet)?;
+        announce(&configuration, began);
+        ingest.announce_clock();
+        let over = Arc::new(AtomicBool::new(false));
+        let period = configuration.params.statistics_period;
+        Ok(Session {
+            reporter: cold.report(reporter, period, Arc::clone(&over)),
+            ingest,
+            live,
+            outlet,
+            realtime,
+            over,
+            _farewell: farewell,
+        })
+    }
+
+    /// From here on every trigger is answered.
+    pub fn activate(&mut self) {
+        // Late, so that nothing started before inherits it and everything is in memory.
+        warn_all(self.realtime.set_up_thread(Role::Ingest));
+        warn_all(self.realtime.lock_memory());
+        self.live.desk().forget_held();
+        self.outlet.open();
+        self.ingest.set_active(true);
+    }
+
+    /// The robot stops; triggers are counted and not answered.
+    pub fn deactivate(&mut self) {
+        self.ingest.set_active(false);
+        self.outlet.close();
+    }
+
+    /// One turn: whatever came is taken in and offered.
+    pub fn turn(&mut self, node: &mut Node) -> Result<(), RunError> {
+        match self.live.has_fallen() {
+            true => Err(RunError::Fallen),
+            false => {
+                self.ingest.turn(node);
+                Ok(())
+            }
+        }
+    }
+
+    /// Frees everything; threads that publish end before this returns.
+    pub fn end(mut self, endpoints: &mut Endpoints, cold: &Cold) {
+        self.deactivate();
+        self.over.store(true, Ordering::Release);
+        cold.wait_for(self.reporter);
+        self.ingest.give_back(endpoints);
+    }
+}
+
+fn reporter(
+    node: &mut Node,
+    endpoints: &mut Endpoints,
+    configuration: &Configuration,
+    live: &Arc<Live>,
+    ingest: &IngestThread,
+    outlet: &Arc<Outlet>,
+) -> Result<Reporter, RunError> {
+    let message = "edge_reasoner/msg/Statistics";
+    let statistics = endpoints.publisher(node, "~/statistics", message, QosProfile::default())?;
+    let qos = QosProfile::default();
+    let diagnostics = endpoints.publisher(node, "/diagnostics", DIAGNOSTICS_TYPE, qos);
+    // A build of r2r that found no diagnostic_msgs runs all the same.
+    if let Err(error) = &diagnostics {
+        tracing::warn!("{error}; build with diagnostic_msgs installed");
+    }
+    Ok(Reporter::new(
+        statistics,
+        diagnostics.ok(),
+        node.fully_qualified_name().unwrap_or_default(),
+        configuration,
+        Arc::clone(live),
+        ingest.shared(),
+        Arc::clone(outlet),
+    ))
+}
+
+/// Closes the outlet when dropped, by a panic too; once more where it is closed already, since the
+/// first word may get lost.
+struct Farewell(Arc<Outlet>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn warn_all(refused: impl IntoIterator<Item = String>) {
+    for word in refused {
+        tracing::warn!("{word}");
+    }
+}
+
+fn announce(configuration: &Configuration, began: Instant) {
+    let params = &configuration.params;
+    for source in &params.sources {
+        tracing::info!(
+            "{}: {} ({}){}",
+            source.name,
+            source.topic,
+            source.message,
+            match source.name == params.trigger {
+                true => ", triggers",
+                false => "",
+            }
+        );
+    }
+    if let Some(gate) = &params.gate {
+        tracing::info!("velocity gate: {} → {}", gate.input, gate.output);
+        let safe = &configuration.bundle.manifest.safe_label;
+        let passes = gate.limits.factors[usize::from(configuration.terms().safe_label)].linear;
+        if passes > 0.0 {
+            tracing::warn!(
+                "act.velocity_gate.linear.{safe} is {passes}: the robot goes on driving when the \
+                 answer is a fallback; 0.0 would stop it"
+            );
+        }
+    }
+    tracing::info!(
+        "{} on {}, deadline {:?}, ready after {:.2} s",
+        configuration.bundle.id(),
+        params.engines.join(", then "),
+        params.deadline,
+        began.elapsed().as_secs_f64()
+    );
+}
