@@ -74,6 +74,10 @@ pub struct TrainingSpec {
     pub label_smoothing: f32,
     /// 1: every class counts alike, however rare; 0: every window does.
     pub class_balance: f32,
+    /// Further weights of the classes, in the order of the labels; none: all alike. Above 1 where a
+    /// miss is worse than a false alarm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f32>,
     /// How the teacher teaches.
     pub distillation: Distillation,
     /// How recordings are varied.
@@ -287,6 +291,15 @@ impl Task {
             format!(
                 "training.class_balance is {}, expected 0 to 1",
                 training.class_balance
+            ),
+        );
+        check(
+            training.class_weights.is_empty()
+                || training.class_weights.len() == self.labels.len()
+                    && training.class_weights.iter().all(|w| *w > 0.0 && *w <= 100.0),
+            format!(
+                "training.class_weights is {:?}, expected one in 0..100 per label, or none",
+                training.class_weights
             ),
         );
         let distilled = &training.distillation;
