@@ -1,6 +1,6 @@
 """Simulated drives to learn from: many rooms, lasers, robots and drivers, as recordings with a list.
 
-    python drives/make.py --out target/drives --count 120 --seconds 60 --seed 1
+    python drives/make.py --out target/drives --count 100 --seconds 40 --seed 1
 
 The same seed gives the same drives.
 """
@@ -81,8 +81,8 @@ def _of(event: tuple[float, int, str, tuple]) -> tuple[float, str, tuple]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("target/drives"))
-    parser.add_argument("--count", type=int, default=120)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

@@ -104,7 +104,8 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
     let sizes = task.student.architecture(&window);
     let (taught, judged) = (toy(&task, 384, 1), toy(&task, 150, 2));
     let batches = Batches::new(&taught, &task, &window, 0);
-    let run = |seed: u64, teacher: Option<&Weights>| {
+    let run = |seed: u64, teachers: &[&Weights]| {
+        let teachers: Vec<_> = teachers.iter().map(|w| (sizes, (*w).clone())).collect();
         let fit = Fit {
             name: "toy",
             sizes,
@@ -113,14 +114,20 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
             training: &task.training,
             device: Backend::Flex,
             seed,
-            teacher: teacher.map(|weights| (&sizes, weights)),
+            teachers: &teachers,
         };
         fit.run(&batches).unwrap()
     };
-    let teacher = run(1, None);
-    assert_eq!(teacher, run(1, None), "the same seed gives the same bits");
-    assert_ne!(teacher, run(2, None));
-    let student = run(3, Some(&teacher));
+    let (teacher, other) = (run(1, &[]), run(2, &[]));
+    assert_eq!(teacher, run(1, &[]), "the same seed gives the same bits");
+    assert_ne!(teacher, other);
+    let student = run(3, &[&teacher, &other]);
+    assert_eq!(
+        run(3, &[&teacher]),
+        run(3, &[&teacher, &teacher]),
+        "the mean of equals"
+    );
+    assert_ne!(student, run(3, &[&teacher]), "every teacher has a say");
     for weights in [teacher, student] {
         let logits = predict(&sizes, 3, &weights, &judged.parts[0].windows, Backend::Flex).unwrap();
         assert_eq!(logits.len(), sizes.depth);
