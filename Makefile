@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast train replay bench-engine fmt lint deny clean distclean
+.PHONY: help setup build demo test test-fast drives train replay bench-engine fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -17,6 +17,8 @@ node   := install/edge_reasoner/lib/edge_reasoner/edge_reasoner
 cargo  := --release --locked --features ros
 # The recordings: beside the checkout, or where DATA says.
 DATA   ?= ../shared/data/clearance
+# Simulated drives to learn from beside them.
+DRIVES ?= target/drives
 # A domain of its own, so that two runs on one machine do not hear each other.
 domain  = ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((1 + $$$$ % 100))}
 
@@ -37,8 +39,11 @@ test: fmt-check build lint test-rust test-live deny
 
 test-fast: build test-rust ## the Rust tests alone
 
-train: build ## train the clearance model on DATA, bundle to OUT (default: models/clearance)
-	@$(env) $(node) train --task params/tasks/clearance.yaml --data $(DATA) --out $(or $(OUT),models/clearance) $(ARGS)
+drives: setup ## simulated drives to learn from, to DRIVES (default: target/drives)
+	@$(env) python drives/make.py --out $(DRIVES)
+
+train: build drives ## train the clearance model on DATA and DRIVES, bundle to OUT (default: models/clearance)
+	@$(env) $(node) train --task params/tasks/clearance.yaml --data $(DATA) $(DRIVES) --out $(or $(OUT),models/clearance) $(ARGS)
 
 replay: build ## decide on recordings: make replay BAG="a.mcap b.mcap" OUT=directory
 	@test -n "$(BAG)" || { echo 'make replay needs recordings: make replay BAG="a.mcap b.mcap"' >&2; exit 2; }

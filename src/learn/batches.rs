@@ -1,5 +1,7 @@
 //! Which windows an epoch sees, and in which guise.
 
+use std::iter::repeat;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
@@ -113,8 +115,11 @@ fn weights<'r>(data: &Dataset, task: &Task, rows: impl Iterator<Item = &'r Row>)
             counts[label.min(task.labels.len() - 1)] += 1;
         }
     }
-    let weigh = |count: &usize| ((*count).max(1) as f32).powf(-task.training.class_balance);
-    counts.iter().map(weigh).collect()
+    let further = task.training.class_weights.iter().chain(repeat(&1.0));
+    let weigh = |(count, further): (&usize, &f32)| {
+        further * ((*count).max(1) as f32).powf(-task.training.class_balance)
+    };
+    counts.iter().zip(further).map(weigh).collect()
 }
 
 /// What may be done to a window without changing its truth.

@@ -11,6 +11,7 @@ use super::dataset::{Dataset, width};
 use super::error::LearnError;
 use super::fit::predict;
 use super::folds::Folds;
+use super::onsets::Onsets;
 use super::recordings::{Recording, digest, find};
 use super::report::{BASELINES, ExitReport, FastestReport, Quantiles, Report, write};
 use super::scores::{Scores, Tally};
@@ -128,6 +129,8 @@ fn left_out(
 struct Robot {
     exits: Vec<Tally>,
     fastest: Tally,
+    /// Of the deepest exit.
+    onsets: Onsets,
     baselines: BaselineTallies,
 }
 
@@ -200,6 +203,7 @@ pub fn score(
             .or_insert_with(|| Robot {
                 exits: vec![task.truth.tally(labels); sizes.depth],
                 fastest: task.truth.tally(labels),
+                onsets: Onsets::default(),
                 baselines: BaselineTallies::of(&task.truth, labels),
             });
         for scan in &part.labelled {
@@ -211,6 +215,10 @@ pub fn score(
             let answer = |exit: usize| best(&exits[exit][row * labels..(row + 1) * labels]).0;
             for (exit, tally) in robot.exits.iter_mut().enumerate() {
                 tally.add(truth, scan.now, answer(exit));
+            }
+            if let Some(deepest) = exits.last() {
+                let probabilities = &deepest[row * labels..(row + 1) * labels];
+                robot.onsets.add(probabilities, truth, scan.now);
             }
             let at = stop(&exits, &thresholds, labels, row);
             robot.fastest.add(truth, scan.now, answer(at));
@@ -280,6 +288,14 @@ pub fn score(
             })
             .collect(),
         exits,
+        onset_recall_at_kinematic: robots
+            .iter()
+            .filter(|_| task.truth.has_baseline("kinematic"))
+            .filter_map(|(name, robot)| {
+                let share = robot.baselines.scores().kinematic.false_alarm?;
+                Some((name.clone(), robot.onsets.recall_at(share)?))
+            })
+            .collect(),
         split: task.recordings.split,
         labels: match task.truth.is_ordered() {
             true => Vec::new(), // as in reports since the first

@@ -36,8 +36,8 @@ pub struct Fit<'a> {
     pub device: Backend,
     /// Seed of the first weights and of every choice on the way.
     pub seed: u64,
-    /// A trained model to learn from.
-    pub teacher: Option<(&'a Architecture, &'a Weights)>,
+    /// Trained models to learn from: their mean.
+    pub teachers: &'a [(Architecture, Weights)],
 }
 
 impl Fit<'_> {
@@ -47,10 +47,10 @@ impl Fit<'_> {
         let device = plain.clone().autodiff();
         let first = Weights::random(&self.sizes, self.labels, self.seed);
         let mut model = encoder(&self.sizes, self.labels, &first, &device)?;
-        let teacher = match self.teacher {
-            Some((sizes, weights)) => Some(encoder(sizes, self.labels, weights, &plain)?),
-            None => None,
-        };
+        let teachers = self.teachers.iter();
+        let teachers: Vec<Encoder> = teachers
+            .map(|(sizes, weights)| encoder(sizes, self.labels, weights, &plain))
+            .collect::<Result<_, _>>()?;
         let training = self.training;
         let steps = batches.per_epoch().div_ceil(training.batch) * self.epochs;
         let mut schedule = schedule(training, steps)?;
@@ -66,7 +66,7 @@ impl Fit<'_> {
             let mut count = 0;
             for rows in order.chunks(training.batch) {
                 let batch = batches.batch(rows, &mut random);
-                let loss = self.loss(&model, teacher.as_ref(), batch, &plain, &device);
+                let loss = self.loss(&model, &teachers, batch, &plain, &device);
                 // Reading the loss at every step costs nothing here and finds a divergence at once.
                 let value = f64::from(loss.clone().inner().into_scalar::<f32>());
                 if !value.is_finite() {
@@ -88,12 +88,12 @@ impl Fit<'_> {
         Ok(model.valid().weights())
     }
 
-    /// Mean over the exits of: hard labels, the teacher's soft targets, the student's own deepest
+    /// Mean over the exits of: hard labels, the teachers' soft targets, the student's own deepest
     /// exit.
     fn loss(
         &self,
         model: &Encoder,
-        teacher: Option<&Encoder>,
+        teachers: &[Encoder],
         batch: Batch,
         plain: &Device,
         device: &Device,
@@ -122,16 +122,20 @@ impl Fit<'_> {
             teacher: from_teacher,
             deepest: from_deepest,
         } = self.training.distillation;
-        let soft = teacher.map(|teacher| {
-            let logits = teacher
-                .forward(Tensor::from_data(window.clone(), plain))
-                .pop();
-            let logits = logits
-                .expect("an encoder has at least one exit")
-                .into_data();
-            let logits = Tensor::<2>::from_data(logits, device);
-            activation::softmax(logits / temperature, 1) * row_weights.clone()
-        });
+        let soft = teachers
+            .iter()
+            .map(|teacher| {
+                let logits = teacher
+                    .forward(Tensor::from_data(window.clone(), plain))
+                    .pop();
+                let logits = logits
+                    .expect("an encoder has at least one exit")
+                    .into_data();
+                let logits = Tensor::<2>::from_data(logits, device);
+                activation::softmax(logits / temperature, 1)
+            })
+            .reduce(|sum, next| sum + next)
+            .map(|sum| sum / teachers.len() as f32 * row_weights.clone());
         let exits = model.forward(Tensor::from_data(window, device));
         let depth = exits.len();
         let own = exits.last().map(|deepest| {

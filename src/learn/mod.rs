@@ -10,6 +10,7 @@ mod fit;
 mod folds;
 mod labels;
 mod latest;
+mod onsets;
 mod picture;
 mod read;
 mod recordings;

@@ -49,6 +49,10 @@ pub struct Report {
     pub baselines: BTreeMap<String, PerRobot>,
     /// Every exit by itself.
     pub exits: Vec<ExitReport>,
+    /// Robot to the onset recall of the deepest exit when it may raise as many false alarms as the
+    /// kinematic baseline does: alarms from the probability on at which their shares are equal.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub onset_recall_at_kinematic: BTreeMap<String, f64>,
     /// What was left out of the training to validate on.
     #[serde(default, skip_serializing_if = "is_groups")]
     pub split: SplitBy,
@@ -255,6 +259,17 @@ impl Report {
                 row(text, "policy `fastest`", scores)?;
             }
             writeln!(text)?;
+            let alarms = self
+                .baseline("kinematic", robot)
+                .and_then(|s| s.false_alarm);
+            let found = self.onset_recall_at_kinematic.get(robot);
+            if let (Some(alarms), Some(found)) = (alarms, found) {
+                writeln!(
+                    text,
+                    "With the false alarms of the kinematic baseline ({alarms:.3}) the deepest exit \
+                     finds {found:.3} of the onsets.\n"
+                )?;
+            }
             if let Some(confusion) = self.confusion.get(robot) {
                 writeln!(text, "{}", confusion_table(&self.labels, confusion))?;
             }

@@ -56,6 +56,9 @@ pub struct ModelSize {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSpec {
+    /// Teachers, alike but for their seed; the student learns from their mean.
+    #[serde(default = "one_teacher", skip_serializing_if = "is_one")]
+    pub teachers: usize,
     /// Passes over the recordings as they are.
     pub teacher_epochs: usize,
     /// Passes of the student.
@@ -74,10 +77,22 @@ pub struct TrainingSpec {
     pub label_smoothing: f32,
     /// 1: every class counts alike, however rare; 0: every window does.
     pub class_balance: f32,
+    /// Further weights of the classes, in the order of the labels; none: all alike. Above 1 where a
+    /// miss is worse than a false alarm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f32>,
     /// How the teacher teaches.
     pub distillation: Distillation,
     /// How recordings are varied.
     pub variations: Variations,
+}
+
+fn one_teacher() -> usize {
+    1
+}
+
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 /// Weights of the student's three losses at every exit; the hard labels have the rest of 1.
@@ -264,8 +279,9 @@ impl Task {
         check(
             (1..=65536).contains(&training.batch)
                 && training.teacher_epochs <= 10_000
+                && (1..=16).contains(&training.teachers)
                 && (1..=10_000).contains(&training.student_epochs),
-            "training.batch is expected in 1..65536, epochs in 1..10000 (teacher 0..10000)".into(),
+            "training.batch is expected in 1..65536, epochs in 1..10000 (teacher 0..10000), teachers in 1..16".into(),
         );
         check(
             training.learning_rate > 0.0 && training.learning_rate <= 1.0,
@@ -287,6 +303,18 @@ impl Task {
             format!(
                 "training.class_balance is {}, expected 0 to 1",
                 training.class_balance
+            ),
+        );
+        check(
+            training.class_weights.is_empty()
+                || training.class_weights.len() == self.labels.len()
+                    && training
+                        .class_weights
+                        .iter()
+                        .all(|w| *w > 0.0 && *w <= 100.0),
+            format!(
+                "training.class_weights is {:?}, expected one in 0..100 per label, or none",
+                training.class_weights
             ),
         );
         let distilled = &training.distillation;

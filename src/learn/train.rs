@@ -176,34 +176,37 @@ pub(super) fn check(taught: &Dataset, judged: &Dataset, task: &Task) -> Result<(
     Ok(())
 }
 
-/// Teacher first, then the student from it.
+/// Teachers first, then the student from them.
 pub(super) fn distil(
     options: &TrainOptions,
     task: &Task,
     window: &Window,
     batches: &Batches<'_>,
 ) -> Result<Weights, LearnError> {
-    let teacher_sizes = task.teacher.architecture(window);
+    let sizes = task.teacher.architecture(window);
     let mut fit = Fit {
         name: "teacher",
-        sizes: teacher_sizes,
+        sizes,
         labels: task.labels.len(),
         epochs: task.training.teacher_epochs,
         training: &task.training,
         device: options.device,
         seed: options.seed,
-        teacher: None,
+        teachers: &[],
     };
-    let teacher = if fit.epochs > 0 {
-        Some(fit.run(batches)?)
-    } else {
-        None
-    };
+    let mut teachers = Vec::new();
+    if fit.epochs > 0 {
+        for number in 0..task.training.teachers as u64 {
+            // The student's seed follows the first teacher's.
+            fit.seed = options.seed.wrapping_add(number * 2);
+            teachers.push((sizes, fit.run(batches)?));
+        }
+    }
     fit.name = "student";
     fit.sizes = task.student.architecture(window);
     fit.epochs = task.training.student_epochs;
     fit.seed = options.seed.wrapping_add(1);
-    fit.teacher = teacher.as_ref().map(|weights| (&teacher_sizes, weights));
+    fit.teachers = &teachers;
     fit.run(batches)
 }
 

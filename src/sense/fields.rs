@@ -12,6 +12,13 @@ pub(super) struct Field {
     mirror: Option<f32>,
 }
 
+/// Fields of one type of message are the same when their paths are.
+impl PartialEq for Field {
+    fn eq(&self, other: &Field) -> bool {
+        self.path == other.path
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Get {
     Scalar(fn(&Message) -> Option<f64>),

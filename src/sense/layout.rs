@@ -1,20 +1,16 @@
 //! The specification, checked and compiled: which sample becomes which columns of a row.
 
 use super::chunk::{Chunk, Scratch};
+use super::derived::Derived;
+use super::extra::Extra;
 use super::fault::InvalidSample;
 use super::fields::{Field, known_paths};
 use super::message::{Message, MessageType};
-use super::scan::{check, clearance, sectors};
-use super::spec::{
-    DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, SourceSettings, SpecError, WindowSpec,
-};
+use super::scan::{check, sectors};
+use super::spec::{ExtractorSpec, FieldSpec, InputSpec, SourceSettings, SpecError, WindowSpec};
 
 /// Columns that every input has after its features: valid flag, age.
 pub(super) const INPUT_EXTRAS: usize = 2;
-/// Columns of a projected clearance.
-pub(super) const DERIVED_WIDTH: usize = 3;
-/// Speeds beyond this (m/s) are sensor faults on the robots this is for.
-const MAX_SPEED: f64 = 5.0;
 
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -54,26 +50,6 @@ pub(super) struct Scaled {
     limit: f64,
 }
 
-#[derive(Debug)]
-enum Extra {
-    /// Least range in the forward cone, m; infinite when there is none.
-    Clearance { half_angle: f32 },
-    /// m/s; 0 when it cannot be true.
-    Speed(Field),
-}
-
-#[derive(Debug)]
-pub(super) struct Derived {
-    /// Input and place in its sample.
-    pub clearance: (usize, usize),
-    /// Inputs and places in their samples, the preferred one first.
-    pub speeds: Vec<(usize, usize)>,
-    pub horizon: f32,
-    pub far: f32,
-    /// First column.
-    pub offset: usize,
-}
-
 impl Input {
     /// Features of this input in a row, without flag and age.
     pub(super) fn features(&self) -> usize {
@@ -94,7 +70,7 @@ impl Input {
 
     /// Values of a sample.
     pub(super) fn width(&self) -> usize {
-        self.own_values() + self.extras.len()
+        self.own_values() + self.extras.iter().map(Extra::width).sum::<usize>()
     }
 
     /// Turns a message into a sample of `width` values, or says why it cannot be used. The sample
@@ -120,22 +96,11 @@ impl Input {
                 }
             }
         }
-        for (value, extra) in extras.iter_mut().zip(&self.extras) {
-            *value = match (extra, message) {
-                (Extra::Clearance { half_angle }, Message::LaserScan(scan)) => {
-                    clearance(scan, self.yaw, *half_angle).unwrap_or(f32::INFINITY)
-                }
-                (Extra::Clearance { .. }, _) => f32::INFINITY,
-                (Extra::Speed(field), _) => {
-                    let speed = field.value(message)?;
-                    // NaN is in no range.
-                    if (-MAX_SPEED..=MAX_SPEED).contains(&speed) {
-                        speed as f32
-                    } else {
-                        0.0
-                    }
-                }
-            };
+        let mut rest = extras;
+        for extra in &self.extras {
+            let (values, behind) = rest.split_at_mut(extra.width());
+            extra.write(message, self.yaw, values)?;
+            rest = behind;
         }
         Ok(())
     }
@@ -242,60 +207,6 @@ impl Layout {
         self.inputs.push(input);
         Ok(())
     }
-
-    fn add_derived(&mut self, at: &str, spec: &DerivedSpec) -> Result<(), SpecError> {
-        let DerivedSpec::ProjectedClearance {
-            scan,
-            speeds,
-            half_angle_deg,
-            horizon_s,
-            far_m,
-        } = spec;
-        in_range(&format!("{at}.half_angle_deg"), *half_angle_deg, 0.1, 180.0)?;
-        in_range(&format!("{at}.horizon_s"), *horizon_s, 0.0, 60.0)?;
-        in_range(&format!("{at}.far_m"), *far_m, 0.01, 1000.0)?;
-        let scan_at = format!("{at}.scan");
-        let scan = self.input(&scan_at, scan)?;
-        let kind = self.inputs[scan].kind;
-        if kind != MessageType::LaserScan {
-            return Err(SpecError::Value {
-                at: scan_at,
-                found: format!("an input of type {kind}"),
-                expected: format!("one of type {}", MessageType::LaserScan),
-            });
-        }
-        let half_angle = half_angle_deg.to_radians();
-        let clearance = self.add_extra(scan, Extra::Clearance { half_angle });
-        let mut places = Vec::with_capacity(speeds.len());
-        for (i, speed) in speeds.iter().enumerate() {
-            let at = format!("{at}.speeds[{i}]");
-            let Some((name, path)) = speed.split_once(':') else {
-                return Err(SpecError::Value {
-                    at,
-                    found: format!("`{speed}`"),
-                    expected: "`input:path`, such as `odom:twist.twist.linear.x`".to_owned(),
-                });
-            };
-            let input = self.input(&at, name)?;
-            let field = field(&at, self.inputs[input].kind, path)?;
-            places.push(self.add_extra(input, Extra::Speed(field)));
-        }
-        self.derived.push(Derived {
-            clearance,
-            speeds: places,
-            horizon: *horizon_s,
-            far: *far_m,
-            offset: self.features,
-        });
-        self.features += DERIVED_WIDTH;
-        Ok(())
-    }
-
-    fn add_extra(&mut self, input: usize, extra: Extra) -> (usize, usize) {
-        let place = self.inputs[input].width();
-        self.inputs[input].extras.push(extra);
-        (input, place)
-    }
 }
 
 fn extractor(at: &str, spec: &InputSpec) -> Result<Extractor, SpecError> {
@@ -376,18 +287,6 @@ fn in_range(at: &str, found: f32, least: f32, most: f32) -> Result<(), SpecError
     })
 }
 
-impl Derived {
-    /// The columns of a row from a clearance (m, infinite when far) and a speed (m/s).
-    pub(super) fn columns(&self, clearance: f32, speed: f32) -> [f32; DERIVED_WIDTH] {
-        let clearance = clearance.min(self.far);
-        let ahead = (clearance - speed.max(0.0) * self.horizon) / self.far;
-        [
-            clearance / self.far,
-            speed.clamp(-1.0, 1.0),
-            ahead.clamp(-1.0, 1.0),
-        ]
-    }
-}
-
+mod derive;
 #[cfg(test)]
 mod tests;

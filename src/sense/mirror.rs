@@ -1,6 +1,6 @@
 //! The same drive seen in a mirror: left and right exchanged, at the level of features.
 
-use super::layout::{DERIVED_WIDTH, Extractor, INPUT_EXTRAS, Layout};
+use super::layout::{Extractor, INPUT_EXTRAS, Layout};
 
 /// Exchanges left and right in windows of one specification: sectors trade places, lateral and
 /// yaw fields change sign.
@@ -44,8 +44,8 @@ impl Mirror {
             columns.extend((extras..extras + INPUT_EXTRAS).map(|column| (column, 1.0)));
         }
         for derived in &layout.derived {
-            // Forward clearance and forward speed look the same in the mirror.
-            let range = derived.offset..derived.offset + DERIVED_WIDTH;
+            // Clearances and the forward speed look the same in the mirror.
+            let range = derived.offset..derived.offset + derived.width();
             columns.extend(range.map(|column| (column, 1.0)));
         }
         Mirror { columns, complete }

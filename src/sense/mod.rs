@@ -9,8 +9,11 @@
 //! Nothing in here panics on bad input: a message that cannot be used is refused with a typed
 //! fault that says what was wrong, and the samples before it stay in use until their timeout.
 
+mod arc;
 mod chunk;
 mod decode;
+mod derived;
+mod extra;
 mod fault;
 mod fields;
 mod frozen;
@@ -40,8 +43,8 @@ pub use message::{
 pub use mirror::Mirror;
 pub use scan::{ScanFault, clearance};
 pub use spec::{
-    DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, Resample, SourceSettings, SpecError,
-    Statistic, WindowSpec,
+    DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, MotionSpec, Resample, SourceSettings,
+    SpecError, Statistic, WindowSpec,
 };
 pub use thin::Thin;
 pub use window::{SourceId, Window, WindowState};

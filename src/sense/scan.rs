@@ -173,6 +173,27 @@ pub(super) fn sectors(scan: &LaserScan, yaw: f32, far: f32, out: &mut [f32]) {
     let (near, seen) = out.split_at_mut(count);
     near.fill(1.0);
     seen.fill(0.0);
+    let per_far = far.recip();
+    by_sector(scan, yaw, count, |sector, _, range| {
+        near[sector] = near[sector].min((range * per_far).min(1.0));
+        seen[sector] = 1.0;
+    });
+}
+
+/// Range (m) and angle (rad, robot frame, not wrapped) of the nearest valid beam of every sector;
+/// sectors without one are left alone. The scan must have passed `check`.
+pub(super) fn nearest(scan: &LaserScan, yaw: f32, out: &mut [(f32, f32)]) {
+    let angles = Beams::new(scan, yaw);
+    by_sector(scan, yaw, out.len(), |sector, beam, range| {
+        if range < out[sector].0 {
+            out[sector] = (range, angles.angle(beam) as f32);
+        }
+    });
+}
+
+/// Calls `note` with sector, beam and range (m) of every valid beam; one on an edge belongs to
+/// both sectors.
+fn by_sector(scan: &LaserScan, yaw: f32, count: usize, mut note: impl FnMut(usize, usize, f32)) {
     if count == 0 {
         return;
     }
@@ -191,18 +212,12 @@ pub(super) fn sectors(scan: &LaserScan, yaw: f32, far: f32, out: &mut [f32]) {
         }
         sector
     };
-    let per_far = far.recip();
-    let mut note = |sector: usize, value: f32| {
-        near[sector] = near[sector].min(value);
-        seen[sector] = 1.0;
-    };
     for (beam, range) in beams.valid() {
         let at = start + beam as f64 * stride;
-        let value = (range * per_far).min(1.0);
         let (low, high) = ((at - EDGE) as usize, (at + EDGE) as usize);
-        note(wrap(low), value);
+        note(wrap(low), beam, range);
         if high != low {
-            note(wrap(high), value);
+            note(wrap(high), beam, range);
         }
     }
 }

@@ -174,6 +174,30 @@ pub enum DerivedSpec {
         horizon_s: f32,
         far_m: f32,
     },
+    /// One feature per horizon: the least range / far in the cone, in 0..1, after driving on for
+    /// that time along the arc of the present speed and turn rate, past what the laser sees now;
+    /// then the least of these and the clearance now.
+    ArcClearance {
+        /// Name of a LaserScan input.
+        scan: String,
+        /// The first whose source is valid wins; without one the robot is at rest.
+        motions: Vec<MotionSpec>,
+        half_angle_deg: f32,
+        horizons_s: Vec<f32>,
+        far_m: f32,
+    },
+}
+
+/// Where an input tells how the robot moves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MotionSpec {
+    /// Name of the input.
+    pub source: String,
+    /// Path of the forward speed, m/s.
+    pub forward: String,
+    /// Path of the turn rate, rad/s, left positive.
+    pub turn: String,
 }
 
 /// A specification, or the settings beside it, that no window can be made from.

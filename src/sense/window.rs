@@ -319,18 +319,7 @@ impl Window {
             }
         }
         for derived in &self.layout.derived {
-            let (scan, place) = derived.clearance;
-            let columns = match sample(scan) {
-                Some(values) => {
-                    let speeds = derived.speeds.iter();
-                    let speed = speeds
-                        .filter_map(|&(index, place)| sample(index).map(|values| values[place]))
-                        .next();
-                    derived.columns(values[place], speed.unwrap_or(0.0))
-                }
-                None => [0.0; 3],
-            };
-            out[derived.offset..derived.offset + columns.len()].copy_from_slice(&columns);
+            derived.write(sample, out);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::learn::labels::TruthBuilder;
 use crate::learn::recordings::{Recording, find, split};
 use crate::learn::vary::Variation;
 use crate::learn::{Dataset, Dropped, Task};
-use crate::sense::Window;
+use crate::sense::{ExtractorSpec, Window};
 
 fn recording(file: &str, group: &str, robot: &str, licence: &str) -> Recording {
     Recording {
@@ -249,6 +249,10 @@ fn batches_weigh_classes_alike_and_leave_the_cone_alone() {
     task.training.variations.mask = 1.0;
     task.training.variations.thin = 0.0;
     task.training.variations.copies = 2;
+    task.training.variations.share = 1.0;
+    task.training.class_weights.clear();
+    let (count, far_m) = (24, 4.0);
+    task.window.inputs[0].extractor = ExtractorSpec::Sectors { count, far_m };
     let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
     let one = [recording(file.to_str().unwrap(), "g", "r", "")];
     let data = Dataset::load(&task, &one, 2, 5);

@@ -69,6 +69,32 @@ fn accuracy(logits: &[f32], data: &Dataset) -> f64 {
 }
 
 #[test]
+fn classes_weigh_by_their_rarity_and_by_what_the_task_adds() {
+    let mut task = task();
+    task.training.class_balance = 1.0;
+    let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
+    let mut data = toy(&task, 300, 5);
+    // Of the 100 rows of class 2 half become class 0: 150, 100, 50.
+    for row in data.parts[0].rows.iter_mut().skip(2).step_by(6) {
+        row.label = Some(0);
+    }
+    let mut weights = |further: &[f32]| {
+        task.training.class_weights = further.to_vec();
+        assert_eq!(task.faults(), Vec::<String>::new());
+        let batches = Batches::new(&data, &task, &window, 0);
+        // The first six rows are 0, 1, 0, 0, 1, 2.
+        let rows: Vec<_> = (0..6).map(|row| (0, row)).collect();
+        let batch = batches.batch(&rows, &mut ChaCha8Rng::seed_from_u64(1));
+        let [calm, middle, severe] = [0, 1, 5].map(|row| batch.weights[row]);
+        [middle / calm, severe / calm].map(|ratio| (ratio * 100.0).round() / 100.0)
+    };
+    assert_eq!(weights(&[]), [1.5, 3.0]);
+    assert_eq!(weights(&[1.0, 1.2, 2.0]), [1.8, 6.0]);
+    task.training.class_weights = vec![1.0, 0.0, 2.0];
+    assert!(task.faults()[0].contains("class_weights"));
+}
+
+#[test]
 fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
     let folder = tempdir().unwrap();
     let mut task = Task::load(&quick(folder.path())).unwrap();
@@ -78,7 +104,8 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
     let sizes = task.student.architecture(&window);
     let (taught, judged) = (toy(&task, 384, 1), toy(&task, 150, 2));
     let batches = Batches::new(&taught, &task, &window, 0);
-    let run = |seed: u64, teacher: Option<&Weights>| {
+    let run = |seed: u64, teachers: &[&Weights]| {
+        let teachers: Vec<_> = teachers.iter().map(|w| (sizes, (*w).clone())).collect();
         let fit = Fit {
             name: "toy",
             sizes,
@@ -87,14 +114,20 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
             training: &task.training,
             device: Backend::Flex,
             seed,
-            teacher: teacher.map(|weights| (&sizes, weights)),
+            teachers: &teachers,
         };
         fit.run(&batches).unwrap()
     };
-    let teacher = run(1, None);
-    assert_eq!(teacher, run(1, None), "the same seed gives the same bits");
-    assert_ne!(teacher, run(2, None));
-    let student = run(3, Some(&teacher));
+    let (teacher, other) = (run(1, &[]), run(2, &[]));
+    assert_eq!(teacher, run(1, &[]), "the same seed gives the same bits");
+    assert_ne!(teacher, other);
+    let student = run(3, &[&teacher, &other]);
+    assert_eq!(
+        run(3, &[&teacher]),
+        run(3, &[&teacher, &teacher]),
+        "the mean of equals"
+    );
+    assert_ne!(student, run(3, &[&teacher]), "every teacher has a say");
     for weights in [teacher, student] {
         let logits = predict(&sizes, 3, &weights, &judged.parts[0].windows, Backend::Flex).unwrap();
         assert_eq!(logits.len(), sizes.depth);

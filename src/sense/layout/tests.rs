@@ -1,6 +1,8 @@
 //! Which specifications are refused, and where they are said to be wrong.
 
 use super::*;
+use crate::sense::arc::POINT_VALUES;
+use crate::sense::spec::{DerivedSpec, MotionSpec};
 use crate::sense::testing;
 
 fn refused(change: impl Fn(&mut WindowSpec)) -> String {
@@ -18,7 +20,9 @@ fn fields(spec: &mut WindowSpec) -> &mut Vec<FieldSpec> {
 }
 
 fn derive(spec: &mut WindowSpec, from: &str, speed: &str) {
-    let DerivedSpec::ProjectedClearance { scan, speeds, .. } = &mut spec.derived[0];
+    let DerivedSpec::ProjectedClearance { scan, speeds, .. } = &mut spec.derived[0] else {
+        panic!("the first is a projected clearance");
+    };
     *scan = from.to_owned();
     *speeds = vec![speed.to_owned()];
 }
@@ -91,7 +95,9 @@ fn numbers_out_of_range_are_refused_where_they_stand() {
         ("inputs[1].extractor.fields", |s| fields(s).clear()),
         ("inputs[0].type", |s| s.inputs[0].message = MessageType::Imu),
         ("derived[0].horizon_s", |s| {
-            let DerivedSpec::ProjectedClearance { horizon_s, .. } = &mut s.derived[0];
+            let DerivedSpec::ProjectedClearance { horizon_s, .. } = &mut s.derived[0] else {
+                panic!("the first is a projected clearance");
+            };
             *horizon_s = -1.0;
         }),
     ] {
@@ -101,6 +107,80 @@ fn numbers_out_of_range_are_refused_where_they_stand() {
             "{at}: {text}"
         );
     }
+}
+
+fn arc(spec: &mut WindowSpec) -> &mut DerivedSpec {
+    spec.derived.push(DerivedSpec::ArcClearance {
+        scan: "scan".to_owned(),
+        motions: vec![MotionSpec {
+            source: "cmd".to_owned(),
+            forward: "linear.x".to_owned(),
+            turn: "angular.z".to_owned(),
+        }],
+        half_angle_deg: 22.5,
+        horizons_s: vec![0.5, 1.0],
+        far_m: 2.0,
+    });
+    &mut spec.derived[1]
+}
+
+#[test]
+fn what_is_wrong_with_an_arc_is_said_where_it_stands() {
+    type Change = fn(&mut f32, &mut Vec<f32>, &mut MotionSpec, &mut String);
+    let changes: [(&str, Change); 7] = [
+        ("derived[1].half_angle_deg", |half, _, _, _| *half = 90.0),
+        ("derived[1].horizons_s", |_, horizons, _, _| {
+            horizons.clear()
+        }),
+        ("derived[1].horizons_s[1]", |_, horizons, _, _| {
+            horizons[1] = f32::NAN
+        }),
+        ("derived[1].motions[0].source", |_, _, motion, _| {
+            motion.source = "imu".to_owned()
+        }),
+        ("derived[1].motions[0].forward", |_, _, motion, _| {
+            motion.forward = "x".to_owned()
+        }),
+        ("derived[1].motions[0].turn", |_, _, motion, _| {
+            motion.turn = "z".to_owned()
+        }),
+        ("derived[1].scan", |_, _, _, scan| *scan = "odom".to_owned()),
+    ];
+    for (at, change) in changes {
+        let text = refused(|spec| {
+            let DerivedSpec::ArcClearance {
+                half_angle_deg,
+                horizons_s,
+                motions,
+                scan,
+                ..
+            } = arc(spec)
+            else {
+                panic!("the second is an arc");
+            };
+            change(half_angle_deg, horizons_s, &mut motions[0], scan);
+        });
+        assert!(text.starts_with(at), "{at}: {text}");
+    }
+}
+
+#[test]
+fn derived_features_share_what_they_need_of_a_message() {
+    let spec = testing::spec();
+    let widths = |spec: &WindowSpec| -> Vec<usize> {
+        let layout = Layout::new(spec, &testing::settings(spec)).unwrap();
+        layout.inputs.iter().map(|input| input.width()).collect()
+    };
+    // A clearance behind the scan's features, a speed behind those of odometry and command.
+    assert_eq!(widths(&spec), [17, 3, 3]);
+    let mut once = spec.clone();
+    arc(&mut once);
+    assert_eq!(widths(&once), [17 + POINT_VALUES, 3, 4]);
+    let mut twice = once.clone();
+    twice.derived.push(once.derived[1].clone());
+    assert_eq!(widths(&twice), widths(&once));
+    let layout = Layout::new(&twice, &testing::settings(&twice)).unwrap();
+    assert_eq!(layout.features, 29 + 3 + 3);
 }
 
 #[test]
@@ -114,19 +194,4 @@ fn settings_must_match_the_inputs() {
     assert!(refused(|s| s.truncate(2)).contains("2 source settings for 3 inputs"));
     assert!(refused(|s| s[0].yaw = f32::NAN).contains("yaw set for `scan`"));
     assert!(refused(|s| s[1].timeout = Default::default()).contains("timeout set for `odom`"));
-}
-
-#[test]
-fn a_projected_clearance_is_physics() {
-    let derived = Derived {
-        clearance: (0, 0),
-        speeds: Vec::new(),
-        horizon: 1.0,
-        far: 4.0,
-        offset: 0,
-    };
-    assert_eq!(derived.columns(2.0, 0.5), [0.5, 0.5, 0.375]);
-    assert_eq!(derived.columns(2.0, -0.5), [0.5, -0.5, 0.5]);
-    assert_eq!(derived.columns(f32::INFINITY, 0.0), [1.0, 0.0, 1.0]);
-    assert_eq!(derived.columns(0.5, 5.0), [0.125, 1.0, -1.0]);
 }

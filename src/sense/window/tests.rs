@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::sense::testing::{self, at, odometry, rows, stamped, twist};
+use crate::sense::{DerivedSpec, MotionSpec};
 
 pub(super) const SCAN: SourceId = SourceId(0);
 pub(super) const ODOM: SourceId = SourceId(1);
@@ -252,4 +253,52 @@ fn a_source_of_any_rate_is_shown_no_staler_than_a_quarter_period_and_costs_the_s
     let shown: Vec<f32> = rows.iter().map(|row| row[CMD_FLAG + 1] * 4.0).collect();
     assert!(shown.iter().all(|periods| *periods <= 0.25), "{shown:?}");
     assert_eq!(column(&rows, CMD_FLAG), [1.0; 4]);
+}
+
+#[test]
+fn an_arc_follows_the_first_motion_that_is_valid() {
+    let mut spec = testing::spec();
+    let motion = |source: &str, forward: &str, turn: &str| MotionSpec {
+        source: source.to_owned(),
+        forward: forward.to_owned(),
+        turn: turn.to_owned(),
+    };
+    spec.derived = vec![DerivedSpec::ArcClearance {
+        scan: "scan".to_owned(),
+        motions: vec![
+            motion("odom", "twist.twist.linear.x", "twist.twist.angular.z"),
+            motion("cmd", "linear.x", "angular.z"),
+        ],
+        half_angle_deg: 22.5,
+        horizons_s: vec![0.5, 1.0],
+        far_m: 4.0,
+    }];
+    let mut window = testing::window(&spec);
+    // A wall across, 2 m ahead, that fills 30 degrees to either side; nothing elsewhere.
+    let wall = |degrees: f32| match degrees.abs() < 30.0 {
+        true => 2.0 / degrees.to_radians().cos(),
+        false => 0.0,
+    };
+    let ranges = (0..360).map(|i| wall(i as f32 - 180.0)).collect();
+    let wall = Message::LaserScan(testing::scan(ranges));
+    window.push(SCAN, &wall, at(0)).unwrap();
+    let mut newest = |pushed: Option<(SourceId, Message)>| -> Vec<f32> {
+        if let Some((source, message)) = pushed {
+            window.push(source, &message, at(0)).unwrap();
+        }
+        let row = rows(&mut window, at(0)).1.pop().unwrap();
+        row[DERIVED..]
+            .iter()
+            .map(|column| (column * 100.0).round() / 100.0)
+            .collect()
+    };
+    // Without a motion at rest: 2 of 4 m.
+    assert_eq!(newest(None), [0.5, 0.5, 0.5]);
+    // Half a turn away from the wall, by the command.
+    let half_turn = std::f64::consts::PI;
+    let away = newest(Some((CMD, twist(0.0, half_turn))));
+    assert_eq!(away, [1.0, 1.0, 0.5]);
+    // Odometry knows better: straight on at 1 m/s.
+    let on = newest(Some((ODOM, testing::odometry(1.0, at(0)))));
+    assert_eq!(on, [0.38, 0.25, 0.25]);
 }

@@ -1,0 +1,51 @@
+//! Values of a sample that derived features need and the model does not see.
+
+use super::arc::{POINT_VALUES, points};
+use super::fault::InvalidSample;
+use super::fields::Field;
+use super::message::Message;
+use super::scan::clearance;
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Extra {
+    /// Least range in the forward cone, m; infinite when there is none.
+    Clearance { half_angle: f32 },
+    /// The points of a scan.
+    Points,
+    /// A speed or a turn rate; 0 when it cannot be true.
+    Rate { field: Field, most: f64 },
+}
+
+impl Extra {
+    /// Values in a sample.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Extra::Points => POINT_VALUES,
+            Extra::Clearance { .. } | Extra::Rate { .. } => 1,
+        }
+    }
+
+    /// Writes its values of a message; a scan must have passed its check.
+    pub(super) fn write(
+        &self,
+        message: &Message,
+        yaw: f32,
+        values: &mut [f32],
+    ) -> Result<(), InvalidSample> {
+        match (self, message) {
+            (Extra::Clearance { half_angle }, Message::LaserScan(scan)) => {
+                values.fill(clearance(scan, yaw, *half_angle).unwrap_or(f32::INFINITY));
+            }
+            (Extra::Points, Message::LaserScan(scan)) => points(scan, yaw, values),
+            // `Layout::new` lets these have LaserScans only.
+            (Extra::Clearance { .. } | Extra::Points, _) => values.fill(f32::INFINITY),
+            (Extra::Rate { field, most }, _) => {
+                let rate = field.value(message)?;
+                // NaN is in no range.
+                let sane = (-most..=*most).contains(&rate);
+                values.fill(if sane { rate as f32 } else { 0.0 });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Derived features, checked and compiled.
+
+use super::{Layout, field, in_range, within};
+use crate::sense::derived::{Arc, Derived, Kind, Place, Projected};
+use crate::sense::extra::Extra;
+use crate::sense::message::MessageType;
+use crate::sense::spec::{DerivedSpec, MotionSpec, SpecError};
+
+/// Speeds beyond this (m/s) are sensor faults on the robots this is for.
+const MAX_SPEED: f64 = 5.0;
+/// Likewise for turn rates, rad/s.
+const MAX_TURN_RATE: f64 = 10.0;
+
+impl Layout {
+    pub(super) fn add_derived(&mut self, at: &str, spec: &DerivedSpec) -> Result<(), SpecError> {
+        let (DerivedSpec::ProjectedClearance {
+            scan,
+            half_angle_deg,
+            far_m,
+            ..
+        }
+        | DerivedSpec::ArcClearance {
+            scan,
+            half_angle_deg,
+            far_m,
+            ..
+        }) = spec;
+        in_range(&format!("{at}.half_angle_deg"), *half_angle_deg, 0.1, 180.0)?;
+        in_range(&format!("{at}.far_m"), *far_m, 0.01, 1000.0)?;
+        let scan = self.laser(&format!("{at}.scan"), scan)?;
+        let half_angle = half_angle_deg.to_radians();
+        let clearance = self.add_extra(scan, Extra::Clearance { half_angle });
+        let kind = match spec {
+            DerivedSpec::ProjectedClearance {
+                speeds, horizon_s, ..
+            } => {
+                in_range(&format!("{at}.horizon_s"), *horizon_s, 0.0, 60.0)?;
+                let speeds = speeds.iter().enumerate();
+                Kind::Projected(Projected {
+                    clearance,
+                    speeds: speeds
+                        .map(|(i, speed)| self.speed(&format!("{at}.speeds[{i}]"), speed))
+                        .collect::<Result<_, _>>()?,
+                    horizon: *horizon_s,
+                    far: *far_m,
+                })
+            }
+            DerivedSpec::ArcClearance {
+                motions,
+                horizons_s,
+                ..
+            } => {
+                // From 90 degrees on there is no tangent.
+                in_range(&format!("{at}.half_angle_deg"), *half_angle_deg, 0.1, 89.0)?;
+                let number = format!("{at}.horizons_s, in number,");
+                within(&number, horizons_s.len(), 1, 64)?;
+                for (i, horizon) in horizons_s.iter().enumerate() {
+                    in_range(&format!("{at}.horizons_s[{i}]"), *horizon, 0.0, 60.0)?;
+                }
+                let motions = motions.iter().enumerate();
+                Kind::Arc(Arc {
+                    clearance,
+                    points: self.add_extra(scan, Extra::Points),
+                    motions: motions
+                        .map(|(i, motion)| self.motion(&format!("{at}.motions[{i}]"), motion))
+                        .collect::<Result<_, _>>()?,
+                    slope: half_angle.tan(),
+                    horizons: horizons_s.clone(),
+                    far: *far_m,
+                })
+            }
+        };
+        let offset = self.features;
+        let derived = Derived { offset, kind };
+        self.features += derived.width();
+        self.derived.push(derived);
+        Ok(())
+    }
+
+    fn laser(&self, at: &str, name: &str) -> Result<usize, SpecError> {
+        let scan = self.input(at, name)?;
+        match self.inputs[scan].kind {
+            MessageType::LaserScan => Ok(scan),
+            kind => Err(SpecError::Value {
+                at: at.to_owned(),
+                found: format!("an input of type {kind}"),
+                expected: format!("one of type {}", MessageType::LaserScan),
+            }),
+        }
+    }
+
+    fn speed(&mut self, at: &str, speed: &str) -> Result<Place, SpecError> {
+        let Some((name, path)) = speed.split_once(':') else {
+            return Err(SpecError::Value {
+                at: at.to_owned(),
+                found: format!("`{speed}`"),
+                expected: "`input:path`, such as `odom:twist.twist.linear.x`".to_owned(),
+            });
+        };
+        let input = self.input(at, name)?;
+        self.add_rate(at, input, path, MAX_SPEED)
+    }
+
+    /// Places of the forward speed and, in the same sample, of the turn rate.
+    fn motion(&mut self, at: &str, spec: &MotionSpec) -> Result<(Place, usize), SpecError> {
+        let input = self.input(&format!("{at}.source"), &spec.source)?;
+        let forward = self.add_rate(&format!("{at}.forward"), input, &spec.forward, MAX_SPEED)?;
+        let (_, turn) = self.add_rate(&format!("{at}.turn"), input, &spec.turn, MAX_TURN_RATE)?;
+        Ok((forward, turn))
+    }
+
+    fn add_rate(
+        &mut self,
+        at: &str,
+        input: usize,
+        path: &str,
+        most: f64,
+    ) -> Result<Place, SpecError> {
+        let field = field(at, self.inputs[input].kind, path)?;
+        Ok(self.add_extra(input, Extra::Rate { field, most }))
+    }
+
+    /// Place of an extra, which several derived features may share.
+    fn add_extra(&mut self, input: usize, extra: Extra) -> Place {
+        let own = self.inputs[input].own_values();
+        let extras = &mut self.inputs[input].extras;
+        let place = extras.iter().position(|there| *there == extra);
+        let place = place.unwrap_or_else(|| {
+            extras.push(extra);
+            extras.len() - 1
+        });
+        let before: usize = extras[..place].iter().map(Extra::width).sum();
+        (input, own + before)
+    }
+}
