@@ -4,7 +4,7 @@
 //! [`Packed`] holds the weights for this machine, [`Forward`] the scratch of one caller.
 //! `begin` takes a window, each `advance` runs one block and its exit head. Kernels are written
 //! once over sixteen lanes (`lanes`) and compiled per path (`paths`): AVX-512 with VNNI, with or
-//! without BF16, AVX2, and portable scalar code. F32 and INT8 answer the same bits on every path.
+//! without BF16, AVX2, NEON with dot products, and portable scalar code. F32 and INT8 answer the same bits on every path.
 //!
 //! Way of a block: `rows` normalizes and converts, `matmul` multiplies (one qkv), `attention`,
 //! `rows` converts, `matmul` adds to the f32 residual stream; the same again for the FFN with GELU
@@ -16,6 +16,8 @@ mod forward;
 mod lanes;
 mod math;
 mod matmul;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pack;
 mod paths;
 #[cfg(test)]
