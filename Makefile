@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast drives train replay bench-engine fmt lint deny clean distclean
+.PHONY: help setup build demo test test-fast drives train replay bench-engine test-kernels fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -48,6 +48,20 @@ train: build drives ## train the clearance model on DATA and DRIVES, bundle to O
 replay: build ## decide on recordings: make replay BAG="a.mcap b.mcap" OUT=directory
 	@test -n "$(BAG)" || { echo 'make replay needs recordings: make replay BAG="a.mcap b.mcap"' >&2; exit 2; }
 	@$(env) $(node) replay $(BAG) --model models/clearance --out $(or $(OUT),target/replay) $(ARGS)
+
+kernels := --manifest-path tests/kernels/Cargo.toml --target-dir target/kernels
+arm     := aarch64-unknown-linux-musl
+test-kernels: ## the kernels alone: under Miri, with the address sanitizer, on emulated aarch64, as far as the tools are there
+	@$(env) if cargo +nightly miri --version > /dev/null 2>&1; then \
+	  MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test $(kernels); \
+	else echo "Miri: skipped, it is not installed (rustup +nightly component add miri rust-src)"; fi; \
+	if cargo +nightly --version > /dev/null 2>&1; then \
+	  RUSTFLAGS=-Zsanitizer=address cargo +nightly test $(kernels) --target $$(uname -m)-unknown-linux-gnu; \
+	else echo "address sanitizer: skipped, there is no nightly Rust"; fi; \
+	if qemu-aarch64 --version > /dev/null 2>&1 && rustup target list --installed | grep -q $(arm); then \
+	  CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld \
+	  CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER=qemu-aarch64 cargo test $(kernels) --target $(arm); \
+	else echo "aarch64: skipped, needs qemu-user and rustup target add $(arm)"; fi
 
 # The peers are a crate and a Python environment of their own, so that the product needs neither.
 bench-engine: build ## our engines beside other runtimes, one pinned core: target/bench/engine.{json,md,svg}

@@ -4,6 +4,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import NullFormatter
 
 
 def names(report):
@@ -49,19 +50,30 @@ def table(report, file):
 def picture(report, file):
     sizes = report["sizes"]
     order = names(report)
-    figure, axes = plt.subplots(1, len(sizes), figsize=(3 * len(sizes), 4), sharey=True)
-    for axis, (title, size) in zip([axes] if len(sizes) == 1 else axes, sizes.items()):
-        medians = [size["results"].get(name, {}).get("median_us", 0) for name in order]
-        colours = ["tab:orange" if name.startswith("packed") else "tab:gray" for name in order]
-        axis.barh(order, medians, color=colours)
-        for at, median in enumerate(medians):
-            axis.text(median, at, f" {median:.0f}", va="center", fontsize=7)
+    figure, axes = plt.subplots(
+        1, len(sizes), figsize=(2 + 2.2 * len(sizes), 4), sharey=True, squeeze=False
+    )
+    for axis, (title, size) in zip(axes[0], sizes.items()):
+        for at, name in enumerate(order):
+            median = size["results"].get(name, {}).get("median_us")
+            if median:
+                axis.plot(median, at, "o", color="tab:orange" if name.startswith("packed") else "tab:gray")
+                label = {"fontsize": 7, "va": "center", "xytext": (5, 0), "textcoords": "offset points"}
+                axis.annotate(f"{median:.4g}", (median, at), **label)
         if size["floor_us"]:
             axis.axvline(size["floor_us"], color="black", linestyle=":", linewidth=1)
         axis.set_xscale("log")
+        low, high = axis.get_xlim()
+        axis.set_xlim(low, high * 4)
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_title(f"{title}: {size['ratio']:.1f}×", fontsize=9)
         axis.set_xlabel("median µs")
-    (axes if len(sizes) == 1 else axes[0]).invert_yaxis()
-    figure.suptitle("A window through every exit, one core; dotted: the arithmetic's floor", fontsize=10)
+        axis.grid(axis="y", linewidth=0.3)
+    axes[0][0].set_yticks(range(len(order)), order)
+    axes[0][0].invert_yaxis()
+    figure.suptitle(
+        "A window through every exit, one core; dotted: the arithmetic's floor; ×: fastest peer / ours",
+        fontsize=10,
+    )
     figure.tight_layout()
     figure.savefig(file)

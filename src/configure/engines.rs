@@ -167,7 +167,12 @@ pub(super) fn keep_available(engines: &mut Vec<String>) -> Result<(), BundleErro
     let mut fault = None;
     for name in engines.drain(..) {
         match name.parse().and_then(EngineKind::available) {
-            Ok(()) => available.push(name),
+            Ok(path) => {
+                if let Some(path) = path {
+                    tracing::info!("{name} uses {path}");
+                }
+                available.push(name);
+            }
             Err(error) => {
                 tracing::warn!("{error}; the next of the parameter engines takes its place");
                 fault = Some(error);
@@ -225,6 +230,19 @@ mod tests {
         })?;
         assert_eq!(warm.len(), names.len());
         Ok(names)
+    }
+
+    #[test]
+    fn an_engine_this_processor_cannot_run_gives_way_to_the_next() {
+        let mut engines = ["abacus", "packed_f32", "flex"].map(String::from).to_vec();
+        keep_available(&mut engines).unwrap();
+        assert_eq!(engines, ["packed_f32", "flex"]);
+        let mut engines = vec![String::from("abacus")];
+        let word = keep_available(&mut engines).unwrap_err().to_string();
+        assert!(
+            word.contains("abacus") && word.contains("packed_int8"),
+            "{word}"
+        );
     }
 
     #[test]

@@ -53,31 +53,34 @@ impl Linear {
                 0.0
             }
         };
-        for n in 0..outputs {
-            let largest = (0..inputs).fold(0.0_f32, |most, k| most.max(at(k, n).abs()));
-            scale[n] = largest / 127.0;
-            let whole = |k| {
-                if largest > 0.0 {
-                    // In f64, so that every machine rounds the same.
-                    (f64::from(at(k, n)) * 127.0 / f64::from(largest)).round_ties_even() as i32
-                } else {
-                    0
+        // Panel by panel along the rows, as the weights lie in memory.
+        for panel in 0..outputs / 16 {
+            let columns = 16 * panel..16 * (panel + 1);
+            let mut largest = [0.0_f32; 16];
+            for k in 0..inputs {
+                for (most, n) in largest.iter_mut().zip(columns.clone()) {
+                    *most = most.max(at(k, n).abs());
                 }
-            };
+            }
+            for (most, n) in largest.iter().zip(columns.clone()) {
+                scale[n] = most / 127.0;
+            }
             for word in 0..words {
                 let k = word * per_word;
-                lines[(n / 16 * words + word) * 16 + n % 16] = match precision {
-                    Precision::F32 => at(k, n).to_bits(),
-                    Precision::Bf16 => {
-                        let pair = [to_bf16(at(k, n)), to_bf16(at(k + 1, n))];
-                        u32::from(pair[0]) | u32::from(pair[1]) << 16
-                    }
-                    Precision::Int8 => {
-                        let four: [i32; 4] = std::array::from_fn(|i| whole(k + i));
-                        offset[n] -= 128 * four.iter().sum::<i32>();
-                        u32::from_le_bytes(four.map(|q| q as i8 as u8))
-                    }
-                };
+                for (lane, n) in columns.clone().enumerate() {
+                    lines[(panel * words + word) * 16 + lane] = match precision {
+                        Precision::F32 => at(k, n).to_bits(),
+                        Precision::Bf16 => {
+                            let pair = [to_bf16(at(k, n)), to_bf16(at(k + 1, n))];
+                            u32::from(pair[0]) | u32::from(pair[1]) << 16
+                        }
+                        Precision::Int8 => {
+                            let four = std::array::from_fn(|i| whole(at(k + i, n), largest[lane]));
+                            offset[n] -= 128 * four.iter().sum::<i32>();
+                            u32::from_le_bytes(four.map(|q| q as i8 as u8))
+                        }
+                    };
+                }
             }
         }
         let bias: Vec<f32> = dense.bias.iter().map(|b| *b as f32).collect();
@@ -88,6 +91,15 @@ impl Linear {
             scale,
             offset,
         }
+    }
+}
+
+/// The INT8 weight, given the largest of its output; in f64, so that every machine rounds the same.
+fn whole(weight: f32, largest: f32) -> i32 {
+    if largest > 0.0 {
+        (f64::from(weight) * 127.0 / f64::from(largest)).round_ties_even() as i32
+    } else {
+        0
     }
 }
 

@@ -145,6 +145,9 @@ path!(
     "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma"
 );
 
+#[cfg(target_arch = "aarch64")]
+path!(neon, crate::kernels::neon::Neon, "neon", "neon,dotprod");
+
 /// What the tests of single operations know of a path.
 #[cfg(test)]
 pub type Operation = unsafe fn(&mut [f32; 16]);
@@ -169,6 +172,10 @@ pub fn present(precision: Precision) -> Vec<(&'static str, Kernels)> {
         if avx2 {
             paths.push(("avx2", avx2::kernels(precision)));
         }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if std::arch::is_aarch64_feature_detected!("dotprod") {
+        paths.push(("neon", neon::kernels(precision)));
     }
     paths.push(("scalar", scalar::kernels(precision)));
     paths
@@ -206,6 +213,8 @@ pub fn operations() -> Vec<(&'static str, [Operation; 3])> {
         "avx512" => three!(avx512),
         #[cfg(target_arch = "x86_64")]
         "avx2" => three!(avx2),
+        #[cfg(target_arch = "aarch64")]
+        "neon" => three!(neon),
         _ => three!(scalar),
     };
     let names = present(Precision::F32).into_iter();

@@ -92,14 +92,15 @@ impl EngineKind {
         }
     }
 
-    /// Whether this processor can run it, and why not.
-    pub fn available(self) -> Result<(), BundleError> {
+    /// The instructions it will use here (`avx512_bf16`), as far as we choose them; else why this
+    /// processor cannot run it.
+    pub fn available(self) -> Result<Option<&'static str>, BundleError> {
         match self {
             EngineKind::Packed(precision) => match crate::kernels::path(precision) {
-                Ok(_) => Ok(()),
+                Ok(path) => Ok(Some(path)),
                 Err(error) => Err(BundleError::Engine(format!("engine {self}: {error}"))),
             },
-            EngineKind::Burn(_) => Ok(()),
+            EngineKind::Burn(_) => Ok(None),
         }
     }
 }

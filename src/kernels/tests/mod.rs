@@ -168,13 +168,18 @@ fn check(sizes: &Sizes, seed: u64) {
     }
 }
 
+/// Miri takes seconds for what takes microseconds.
+fn most(size: usize) -> usize {
+    if cfg!(miri) { size.min(5) } else { size }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 48 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 48 }))]
 
     #[test]
     fn any_size(
-        frames in 1_usize..70, features in 1_usize..75, channels in 1_usize..40,
-        heads in 1_usize..6, depth in 1_usize..4, ffn in 1_usize..200, labels in 1_usize..20,
+        frames in 1..=most(69), features in 1..=most(74), channels in 1..=most(39),
+        heads in 1..=most(5), depth in 1..=most(3), ffn in 1..=most(199), labels in 1..=most(19),
         seed: u64,
     ) {
         check(&Sizes { frames, features, width: heads * channels, heads, depth, ffn, labels }, seed);
@@ -182,6 +187,7 @@ proptest! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hours")]
 fn usual_sizes() {
     for (frames, features, width, depth) in [(8, 70, 64, 4), (16, 32, 64, 4), (32, 64, 128, 2)] {
         let ffn = 4 * width;
@@ -325,8 +331,15 @@ fn a_path_can_be_forced() {
         let child = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["a_path_can_be_forced", "--nocapture"])
             .env(FORCE, name)
-            .output()
-            .unwrap();
+            .output();
+        let child = match child {
+            // An emulator runs this test, and the system knows nothing of it.
+            Err(error) if error.raw_os_error() == Some(libc::ENOEXEC) => {
+                eprintln!("{name}: skipped, this test cannot start itself: {error}");
+                continue;
+            }
+            child => child.unwrap(),
+        };
         let said = String::from_utf8_lossy(&child.stdout);
         assert!(
             child.status.success() && said.contains("1 passed"),

@@ -68,7 +68,8 @@ fn polynomials_keep_their_stated_errors() {
 #[test]
 fn integer_sums_are_exact_at_the_extremes() {
     let mut random = Random(1);
-    for (rows, inputs, outputs) in [(1, 16, 64), (9, 64, 48), (15, 1024, 16), (3, 4, 96)] {
+    let deep = if cfg!(miri) { 16 } else { 1024 };
+    for (rows, inputs, outputs) in [(1, 16, 64), (9, 64, 48), (15, deep, 16), (3, 4, 96)] {
         for extreme in [false, true] {
             let mut whole = || match extreme {
                 true => [-127, 127, 127][random.bits() as usize % 3],
