@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sense::MessageType;
 use crate::time::Mono;
 
 /// Type of the commands in and out.
-pub const TOPIC_TYPE: &str = "geometry_msgs/msg/Twist";
+pub fn topic_type(stamped: bool) -> MessageType {
+    match stamped {
+        true => MessageType::TwistStamped,
+        false => MessageType::Twist,
+    }
+}
 
 /// `geometry_msgs/msg/Twist`: linear m/s, angular rad/s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

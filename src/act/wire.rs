@@ -6,6 +6,7 @@ use std::io::Write as _;
 use byteorder::LittleEndian;
 use serde::Serialize;
 
+use super::gate::Velocity;
 use crate::reason::{Decision, Reason, Source};
 use crate::time::Stamp;
 
@@ -78,6 +79,29 @@ struct DecisionWire<'a> {
     deadline_ms: f32,
     input_age_ms: f32,
     model_id: &'a str,
+}
+
+/// `geometry_msgs/msg/TwistStamped`
+#[derive(Serialize)]
+struct TwistStampedWire<'a> {
+    header: HeaderWire<'a>,
+    twist: Velocity,
+}
+
+/// Writes the command's CDR bytes into `out`: a Twist, or a TwistStamped where there is a stamp and
+/// a frame.
+pub fn encode_velocity(velocity: Velocity, stamped: Option<(Stamp, &str)>, out: &mut Vec<u8>) {
+    match stamped {
+        None => encode(&velocity, out),
+        Some((stamp, frame_id)) => {
+            let header = HeaderWire {
+                stamp: stamp.into(),
+                frame_id,
+            };
+            let twist = velocity;
+            encode(&TwistStampedWire { header, twist }, out);
+        }
+    }
 }
 
 /// Writes the decision's CDR bytes into `out`, which keeps its capacity.
@@ -239,6 +263,26 @@ mod tests {
         assert_eq!(&bytes[36..45], b"\x05\0\0\0stop\0");
         let text = String::from_utf8_lossy(&bytes);
         assert!(text.contains("stop: the model, stopped at exit 2 of 4"));
+    }
+
+    #[test]
+    fn a_stamped_command_has_its_header_in_front_of_the_same_numbers() {
+        let velocity = Velocity {
+            linear: [0.5, 0.0, 0.0],
+            angular: [0.0, 0.0, -1.0],
+        };
+        let (mut plain, mut stamped) = (Vec::new(), Vec::new());
+        encode_velocity(velocity, None, &mut plain);
+        encode_velocity(
+            velocity,
+            Some((Stamp::from_ros(12, 34), "base")),
+            &mut stamped,
+        );
+        // Stamp, then the frame with its length and NUL, then doubles aligned to 8 bytes behind the
+        // encapsulation.
+        assert_eq!(&stamped[4..12], &[12, 0, 0, 0, 34, 0, 0, 0]);
+        assert_eq!(&stamped[12..21], b"\x05\0\0\0base\0");
+        assert_eq!(&stamped[28..], &plain[4..]);
     }
 
     #[test]

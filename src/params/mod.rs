@@ -104,6 +104,8 @@ pub struct GateParams {
     pub input: String,
     /// Commands let through.
     pub output: String,
+    /// Whether both are TwistStamped.
+    pub stamped: bool,
     /// What passes.
     pub limits: GateLimits,
 }
@@ -307,6 +309,7 @@ fn read_gate(reader: &mut Reader, bundle: &BundleWords) -> Option<GateParams> {
             "{AT}.in and {AT}.out are both {input}; expected two topics, or the gate hears itself"
         ));
     }
+    let stamped = reader.boolean(&of("stamped"), &of("stamped"));
     let timeout = 500 * MS;
     let decision_timeout = of("decision_timeout_ms");
     let command_timeout = of("command_timeout_ms");
@@ -355,6 +358,7 @@ fn read_gate(reader: &mut Reader, bundle: &BundleWords) -> Option<GateParams> {
     (enabled == Some(true)).then_some(GateParams {
         input,
         output,
+        stamped: stamped.unwrap_or(false),
         limits,
     })
 }

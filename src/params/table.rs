@@ -204,13 +204,19 @@ pub const TABLE: &[Parameter] = &[
         "act.velocity_gate.in",
         ANY,
         "cmd_vel_in",
-        "Commands asked for (geometry_msgs/msg/Twist).",
+        "Commands asked for (geometry_msgs/msg/Twist, or TwistStamped).",
     ),
     row(
         "act.velocity_gate.out",
         ANY,
         "cmd_vel_out",
         "Commands let through.",
+    ),
+    row(
+        "act.velocity_gate.stamped",
+        Kind::Bool,
+        "false",
+        "Whether both topics are geometry_msgs/msg/TwistStamped, as Nav2's enable_stamped_cmd_vel makes them.",
     ),
     row(
         "act.velocity_gate.linear.<label>",

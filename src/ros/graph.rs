@@ -7,7 +7,7 @@ use r2r::{Node, QosProfile};
 
 use super::RunError;
 use super::names::Names;
-use crate::act::gate::TOPIC_TYPE;
+use crate::act::gate::topic_type;
 use crate::configure::Configuration;
 use crate::time::Mono;
 
@@ -19,7 +19,7 @@ const SELDOM: Duration = Duration::from_secs(5);
 pub struct Graph {
     names: Names,
     sources: Vec<Topic>,
-    gate_output: Option<String>,
+    gate_output: Option<(String, &'static str)>,
     next: Mono,
     said: Vec<String>,
 }
@@ -63,7 +63,7 @@ impl Graph {
                     topic: input,
                 });
             }
-            gate_output = Some(output);
+            gate_output = Some((output, topic_type(gate.stamped).ros_name()));
         }
         Ok(Graph {
             names,
@@ -86,8 +86,12 @@ impl Graph {
             why_silent(topic, &self.publishers(node, &topic.name))
         });
         let mut words: Vec<String> = silences.collect();
-        if let Some(output) = &self.gate_output {
-            words.extend(second_driver(output, &self.publishers(node, output)));
+        if let Some((output, message)) = &self.gate_output {
+            words.extend(second_driver(
+                output,
+                message,
+                &self.publishers(node, output),
+            ));
         }
         words.retain(|word| !self.said.contains(word));
         self.said.extend(words.iter().cloned());
@@ -139,13 +143,13 @@ fn why_silent(topic: &Topic, publishers: &[Publisher]) -> Option<String> {
 }
 
 /// Whoever publishes beside the gate drives the robot past it.
-fn second_driver(topic: &str, publishers: &[Publisher]) -> Option<String> {
+fn second_driver(topic: &str, message: &str, publishers: &[Publisher]) -> Option<String> {
     let others = publishers.iter().filter(|p| !p.mine);
     let others: Vec<&str> = others.map(|p| p.node.as_str()).collect();
     (!others.is_empty()).then(|| {
         format!(
             "{} also publishes {topic} and drives the robot past the velocity gate; let it publish \
-             act.velocity_gate.in instead ({TOPIC_TYPE})",
+             act.velocity_gate.in instead ({message})",
             others.join(", ")
         )
     })
@@ -194,10 +198,11 @@ mod tests {
 
     #[test]
     fn only_others_are_a_second_driver() {
-        let me = publisher(TOPIC_TYPE, false, true);
-        assert_eq!(second_driver("/cmd_vel", &[me]), None);
-        let other = publisher(TOPIC_TYPE, false, false);
-        let word = second_driver("/cmd_vel", &[other]).unwrap();
+        const TWIST: &str = "geometry_msgs/msg/Twist";
+        let me = publisher(TWIST, false, true);
+        assert_eq!(second_driver("/cmd_vel", TWIST, &[me]), None);
+        let other = publisher(TWIST, false, false);
+        let word = second_driver("/cmd_vel", TWIST, &[other]).unwrap();
         assert!(word.contains("/lidar also publishes /cmd_vel"), "{word}");
     }
 }

@@ -15,15 +15,17 @@ use super::endpoints::{Bytes, Endpoints, Subscription};
 use super::graph::Graph;
 use super::outlet::Outlet;
 use crate::act::Velocity;
+use crate::act::gate::topic_type;
 use crate::configure::Configuration;
 use crate::ingest::{Ingest, IngestFault};
 use crate::reason::Request;
 use crate::reason::live::Live;
-use crate::sense::{Message, MessageType, SourceId};
+use crate::sense::{Message, SourceId};
 use crate::time::{Clock, Mono, Stamp};
 
-/// Longest sleep in a spin: how soon a stop or a silence is noticed.
-const SPIN: Duration = Duration::from_millis(10);
+/// Longest sleep in a spin: how soon a stop or a silence is noticed, and by how much the arrival of a
+/// message may be dated wrong.
+const SPIN: Duration = Duration::from_millis(4);
 /// A turn of the loop may take this much longer than its sleep before the machine is taken to have
 /// withheld this thread. r2r does not tell when a message was received, so what is then found
 /// counts as arrived when the turn began: its latency may come out up to a turn too long, never
@@ -108,7 +110,7 @@ impl IngestThread {
             Some(gate) => {
                 let subscription = Subscription {
                     topic: gate.input.clone(),
-                    message: MessageType::Twist.ros_name().to_owned(),
+                    message: topic_type(gate.stamped).ros_name().to_owned(),
                     reliable: false,
                     depth: 1,
                 };
@@ -193,7 +195,10 @@ impl IngestThread {
         let now_ros = self.now_ros();
         // A simulation's clock does not run with ours.
         let arrival_ros = match self.sim_time {
-            true => now_ros,
+            true => {
+                self.outlet.set_simulated_time(now_ros);
+                now_ros
+            }
             false => now_ros - now.since(arrival),
         };
         self.take_messages(arrival, arrival_ros);
@@ -301,14 +306,18 @@ impl IngestThread {
         let mut poller = Poller::from_waker(&waker);
         while let std::task::Poll::Ready(Some(bytes)) = commands.as_mut().poll_next(&mut poller) {
             // A command that cannot be read is one the robot must not follow.
-            let velocity = match Message::decode(MessageType::Twist, &bytes) {
-                Ok(Message::Twist(twist)) => Velocity {
-                    linear: [twist.linear.x, twist.linear.y, twist.linear.z],
-                    angular: [twist.angular.x, twist.angular.y, twist.angular.z],
-                },
-                _ => Velocity::ZERO,
+            let (twist, frame) = match Message::decode(self.outlet.command_type(), &bytes) {
+                Ok(Message::Twist(twist)) => (Some(twist), None),
+                Ok(Message::TwistStamped(stamped)) => {
+                    (Some(stamped.twist), Some(stamped.header.frame_id))
+                }
+                _ => (None, None),
             };
-            self.outlet.command(arrival, velocity);
+            let velocity = twist.map_or(Velocity::ZERO, |twist| Velocity {
+                linear: [twist.linear.x, twist.linear.y, twist.linear.z],
+                angular: [twist.angular.x, twist.angular.y, twist.angular.z],
+            });
+            self.outlet.command(arrival, velocity, frame);
         }
     }
 

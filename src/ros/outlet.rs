@@ -1,7 +1,7 @@
 //! Publishers of the hot path: the decision, and the velocity gate behind it.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use r2r::{Node, PublisherUntyped, QosProfile};
@@ -9,11 +9,12 @@ use r2r::{Node, PublisherUntyped, QosProfile};
 use super::RunError;
 use super::endpoints::Endpoints;
 use crate::act::Vocabulary;
-use crate::act::gate::{Gate, TOPIC_TYPE, Velocity, Verdict};
-use crate::act::wire::{encode, encode_decision};
+use crate::act::gate::{Gate, Velocity, Verdict, topic_type};
+use crate::act::wire::{encode_decision, encode_velocity};
 use crate::configure::Configuration;
 use crate::reason::{Decision, Publish};
-use crate::time::{Clock, Mono};
+use crate::sense::MessageType;
+use crate::time::{Clock, Mono, Stamp};
 
 /// Bytes a message of ours never exceeds, labels and frames of sane length provided.
 const ROOM: usize = 2048;
@@ -31,6 +32,8 @@ pub struct Outlet {
     gate: Option<GateOutlet>,
     clock: Arc<dyn Clock>,
     failed: AtomicU64,
+    /// The simulation's time in ns, where there is one; else 0.
+    simulated: AtomicI64,
     closed: AtomicBool,
 }
 
@@ -38,6 +41,9 @@ struct GateOutlet {
     /// Held while publishing: a command let through before a stop must not leave after it.
     gate: Mutex<Gate>,
     commands: Shared,
+    stamped: bool,
+    /// Of the last command, where they are stamped. Only touched with the gate in hand.
+    frame: Mutex<String>,
 }
 
 struct Shared(PublisherUntyped);
@@ -68,9 +74,11 @@ impl Outlet {
                 commands: Shared(endpoints.publisher(
                     node,
                     &gate.output,
-                    TOPIC_TYPE,
+                    topic_type(gate.stamped).ros_name(),
                     QosProfile::default().keep_last(1),
                 )?),
+                stamped: gate.stamped,
+                frame: Mutex::new(String::from("base_link")),
             }),
             None => None,
         };
@@ -80,6 +88,7 @@ impl Outlet {
             gate,
             clock,
             failed: AtomicU64::new(0),
+            simulated: AtomicI64::new(0),
             closed: AtomicBool::new(true),
         })
     }
@@ -117,9 +126,17 @@ impl Outlet {
         }
     }
 
-    /// A command came for the gate, at `arrival`.
-    pub fn command(&self, arrival: Mono, command: Velocity) {
+    /// What commands are.
+    pub fn command_type(&self) -> MessageType {
+        topic_type(self.gate.as_ref().is_some_and(|outlet| outlet.stamped))
+    }
+
+    /// A command came for the gate, at `arrival`, in this frame where it has one.
+    pub fn command(&self, arrival: Mono, command: Velocity, frame: Option<String>) {
         self.through_gate(|outlet, gate| {
+            if let Some(frame) = frame {
+                *lock(&outlet.frame) = frame;
+            }
             let out = gate.on_command(self.clock.now(), arrival, command);
             self.send_velocity(outlet, out);
         });
@@ -137,9 +154,24 @@ impl Outlet {
 
     fn send_velocity(&self, outlet: &GateOutlet, velocity: Velocity) {
         BUFFER.with_borrow_mut(|buffer| {
-            encode(&velocity, buffer);
+            let frame = lock(&outlet.frame);
+            let stamped = outlet.stamped.then(|| (self.stamp(), frame.as_str()));
+            encode_velocity(velocity, stamped, buffer);
             self.count(outlet.commands.0.publish_raw(buffer));
         });
+    }
+
+    /// The simulation's time, for stamps of commands.
+    pub fn set_simulated_time(&self, now: Stamp) {
+        self.simulated.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Bases hold stamps against their own clock, which is the system's or the simulation's.
+    fn stamp(&self) -> Stamp {
+        match self.simulated.load(Ordering::Relaxed) {
+            0 => Stamp::wall_clock(),
+            simulated => Stamp(simulated),
+        }
     }
 
     fn count(&self, sent: r2r::Result<()>) {
@@ -179,7 +211,8 @@ impl Publish for Outlet {
     }
 }
 
-fn lock(gate: &Mutex<Gate>) -> MutexGuard<'_, Gate> {
-    // The gate has no state a panic could leave half changed that it would not stop the robot for.
-    gate.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Neither the gate nor the frame has a state a panic could leave half changed that would not
+    // stop the robot.
+    held.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

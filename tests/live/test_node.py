@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from geometry_msgs.msg import Twist
+from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from rclpy.qos import qos_profile_sensor_data
 
@@ -261,6 +261,24 @@ def test_the_gate_lets_through_what_the_decision_allows(robot, start):
     robot.command(math.nan)
     robot.spin(0.2)
     assert robot.velocities[-1].linear.x == 0.0
+
+
+def test_a_stamped_gate_speaks_twist_stamped(robot, start):
+    heard = []
+    robot.node.create_subscription(TwistStamped, "/cmd_vel_stamped", heard.append, 10)
+    asked = robot.node.create_publisher(TwistStamped, "/cmd_vel_asked", 10)
+    topics = ["act.velocity_gate.in:=/cmd_vel_asked", "act.velocity_gate.out:=/cmd_vel_stamped"]
+    node = start(*GATE, *topics, "act.velocity_gate.stamped:=true", "deadline_ms:=50.0")
+    node.wait_ready(robot)
+    command = TwistStamped()
+    command.header.frame_id = "base_footprint"
+    command.twist.linear.x = 0.2
+    for _ in range(25):
+        asked.publish(command)
+        robot.drive(1)
+    last = heard[-1]
+    assert math.isclose(last.twist.linear.x, 0.2, abs_tol=1e-6)
+    assert last.header.frame_id == "base_footprint" and last.header.stamp.sec > 0
 
 
 def test_the_gate_closes_when_the_scan_stops(robot, start):
