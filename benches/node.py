@@ -80,8 +80,9 @@ def contest(args: argparse.Namespace, stream: list[Moment], report: dict) -> dic
             processes.start(name, command)
             contestants.append(Contestant(name, machine.Process(processes.running[name].pid), client))
         for contestant in contestants:
-            if not contestant.client.wait_ready(30.0):
-                raise Trouble(f"{contestant.name} does not speak.\n{processes.last_lines(contestant.name)}")
+            name = contestant.name
+            if not contestant.client.wait_ready(30.0, lambda name=name: processes.ended(name)):
+                raise Trouble(f"{name} does not speak.\n{processes.last_lines(name)}")
         samples = {}
         blocks = max(1, round(args.seconds / args.block))
         for condition, beside in (("idle", contextlib.nullcontext()), ("stress", load.stress(logs, env))):

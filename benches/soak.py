@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, stream: list[Moment], parameters: list[str], e
         client = Client(ros, executor, TOPICS, "/edge_reasoner/decision")
         processes.start("edge_reasoner", nodes.edge_reasoner(TOPICS, parameters))
         process = machine.Process(processes.running["edge_reasoner"].pid)
-        if not client.wait_ready(30.0):
+        if not client.wait_ready(30.0, lambda: processes.ended("edge_reasoner")):
             raise Trouble(f"The node does not speak.\n{processes.last_lines('edge_reasoner')}")
         client.drive(stream[: round(args.rate)], args.rate)
         policy, priority = process.scheduling()

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge_reasoner.msg import Decision
@@ -50,10 +51,10 @@ class Client:
         self.pending: dict[int, tuple[int, int]] = {}
         self.answers = Answers()
 
-    def wait_ready(self, within_s: float) -> bool:
-        """Until the node under test hears the scans and speaks."""
+    def wait_ready(self, within_s: float, ended: Callable[[], bool]) -> bool:
+        """Until the node under test hears the scans and speaks, or has ended."""
         until = time.monotonic() + within_s
-        while time.monotonic() < until:
+        while time.monotonic() < until and not ended():
             self.executor.spin_once(timeout_sec=0.05)
             if self.scans.get_subscription_count() and self.node.count_publishers(self.decision):
                 return True

@@ -41,7 +41,10 @@ class Condition:
     latency_ms: list[float] = field(default_factory=list)
     # As the client saw it.
     client_us: list[float] = field(default_factory=list)
+    # The node counts from an arrival that it may put too early, never too late; the client from the
+    # sending of a scan, with both ways through DDS and its own waits. The truth lies between.
     late: int = 0
+    beyond_deadline_at_client: int = 0
     largest_lateness_ms: float = 0.0
     by_source: Counter = field(default_factory=Counter)
     by_reason: Counter = field(default_factory=Counter)
@@ -51,8 +54,9 @@ class Condition:
         self.sent += answers.sent
         self.client_us += answers.latency_us
         worst = 0.0
-        for raw in answers.decisions.values():
+        for raw, client_us in zip(answers.decisions.values(), answers.latency_us, strict=True):
             decision = deserialize_message(raw, Decision)
+            self.beyond_deadline_at_client += client_us > 1e3 * decision.deadline_ms
             lateness = decision.latency_ms - decision.deadline_ms
             self.latency_ms.append(decision.latency_ms)
             self.late += lateness > 0.0
@@ -80,6 +84,7 @@ class Condition:
             "unanswered": self.sent - decisions,
             "late": self.late,
             "late_share": self.late / decisions,
+            "beyond_deadline_at_client": self.beyond_deadline_at_client,
             "largest_lateness_ms": round(self.largest_lateness_ms, 3),
             "latency_ms": {name: round(float(ms), 3) for name, ms in zip(names, node, strict=True)},
             "client_ms": {name: round(float(ms), 3) for name, ms in zip(names, client, strict=True)},

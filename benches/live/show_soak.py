@@ -20,8 +20,8 @@ def table(report: dict) -> str:
         f" under stress: {report['stress_by']}.",
         "",
         "| run | condition | decisions | late | largest lateness, ms | p50, ms | p99.9, ms | max, ms"
-        " | cyclictest p99.9, ms | cyclictest max, ms |",
-        "|---|---|" + "---:|" * 8,
+        " | client p99.9, ms | client max, ms | cyclictest p99.9, ms | cyclictest max, ms |",
+        "|---|---|" + "---:|" * 10,
     ]
     for name, run in report["runs"].items():
         policy = run["scheduling"]["policy"]
@@ -30,7 +30,8 @@ def table(report: dict) -> str:
             spent = found["latency_ms"]
             cells = [str(found["decisions"]), f"{found['late']} ({found['late_share']:.3%})",
                      f"{found['largest_lateness_ms']:.2f}",
-                     *(f"{spent[key]:.2f}" for key in ("p50", "p999", "max"))]  # fmt: skip
+                     *(f"{spent[key]:.2f}" for key in ("p50", "p999", "max")),
+                     *(f"{found['client_ms'][key]:.2f}" for key in ("p999", "max"))]  # fmt: skip
             cells += [f"{beside[key] / 1e3:.2f}" for key in ("p999_us", "max_us")] if beside else ["-", "-"]
             lines.append(f"| {name} ({policy}) | {condition} | " + " | ".join(cells) + " |")
     lines.append("")
@@ -40,8 +41,11 @@ def table(report: dict) -> str:
     for name, run in report["runs"].items():
         process = run["process"]
         unanswered = sum(run[condition]["unanswered"] for condition in ("idle", "stress"))
+        beyond = [run[condition]["beyond_deadline_at_client"] for condition in ("idle", "stress")]
         lines.append(f"{name}: threads {_span(process['threads'])}, descriptors"
-                     f" {_span(process['descriptors'])}; unanswered (superseded) {unanswered}")  # fmt: skip
+                     f" {_span(process['descriptors'])}; unanswered (superseded) {unanswered}; longer than the"
+                     f" deadline from sending to hearing, at the client: {beyond[0]} idle, {beyond[1]} under"
+                     " stress")  # fmt: skip
     return "\n".join(lines)
 
 
