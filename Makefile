@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast drives train replay bench-engine test-kernels fmt lint deny clean distclean
+.PHONY: help setup build demo test test-fast drives train replay bench-engine bench-node soak test-kernels fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -72,6 +72,15 @@ bench-engine: build ## our engines beside other runtimes, one pinned core: targe
 	  engine=$$(cargo bench --locked --features ros --bench engine --no-run --message-format json 2> /dev/null \
 	    | sed -n 's/.*"executable":"\([^"]*engine-[^"]*\)".*/\1/p'); \
 	  PYTHONPATH= $$venv/bin/python benches/engine/run.py --engine $$engine --peers target/peers/release/peers $(ARGS)
+
+bench-node: build ## our node beside rclpy with ONNX Runtime and a bare echo: target/bench/node.{json,png,svg}
+	@$(env) benches/live/setup.sh peer tools; \
+	  cargo build $(cargo) --example echo; \
+	  python benches/node.py --echo "$$CARGO_TARGET_DIR/release/examples/echo" $(ARGS)
+
+soak: build ## our node at 100 Hz beside cyclictest, idle and under stress: target/bench/soak.* (SECONDS=600)
+	@$(env) benches/live/setup.sh tools; \
+	  python benches/soak.py --seconds $(or $(SECONDS),600) $(ARGS)
 
 fmt: ## format the sources
 	@$(env) cargo fmt
