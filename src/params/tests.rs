@@ -1,0 +1,140 @@
+use super::*;
+
+fn bundle() -> BundleWords {
+    let source = |name: &str, message: &str, required| BundleSource {
+        name: name.into(),
+        topic: format!("/{name}"),
+        types: vec![message.into()],
+        timeout: 500 * MS,
+        required,
+    };
+    BundleWords {
+        sources: vec![
+            source("scan", "sensor_msgs/msg/LaserScan", true),
+            source("odom", "nav_msgs/msg/Odometry", false),
+        ],
+        labels: vec!["go".into(), "stop".into()],
+        safe_label: "stop".into(),
+        trigger: "scan".into(),
+    }
+}
+
+fn values(overrides: &[&str]) -> Values {
+    overrides
+        .iter()
+        .map(|text| parse_override(text).unwrap())
+        .collect()
+}
+
+fn faults(overrides: &[&str]) -> Vec<String> {
+    Params::read(&values(overrides), &bundle()).unwrap_err().0
+}
+
+#[test]
+fn nothing_said_is_the_bundle_with_the_tables_defaults() {
+    let params = Params::read(&Values::new(), &bundle()).unwrap();
+    assert_eq!(params.deadline, 20 * MS);
+    assert_eq!(params.sources.len(), 2);
+    assert_eq!(params.sources[0].topic, "/scan");
+    assert_eq!(params.gate, None);
+    assert_eq!(params.engines, ["packed_int8", "flex"]);
+}
+
+#[test]
+fn the_packed_engine_has_the_precision_asked_for() {
+    let asked = ["engines:=[ndarray, packed]", "packed.precision:=bf16"];
+    let params = Params::read(&values(&asked), &bundle()).unwrap();
+    assert_eq!(params.engines, ["ndarray", "packed_bf16"]);
+    assert!(faults(&["packed.precision:=int4"])[0].contains("int8, bf16, f32"));
+}
+
+#[test]
+fn all_faults_come_at_once_each_with_its_name() {
+    let faults = faults(&[
+        "deadline_ms:=fast",
+        "policy:=quickest",
+        "scan.topik:=/s",
+        "engines:=[cuda]",
+        "trigger:=imu",
+    ]);
+    assert_eq!(faults.len(), 5, "{faults:#?}");
+    for (name, mut at) in [
+        ("deadline_ms is \"fast\"; expected a number", 0..5),
+        ("one of fastest, best", 0..5),
+        ("scan.topik is unknown; did you mean scan.topic?", 0..5),
+        ("engines names cuda", 0..5),
+        ("trigger imu", 0..5),
+    ] {
+        assert!(at.any(|i| faults[i].contains(name)), "{name}: {faults:#?}");
+    }
+}
+
+#[test]
+fn ranges_hold_and_integers_are_numbers() {
+    assert!(faults(&["deadline_ms:=0.01"])[0].contains("0.1 to 10000"));
+    assert!(faults(&["deadline_ms:=.nan"])[0].contains("0.1 to 10000"));
+    assert!(faults(&["deadline_ms:=5", "publish_margin_ms:=5"])[0].contains("leaves nothing"));
+    let params = Params::read(&values(&["deadline_ms:=5"]), &bundle()).unwrap();
+    assert_eq!(params.deadline, 5 * MS);
+    assert!(params.publish_margin < MS, "scaled to a short deadline");
+}
+
+#[test]
+fn a_gate_must_say_what_every_label_lets_through() {
+    let on = "act.velocity_gate.enabled:=true";
+    let faults = faults(&[on, "act.velocity_gate.linear.go:=1.0"]);
+    assert!(faults[0].contains("linear.stop is missing"), "{faults:#?}");
+    let all = values(&[
+        on,
+        "act.velocity_gate.linear.go:=1.0",
+        "act.velocity_gate.linear.stop:=0.0",
+        "act.velocity_gate.angular.stop:=1.0",
+    ]);
+    let gate = Params::read(&all, &bundle()).unwrap().gate.unwrap();
+    assert_eq!(gate.limits.factors[1].linear, 0.0);
+    assert_eq!(gate.limits.factors[1].angular, 1.0);
+    assert_eq!(gate.limits.factors[0].angular, 1.0, "as linear");
+}
+
+#[test]
+fn a_safe_label_that_lets_more_through_than_another_is_refused() {
+    let faults = faults(&[
+        "act.velocity_gate.enabled:=true",
+        "act.velocity_gate.linear.go:=0.5",
+        "act.velocity_gate.linear.stop:=1.0",
+    ]);
+    assert!(faults[0].contains("safe label \"stop\""), "{faults:#?}");
+}
+
+#[test]
+fn processors_are_a_list_in_words() {
+    let read = Params::read(&values(&["realtime.cpus:='0,2-3'"]), &bundle()).unwrap();
+    assert_eq!(read.realtime.cpus, [0, 2, 3]);
+    let read = Params::read(&values(&["realtime.cpus:=1"]), &bundle()).unwrap();
+    assert_eq!(read.realtime.cpus, [1]);
+    assert!(faults(&["realtime.cpus:=all"])[0].contains("expected processors"));
+}
+
+#[test]
+fn an_engine_named_twice_is_refused() {
+    assert!(faults(&["engines:=[flex, flex]"])[0].contains("flex twice"));
+}
+
+#[test]
+fn a_gate_that_hears_itself_is_refused() {
+    let on = "act.velocity_gate.enabled:=true";
+    let loops = [
+        "act.velocity_gate.in:=/cmd_vel",
+        "act.velocity_gate.out:=cmd_vel",
+    ];
+    let faults = faults(&[on, loops[0], loops[1]]);
+    assert!(faults[0].contains("hears itself"), "{faults:#?}");
+}
+
+#[test]
+fn a_needed_source_cannot_be_left_out_by_accident() {
+    assert!(faults(&["sources:=[odom]"])[0].contains("leaves out scan"));
+    let only = Params::read(&values(&["sources:=[scan]"]), &bundle()).unwrap();
+    assert_eq!(only.sources.len(), 1);
+    assert!(faults(&["sources:=[scan, lidar]"])[0].contains("lidar"));
+}
