@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::buffer::Buffer;
 use super::pack::{Residual, layers};
 use super::paths::{FORCE, choose, present};
-use super::{Forward, Packed, Precision, Sizes, reference};
+use super::{Forward, Packed, Precision, Sizes, integers, reference};
 
 /// A small generator: tests must not depend on a crate's stream of numbers.
 pub struct Random(pub u64);
@@ -321,6 +321,33 @@ fn wrong_tensors_are_refused() {
     let mut broken = tensors;
     broken.get_mut("position").unwrap()[1] = f32::NAN;
     assert!(pack(&sizes, &broken).unwrap_err().0.contains("not finite"));
+}
+
+#[test]
+fn rounded_weights_keep_their_integers() {
+    let sizes = Sizes {
+        frames: 2,
+        features: 3,
+        width: 16,
+        heads: 1,
+        head_width: 16,
+        depth: 1,
+        ffn: 16,
+        labels: 2,
+    };
+    let mut tensors = tensors(&sizes, 1);
+    // Rows that are far from having no mean, columns that reach 127.
+    let whole: Vec<i8> = (0..256)
+        .map(|i| if i < 16 { 127 } else { i as u8 as i8 / 2 })
+        .collect();
+    let weight = whole.iter().map(|q| f32::from(*q) * 0.25).collect();
+    tensors.insert("blocks.0.output.weight".into(), weight);
+    let output = |residual| {
+        let tensor = |name: &str| tensors.get(name).map(Vec::as_slice);
+        integers(&sizes, tensor, residual).unwrap()[0][1].clone()
+    };
+    assert_eq!(output(Residual::Rounded), whole);
+    assert_ne!(output(Residual::Trained), whole);
 }
 
 /// Runs itself once per path: the variable is read by the process that has it.

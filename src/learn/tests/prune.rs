@@ -93,6 +93,7 @@ fn importance_is_the_slope_of_the_loss() {
     task.training.variations.mirror = Some(false);
     task.training.variations.mask = 0.0;
     task.training.distillation.deepest = 0.0;
+    task.training.class_weights = Vec::new();
     let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
     let sizes = task.student.architecture(&window);
     let weights = Weights::random(&sizes, 3, 3);
