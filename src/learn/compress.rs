@@ -94,6 +94,7 @@ pub fn compress(options: &CompressOptions) -> Result<CompressSummary, LearnError
     let mut chosen = None;
     for stored in [Stored::F32, Stored::Int8, Stored::Int4] {
         let (mut bundle, name) = match stored {
+            Stored::F32 if options.prune == 0.0 => (small.clone(), "f32"),
             Stored::F32 => (small.clone(), "pruned"),
             Stored::Int8 | Stored::Int4 => {
                 let weights = small.stored_as(stored)?.weights().clone();

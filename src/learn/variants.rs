@@ -11,7 +11,7 @@ use crate::model::{Bundle, BundleError, EngineKind, Precision, Stored};
 /// One model of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Variant {
-    /// `given`, `pruned`, `int8`, `int4`.
+    /// `given`, `pruned` (`f32` where nothing was pruned), `int8`, `int4`.
     pub name: String,
     /// Id of the bundle.
     pub model: String,

@@ -103,9 +103,10 @@ fn a_compressed_bundle_is_smaller_runs_and_is_judged_on_the_same_strangers() {
     more.model = summary.folder.clone();
     (more.prune, more.epochs) = (0.0, Some(0));
     let summary = compress(&more).unwrap();
-    let [given, .., int4] = &summary.report.variants[..] else {
+    let [given, same, _, int4] = &summary.report.variants[..] else {
         panic!()
     };
+    assert_eq!(same.name, "f32");
     assert!(given.precision == Stored::Int8 && int4.bytes_on_disk < given.bytes_on_disk);
 
     let other = folder.path().join("other");
