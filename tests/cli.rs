@@ -19,7 +19,9 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn every_verb_helps_with_an_example() {
-    for verb in ["run", "replay", "train", "eval", "profile", "inspect"] {
+    for verb in [
+        "run", "replay", "train", "compress", "eval", "profile", "inspect",
+    ] {
         let output = edge_reasoner(&[verb, "--help"]);
         assert!(output.status.success(), "{verb}");
         assert!(said(&output).contains("Example"), "{verb}");

@@ -18,6 +18,9 @@ class Bundle:
 
     def __init__(self, folder):
         manifest = yaml.safe_load((folder / "model.yaml").read_text())
+        stored = manifest["weights"].get("precision", "f32")
+        if stored != "f32":
+            raise SystemExit(f"{folder}: its weights are {stored}; name a bundle with f32 weights")
         self.sizes = manifest["architecture"]
         self.labels = len(manifest["labels"])
         self.temperatures = [exit["temperature"] for exit in manifest["exits"]]
@@ -53,8 +56,9 @@ class Graph:
 def export(bundle, file):
     """The forward to every exit, the last block's newest frame only, as the burn modules have it."""
     sizes, tensors, graph = bundle.sizes, bundle.tensors, Graph()
-    frames, width, heads = sizes["frames"], sizes["width"], sizes["heads"]
-    channels = width // heads
+    frames, heads = sizes["frames"], sizes["heads"]
+    channels = sizes.get("head_width", sizes["width"] // heads)
+    inner = heads * channels
 
     def linear(x, name, to=None):
         product = graph.node("MatMul", x, graph.constant(tensors[f"{name}.weight"]))
@@ -82,7 +86,7 @@ def export(bundle, file):
         name = f"blocks.{block}."
         qkv = linear(norm(stream, name + "attention_norm"), name + "qkv")
         parts = [f"{part}_{block}" for part in "qkv"]
-        split = graph.constant(np.array([width] * 3, np.int64))
+        split = graph.constant(np.array([inner] * 3, np.int64))
         graph.nodes.append(helper.make_node("Split", [qkv, split], parts, axis=2))
         q, k, v = parts
         rows = frames
@@ -94,7 +98,7 @@ def export(bundle, file):
         scale = graph.constant(np.array(1 / math.sqrt(channels), np.float32))
         scores = graph.node("Mul", graph.node("MatMul", q, k), scale)
         seen = graph.node("MatMul", graph.node("Softmax", scores, axis=-1), v)
-        shape = graph.constant(np.array([1, rows, width], np.int64))
+        shape = graph.constant(np.array([1, rows, inner], np.int64))
         seen = graph.node("Reshape", graph.node("Transpose", seen, perm=[0, 2, 1, 3]), shape)
         stream = graph.node("Add", stream, linear(seen, name + "output"))
         hidden = graph.node("Gelu", linear(norm(stream, name + "ffn_norm"), name + "expand"))

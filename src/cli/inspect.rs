@@ -50,11 +50,13 @@ fn bundle(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error>> 
             );
         }
         println!(
-            "encoder: width {}, {} heads, ffn {}, {} parameters",
+            "encoder: width {}, {} heads of {}, ffn {}, {} parameters stored in {}",
             sizes.width,
             sizes.heads,
+            sizes.head_width(),
             sizes.ffn,
-            bundle.weights().parameters()
+            bundle.weights().parameters(),
+            manifest.weights.precision
         );
         let engines = manifest.stage_cost_us.iter().map(|(name, _)| name);
         println!(

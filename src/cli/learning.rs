@@ -1,11 +1,11 @@
-//! `edge_reasoner train` and `edge_reasoner eval`
+//! `edge_reasoner train`, `compress` and `eval`
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::Done;
-use crate::learn::{self, EvalOptions, SplitBy, TrainOptions};
-use crate::model::{Backend, EngineKind};
+use crate::learn::{self, CompressOptions, EvalOptions, SplitBy, TrainOptions};
+use crate::model::{Backend, EngineKind, Stored};
 
 #[derive(clap::Args)]
 pub struct TrainArgs {
@@ -51,6 +51,71 @@ pub fn train(args: TrainArgs) -> Done {
     match folds {
         Some(folds) => println!("{}", learn::cross_validate(&options, folds as usize)?),
         None => println!("{}", learn::train(&options)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(clap::Args)]
+pub struct CompressArgs {
+    /// Folder of the bundle to start from
+    #[arg(long)]
+    model: PathBuf,
+    /// The task file it was trained with
+    #[arg(long)]
+    task: PathBuf,
+    /// Folders with recordings: those that taught the bundle teach again, the others judge
+    #[arg(long, required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Folder of the bundle to write
+    #[arg(long)]
+    out: PathBuf,
+    /// Share of the blocks' weights that goes at least, 0 to 0.9; 0 leaves the sizes as they are
+    #[arg(long, default_value_t = 0.4, value_parser = share)]
+    prune: f64,
+    /// What the weights are written in: f32, int8 or int4
+    #[arg(long, default_value = "int8")]
+    precision: Stored,
+    /// Passes of the recovery after pruning [default: half of the task's student_epochs]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    epochs: Option<u64>,
+    /// Where to compute: flex or ndarray
+    #[arg(long, default_value = "flex")]
+    device: Backend,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Turn of the laser in rad, for folders without a list of recordings
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    yaw: f32,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=0.9).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 0.9".into()),
+    }
+}
+
+pub fn compress(args: CompressArgs) -> Done {
+    let summary = learn::compress(&CompressOptions {
+        command: command(),
+        model: args.model,
+        task: args.task,
+        data: args.data,
+        out: args.out,
+        prune: args.prune,
+        precision: args.precision,
+        epochs: args.epochs.map(|epochs| epochs as usize),
+        device: args.device,
+        seed: args.seed,
+        yaw: args.yaw,
+    })?;
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&summary.report)?),
+        false => println!("{summary}"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -39,6 +39,11 @@ enum Verb {
         after_help = "Example:\n  edge_reasoner train --task params/tasks/clearance.yaml --data my_bags --out models/mine"
     )]
     Train(learning::TrainArgs),
+    /// Make a bundle smaller: prune it, teach it again, store its weights as integers
+    #[command(
+        after_help = "Example:\n  edge_reasoner compress --model models/mine --task params/tasks/clearance.yaml --data my_bags --out models/mine_int8"
+    )]
+    Compress(learning::CompressArgs),
     /// Score a bundle on recordings, beside the baselines
     #[command(
         after_help = "Example:\n  edge_reasoner eval --model models/clearance --task params/tasks/clearance.yaml --data my_bags --out out"
@@ -77,6 +82,7 @@ pub fn main() -> ExitCode {
         Verb::Run { .. } => run(),
         Verb::Replay(args) => replaying::replay(args),
         Verb::Train(args) => learning::train(args),
+        Verb::Compress(args) => learning::compress(args),
         Verb::Eval(args) => learning::eval(args),
         Verb::Profile(args) => profiling::run(args),
         Verb::Inspect(args) => inspect::inspect(args),

@@ -51,7 +51,7 @@ impl<T: Number> Buffer<T> {
     }
 
     /// Bytes of memory held.
-    fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         Self::bytes_for(self.len)
     }
 

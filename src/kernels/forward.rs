@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::attention::{Attention, QUERIES};
 use super::buffer::Buffer;
 use super::matmul::Product;
-use super::pack::{Block, Dense, Layers, Linear, layers};
+use super::pack::{Block, Dense, Layers, Linear, Residual, layers};
 use super::paths::{Kernels, choose};
 use super::rows::Rows;
 use super::{PackError, Precision, Sizes};
@@ -25,15 +25,31 @@ impl Packed {
     pub fn new<'a>(
         sizes: &Sizes,
         tensor: impl Fn(&str) -> Option<&'a [f32]>,
+        residual: Residual,
         precision: Precision,
     ) -> Result<Packed, PackError> {
-        let layers = layers(sizes, tensor)?;
+        let layers = layers(sizes, tensor, residual)?;
         Ok(Packed::from_layers(
             sizes,
             &layers,
             precision,
             choose(precision)?,
         ))
+    }
+
+    fn bytes(&self) -> usize {
+        let blocks = self.blocks.iter().flat_map(|block| {
+            let Block {
+                qkv,
+                output,
+                expand,
+                contract,
+                head,
+            } = block;
+            [qkv, output, expand, contract, head]
+        });
+        let layers: usize = blocks.chain([&self.embed]).map(Linear::bytes).sum();
+        layers + self.position.bytes()
     }
 
     pub(super) fn from_layers(
@@ -113,6 +129,23 @@ impl Forward {
             logits: Buffer::new(labels),
             model,
         }
+    }
+
+    /// Memory of the weights and of this caller's scratch, bytes.
+    pub fn bytes(&self) -> usize {
+        let scratch = [
+            &self.stream,
+            &self.scales,
+            &self.qkv,
+            &self.turned,
+            &self.scores,
+            &self.context,
+            &self.hidden,
+            &self.tops,
+            &self.logits,
+        ];
+        let scratch: usize = scratch.into_iter().map(Buffer::bytes).sum();
+        self.model.bytes() + self.input.bytes() + scratch
     }
 
     /// Exits in all.

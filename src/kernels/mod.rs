@@ -37,10 +37,35 @@ mod tests;
 mod x86;
 
 pub use forward::{Forward, Packed};
+pub use pack::Residual;
 
 /// The path [`Packed`] takes on this machine, such as `avx512_bf16`.
 pub fn path(precision: Precision) -> Result<&'static str, PackError> {
     Ok(paths::choose(precision)?.path)
+}
+
+/// The integers that INT8 multiplies with, `[block][qkv, output, expand, contract]`, each row-major
+/// `[inputs, outputs]` with the padding of `pack`.
+#[cfg(test)]
+pub(crate) fn integers<'a>(
+    sizes: &Sizes,
+    tensor: impl Fn(&str) -> Option<&'a [f32]>,
+    residual: Residual,
+) -> Result<Vec<[Vec<i8>; 4]>, PackError> {
+    let layers = pack::layers(sizes, tensor, residual)?;
+    let of = |dense: &pack::Dense| {
+        let packed = pack::Linear::pack(dense, Precision::Int8);
+        let places = (0..dense.inputs).flat_map(|k| (0..dense.outputs).map(move |n| (k, n)));
+        let integer = |(k, n): (usize, usize)| {
+            let word: u32 = packed.lines[(n / 16 * packed.words + k / 4) * 16 + n % 16];
+            word.to_le_bytes()[k % 4] as i8
+        };
+        places.map(integer).collect()
+    };
+    let block = |[qkv, output, expand, contract, _]: &[pack::Dense; 5]| {
+        [of(qkv), of(output), of(expand), of(contract)]
+    };
+    Ok(layers.blocks.iter().map(block).collect())
 }
 
 /// What weights and activations of the products are; the residual stream, attention, embedding
@@ -85,8 +110,10 @@ pub struct Sizes {
     pub features: usize,
     /// Of the residual stream.
     pub width: usize,
-    /// Attention heads; they divide the width.
+    /// Attention heads.
     pub heads: usize,
+    /// Channels of a head.
+    pub head_width: usize,
     /// Blocks, and therefore exits.
     pub depth: usize,
     /// Width inside the FFN.
@@ -98,7 +125,7 @@ pub struct Sizes {
 impl Sizes {
     /// Channels of a head, padded to whole vectors.
     fn channels(&self) -> usize {
-        (self.width / self.heads).next_multiple_of(16)
+        self.head_width.next_multiple_of(16)
     }
 }
 

@@ -35,6 +35,11 @@ impl Linear {
         self.bias.len() / 16
     }
 
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        self.lines.bytes() + self.bias.bytes() + self.scale.bytes() + self.offset.bytes()
+    }
+
     /// Packs a layer whose outputs are a multiple of sixteen.
     pub fn pack(dense: &Dense, precision: Precision) -> Linear {
         let Dense {
@@ -173,6 +178,16 @@ pub struct Block {
     pub head: Linear,
 }
 
+/// What the tensors that write to the residual stream are given as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Residual {
+    /// As trained: their mean over the width is taken out here.
+    Trained,
+    /// Their mean was taken out before they were rounded to integers; what the rounding left of
+    /// one stays, since taking it out too would give other integers.
+    Rounded,
+}
+
 /// All layers, dense, with the algebra of this module done: what [`super::reference`] computes.
 pub struct Layers<T> {
     pub embed: T,
@@ -186,23 +201,20 @@ pub struct Layers<T> {
 pub fn layers<'a>(
     sizes: &Sizes,
     tensor: impl Fn(&str) -> Option<&'a [f32]>,
+    residual: Residual,
 ) -> Result<Layers<Dense>, PackError> {
     let Sizes {
         frames,
         features,
         width,
         heads,
+        head_width: channels,
         depth,
         ffn,
         labels,
     } = *sizes;
-    if [frames, features, width, heads, depth, ffn, labels].contains(&0) {
+    if [frames, features, width, heads, channels, depth, ffn, labels].contains(&0) {
         return Err(PackError("a size is zero".into()));
-    }
-    if !width.is_multiple_of(heads) {
-        return Err(PackError(format!(
-            "width {width} does not split into {heads} heads"
-        )));
     }
     let get = |name: String, len: usize| -> Result<&'a [f32], PackError> {
         let values = tensor(&name).ok_or_else(|| PackError(format!("tensor {name} is missing")))?;
@@ -236,11 +248,15 @@ pub fn layers<'a>(
         Ok(dense(name, width, outputs)?.fold(gain, shift))
     };
     let [wide, hidden, answers] = [width, ffn, labels].map(|x| x.next_multiple_of(16));
-    let channels = width / heads;
+    let inner = heads * channels;
     let padded = sizes.channels();
     let split = heads * padded;
     let in_head = |n: usize| n / channels * padded + n % channels;
     let same = |n: usize| n;
+    let centred = |dense: Dense| match residual {
+        Residual::Trained => dense.centre(),
+        Residual::Rounded => dense,
+    };
 
     let mut embed = dense("embed", features, width)?;
     let first = std::mem::replace(&mut embed.bias, vec![0.0; width]);
@@ -256,15 +272,15 @@ pub fn layers<'a>(
     let mut blocks = Vec::with_capacity(depth);
     for index in 0..depth {
         let name = |layer: &str| format!("blocks.{index}.{layer}");
-        let mut qkv = after_norm(&name("attention_norm"), &name("qkv"), 3 * width)?;
+        let mut qkv = after_norm(&name("attention_norm"), &name("qkv"), 3 * inner)?;
         let factor = std::f64::consts::LOG2_E / (channels as f64).sqrt();
-        for row in qkv.weight.chunks_mut(3 * width).chain([&mut qkv.bias[..]]) {
-            row[..width].iter_mut().for_each(|x| *x *= factor);
+        for row in qkv.weight.chunks_mut(3 * inner).chain([&mut qkv.bias[..]]) {
+            row[..inner].iter_mut().for_each(|x| *x *= factor);
         }
-        let third = |n: usize| n / width * split + in_head(n % width);
-        let output = dense(&name("output"), width, width)?.centre();
+        let third = |n: usize| n / inner * split + in_head(n % inner);
+        let output = centred(dense(&name("output"), inner, width)?);
         let expand = after_norm(&name("ffn_norm"), &name("expand"), ffn)?;
-        let contract = dense(&name("contract"), ffn, width)?.centre();
+        let contract = centred(dense(&name("contract"), ffn, width)?);
         let exit = format!("exits.{index}");
         let head = after_norm(&format!("{exit}.norm"), &format!("{exit}.head"), labels)?;
         blocks.push([

@@ -77,11 +77,13 @@ pub fn plain<'a>(sizes: &Sizes, tensor: impl Fn(&str) -> &'a [f32], window: &[f3
         features,
         width,
         heads,
+        head_width: channels,
         depth,
         ffn,
         labels,
         ..
     } = *sizes;
+    let inner = heads * channels;
     let get = |name: String| -> Vec<f64> { tensor(&name).iter().map(|x| f64::from(*x)).collect() };
     let layer = |x: &Rows, name: &str, inputs, outputs| {
         let weight = get(format!("{name}.weight"));
@@ -111,12 +113,11 @@ pub fn plain<'a>(sizes: &Sizes, tensor: impl Fn(&str) -> &'a [f32], window: &[f3
             &norm(&stream, &name("attention_norm")),
             &name("qkv"),
             width,
-            3 * width,
+            3 * inner,
         );
-        let channels = width / heads;
         let factor = 1.0 / (channels as f64).sqrt();
         let context = attention(&qkv, heads, channels, factor, std::f64::consts::E);
-        add(&mut stream, &layer(&context, &name("output"), width, width));
+        add(&mut stream, &layer(&context, &name("output"), inner, width));
         let mut hidden = layer(
             &norm(&stream, &name("ffn_norm")),
             &name("expand"),

@@ -71,7 +71,7 @@ pub fn unseen(
 }
 
 /// A model answers only the task it was trained for.
-fn fits(bundle: &Bundle, task: &Task) -> Result<(), LearnError> {
+pub(super) fn fits(bundle: &Bundle, task: &Task) -> Result<(), LearnError> {
     let mismatch = |what: String, expected: String| LearnError::Mismatch {
         model: bundle.id().into(),
         what,
@@ -95,7 +95,7 @@ fn fits(bundle: &Bundle, task: &Task) -> Result<(), LearnError> {
 
 /// The recordings the bundle has not learned from, nor from any other of their group; then the
 /// others. When none is left, that is refused: a score on known ones would say nothing.
-fn left_out(
+pub(super) fn left_out(
     bundle: &Bundle,
     all: Vec<Recording>,
     split: SplitBy,
@@ -329,5 +329,6 @@ pub fn score(
         known: Vec::new(),
         command: manifest.training.command.clone(),
         parameters: bundle.weights().parameters(),
+        variants: Vec::new(),
     })
 }

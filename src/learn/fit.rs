@@ -36,17 +36,24 @@ pub struct Fit<'a> {
     pub device: Backend,
     /// Seed of the first weights and of every choice on the way.
     pub seed: u64,
+    /// Where to start, instead of fresh weights.
+    pub first: Option<&'a Weights>,
     /// Trained models to learn from: their mean.
     pub teachers: &'a [(Architecture, Weights)],
 }
 
 impl Fit<'_> {
-    /// Trains from fresh weights. The same inputs give the same weights on the same machine.
+    /// Trains. The same inputs give the same weights on the same machine.
     pub fn run(&self, batches: &Batches<'_>) -> Result<Weights, LearnError> {
         let plain = self.device.device();
         let device = plain.clone().autodiff();
-        let first = Weights::random(&self.sizes, self.labels, self.seed);
-        let mut model = encoder(&self.sizes, self.labels, &first, &device)?;
+        let mut model = match self.first {
+            Some(first) => encoder(&self.sizes, self.labels, first, &device)?,
+            None => {
+                let fresh = Weights::random(&self.sizes, self.labels, self.seed);
+                encoder(&self.sizes, self.labels, &fresh, &device)?
+            }
+        };
         let teachers = self.teachers.iter();
         let teachers: Vec<Encoder> = teachers
             .map(|(sizes, weights)| encoder(sizes, self.labels, weights, &plain))
@@ -90,7 +97,7 @@ impl Fit<'_> {
 
     /// Mean over the exits of: hard labels, the teachers' soft targets, the student's own deepest
     /// exit.
-    fn loss(
+    pub(super) fn loss(
         &self,
         model: &Encoder,
         teachers: &[Encoder],
@@ -186,7 +193,7 @@ pub fn predict(
     Ok(logits)
 }
 
-fn encoder(
+pub(super) fn encoder(
     sizes: &Architecture,
     labels: usize,
     weights: &Weights,

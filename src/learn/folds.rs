@@ -17,6 +17,7 @@ use super::recordings::{find, may_teach};
 use super::report::{Report, confusion_table};
 use super::task::{SplitBy, Task};
 use super::train::{TrainOptions, check, distil, finish};
+use crate::model::Stored;
 
 /// What is left out together: a group, or a partition of a recording.
 type Unit = (String, i64);
@@ -202,7 +203,9 @@ pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsRepor
             &window,
             &Batches::new(&taught, &task, &window, copies),
         )?;
-        let bundle = finish(options, &task, &window, weights, &taught, &judged)?;
+        let sizes = task.student.architecture(&window);
+        let stored = Stored::F32;
+        let bundle = finish(options, &task, sizes, stored, weights, &taught, &judged)?;
         let report = score(&bundle, &task, &judged, options.device.into())?;
         eprintln!(
             "fold {} of {count}: {:?}",

@@ -3,6 +3,7 @@
 mod baselines;
 mod batches;
 mod calibrate;
+mod compress;
 mod dataset;
 mod error;
 mod eval;
@@ -12,6 +13,7 @@ mod labels;
 mod latest;
 mod onsets;
 mod picture;
+mod prune;
 mod read;
 mod recordings;
 mod report;
@@ -20,9 +22,11 @@ mod scores;
 mod table;
 mod task;
 mod train;
+mod variants;
 mod vary;
 
 pub use baselines::{BaselineTallies, Baselines};
+pub use compress::{CompressOptions, CompressSummary, compress};
 pub use dataset::{Dataset, Dropped, Part};
 pub use error::LearnError;
 pub use eval::{EvalOptions, answers, eval, score, unseen};
@@ -34,6 +38,7 @@ pub use rule::LabelRule;
 pub use scores::{Scores, Tally};
 pub use task::{SplitBy, Task};
 pub use train::{TrainOptions, TrainSummary, train};
+pub use variants::Variant;
 
 #[cfg(test)]
 mod tests;

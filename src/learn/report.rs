@@ -12,6 +12,7 @@ use super::error::LearnError;
 use super::picture;
 use super::scores::Scores;
 use super::task::SplitBy;
+use super::variants::{Variant, table};
 
 /// The baselines, the simplest first.
 pub const BASELINES: [&str; 3] = ["majority", "persistence", "kinematic"];
@@ -76,6 +77,9 @@ pub struct Report {
     pub command: String,
     /// Numbers in the model.
     pub parameters: usize,
+    /// Of a compressed bundle: itself in every precision, beside what it was made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
 }
 
 fn is_groups(split: &SplitBy) -> bool {
@@ -227,6 +231,13 @@ impl Report {
             text,
             "![Balanced accuracy by exit, with the baselines](report.svg)\n"
         )?;
+        if !self.variants.is_empty() {
+            writeln!(
+                text,
+                "## What compression cost\n\n{}",
+                table(&self.variants)
+            )?;
+        }
         for robot in self.scores.per_robot.keys() {
             writeln!(text, "## {robot}\n")?;
             if self.is_ordered() {

@@ -407,6 +407,7 @@ impl ModelSize {
             features: window.features(),
             width: self.width,
             heads: self.heads,
+            head_width: None,
             depth: self.depth,
             ffn: self.ffn,
         }

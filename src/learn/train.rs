@@ -15,8 +15,8 @@ use super::recordings::{find, may_teach, split};
 use super::report::{BASELINES, Report, write};
 use super::task::{SplitBy, Task};
 use crate::model::{
-    Backend, Bundle, EngineKind, ExitSpec, FORMAT, Manifest, Precision, StageCosts, TrainedOn,
-    Training, Weights, WeightsSpec, sha256_hex,
+    Architecture, Backend, Bundle, EngineKind, ExitSpec, FORMAT, Manifest, Precision, StageCosts,
+    Stored, TrainedOn, Training, Weights, WeightsSpec, sha256_hex,
 };
 use crate::sense::Window;
 
@@ -80,7 +80,9 @@ pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
         judged.rows()
     );
     let weights = distil(options, &task, &window, &batches)?;
-    let bundle = finish(options, &task, &window, weights, &taught, &judged)?;
+    let sizes = task.student.architecture(&window);
+    let stored = Stored::F32;
+    let bundle = finish(options, &task, sizes, stored, weights, &taught, &judged)?;
     bundle.save(&options.out)?;
     let mut report = score(&bundle, &task, &judged, options.device.into())?;
     report.known = trained_on(&taught).into_iter().map(|r| r.file).collect();
@@ -129,7 +131,7 @@ impl TrainOptions {
 }
 
 /// What teaches, and what validates.
-fn load(options: &TrainOptions, task: &Task) -> Result<(Dataset, Dataset), LearnError> {
+pub(super) fn load(options: &TrainOptions, task: &Task) -> Result<(Dataset, Dataset), LearnError> {
     let recordings = find(&options.data, &task.recordings, options.yaw)?;
     let copies = task.training.variations.copies;
     if task.recordings.split == SplitBy::Groups && task.truth.is_ordered() {
@@ -192,6 +194,7 @@ pub(super) fn distil(
         training: &task.training,
         device: options.device,
         seed: options.seed,
+        first: None,
         teachers: &[],
     };
     let mut teachers = Vec::new();
@@ -214,12 +217,12 @@ pub(super) fn distil(
 pub(super) fn finish(
     options: &TrainOptions,
     task: &Task,
-    window: &Window,
+    sizes: Architecture,
+    precision: Stored,
     weights: Weights,
     taught: &Dataset,
     judged: &Dataset,
 ) -> Result<Bundle, LearnError> {
-    let sizes = task.student.architecture(window);
     let labels = task.labels.len();
     let windows: Vec<f32> = judged
         .parts
@@ -243,10 +246,6 @@ pub(super) fn finish(
         .collect();
     let thresholds = thresholds(&exits, labels);
     let recordings = trained_on(taught);
-    let digests: String = recordings
-        .iter()
-        .map(|r| format!("{}  {}\n", r.sha256, r.file))
-        .collect();
     let mut costs = StageCosts::default();
     costs.insert(Backend::Flex.into(), vec![0.0; sizes.depth]); // until they are measured
     let mut manifest = Manifest {
@@ -270,12 +269,13 @@ pub(super) fn finish(
         stage_cost_us: costs,
         weights: WeightsSpec {
             file: "weights.safetensors".into(),
+            precision,
             sha256: "0".repeat(64), // until the bundle is made
         },
         training: Training {
             command: options.command.clone(),
             seed: options.seed,
-            data_sha256: sha256_hex(digests.as_bytes()),
+            data_sha256: data_digest(&recordings),
             recordings,
         },
     };
@@ -296,7 +296,7 @@ pub(super) fn finish(
 }
 
 /// The recordings that taught, in the order of their names.
-fn trained_on(taught: &Dataset) -> Vec<TrainedOn> {
+pub(super) fn trained_on(taught: &Dataset) -> Vec<TrainedOn> {
     let mut recordings: Vec<TrainedOn> = taught
         .parts
         .iter()
@@ -309,6 +309,15 @@ fn trained_on(taught: &Dataset) -> Vec<TrainedOn> {
     recordings.sort_by(|a, b| a.file.cmp(&b.file));
     recordings.dedup(); // copies
     recordings
+}
+
+/// Digest over the digests of recordings.
+pub(super) fn data_digest(recordings: &[TrainedOn]) -> String {
+    let lines: String = recordings
+        .iter()
+        .map(|r| format!("{}  {}\n", r.sha256, r.file))
+        .collect();
+    sha256_hex(lines.as_bytes())
 }
 
 /// Median microseconds of every stage, one window at a time, as the node runs it; taking the window

@@ -10,7 +10,9 @@ use super::costs::StageCosts;
 use super::engine::{BurnEngine, EngineKind};
 use super::manifest::{Manifest, Training};
 use super::packed::PackedEngine;
+use super::stored::{Stored, decode, encode};
 use super::weights::Weights;
+use crate::kernels::Precision;
 use crate::reason::Engine;
 
 const MANIFEST: &str = "model.yaml";
@@ -22,7 +24,7 @@ const WEIGHTS_LIMIT: u64 = 256 << 20;
 pub struct Bundle {
     /// Everything but the weights. Changing it does not change the file; see [`Bundle::save`].
     pub manifest: Manifest,
-    weights: Weights,
+    pub(super) weights: Weights,
     id: String,
 }
 
@@ -113,7 +115,8 @@ impl Bundle {
             return Err(BundleError::Refused { file, faults });
         }
         let file = folder.join(&manifest.weights.file);
-        let bytes = read(&file, WEIGHTS_LIMIT)?;
+        let stored = manifest.weights.precision;
+        let bytes = read(&file, WEIGHTS_LIMIT / stored.growth())?;
         let found = sha256_hex(&bytes);
         if found != manifest.weights.sha256 {
             return Err(BundleError::Digest {
@@ -122,9 +125,10 @@ impl Bundle {
                 expected: manifest.weights.sha256,
             });
         }
-        let weights = Weights::from_safetensors(&bytes)
+        let (sizes, labels) = (&manifest.architecture, manifest.labels.len());
+        let weights = decode(&bytes, sizes, labels, stored)
             .and_then(|weights| {
-                weights.check(&manifest.architecture, manifest.labels.len())?;
+                weights.check(sizes, labels)?;
                 Ok(weights)
             })
             .map_err(|fault| BundleError::Weights {
@@ -140,7 +144,9 @@ impl Bundle {
         })
     }
 
-    /// A bundle from parts; the weights' digest is written into the manifest.
+    /// A bundle from parts; the weights' digest is written into the manifest. Where the manifest says
+    /// that the weights are stored as integers, they are rounded, and must be folded: see
+    /// [`Bundle::stored_as`].
     pub fn new(mut manifest: Manifest, weights: Weights) -> Result<Bundle, BundleError> {
         let file = PathBuf::from(&manifest.weights.file);
         let fail = |fault: super::WeightsFault| BundleError::Weights {
@@ -148,7 +154,21 @@ impl Bundle {
             what: fault.what,
             expected: fault.expected,
         };
-        let bytes = weights.to_safetensors().map_err(fail)?;
+        let faults = manifest.architecture.faults();
+        if !faults.is_empty() {
+            return Err(BundleError::Refused {
+                file: PathBuf::from(MANIFEST),
+                faults,
+            });
+        }
+        let (sizes, labels) = (&manifest.architecture, manifest.labels.len());
+        weights.check(sizes, labels).map_err(fail)?;
+        let stored = manifest.weights.precision;
+        let bytes = encode(&weights, stored).map_err(fail)?;
+        let weights = match stored {
+            Stored::F32 => weights,
+            _ => decode(&bytes, sizes, labels, stored).map_err(fail)?,
+        };
         manifest.weights.sha256 = sha256_hex(&bytes);
         let faults = manifest.faults();
         if !faults.is_empty() {
@@ -157,9 +177,6 @@ impl Bundle {
                 faults,
             });
         }
-        weights
-            .check(&manifest.architecture, manifest.labels.len())
-            .map_err(fail)?;
         let id = id(&manifest)?;
         Ok(Bundle {
             manifest,
@@ -181,6 +198,18 @@ impl Bundle {
         Bundle::new(manifest, weights)
     }
 
+    /// The same model with its matrices stored in another precision. Its answers differ by the
+    /// rounding; calibration, scores and costs are still those of `self`.
+    pub fn stored_as(&self, precision: Stored) -> Result<Bundle, BundleError> {
+        let mut manifest = self.manifest.clone();
+        manifest.weights.precision = precision;
+        let weights = match precision {
+            Stored::F32 => self.weights.clone(),
+            _ => self.weights.folded(&manifest.architecture),
+        };
+        Bundle::new(manifest, weights)
+    }
+
     /// Name and the head of a digest over the weights' digest and everything else that makes a
     /// decision, such as `clearance-1a2b3c4d`.
     pub fn id(&self) -> &str {
@@ -194,9 +223,7 @@ impl Bundle {
 
     /// Size of the weights file.
     pub fn weights_bytes(&self) -> u64 {
-        self.weights
-            .to_safetensors()
-            .map_or(0, |bytes| bytes.len() as u64)
+        encode(&self.weights, self.manifest.weights.precision).map_or(0, |bytes| bytes.len() as u64)
     }
 
     /// An engine of its own for one thread.
@@ -207,6 +234,11 @@ impl Bundle {
         })
     }
 
+    /// Memory that the packed engine takes in this precision, bytes: weights and scratch.
+    pub fn packed_bytes(&self, precision: Precision) -> Result<usize, BundleError> {
+        Ok(PackedEngine::new(self, precision)?.bytes())
+    }
+
     /// Writes the bundle into `folder`. Each file appears whole or not at all, the manifest last;
     /// a reader between the two sees a digest that differs and refuses.
     pub fn save(&self, folder: &Path) -> Result<(), BundleError> {
@@ -215,14 +247,13 @@ impl Bundle {
             source,
         })?;
         let file = folder.join(&self.manifest.weights.file);
-        let bytes = self
-            .weights
-            .to_safetensors()
-            .map_err(|fault| BundleError::Weights {
+        let bytes = encode(&self.weights, self.manifest.weights.precision).map_err(|fault| {
+            BundleError::Weights {
                 file: file.clone(),
                 what: fault.what,
                 expected: fault.expected,
-            })?;
+            }
+        })?;
         write_whole(&file, &bytes)?;
         write_whole(&folder.join(MANIFEST), yaml(&self.manifest)?.as_bytes())
     }

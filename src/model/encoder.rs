@@ -5,7 +5,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Gradients, Tensor, TensorData, activation};
 
 use super::manifest::Architecture;
 use super::weights::{Values, Weights, WeightsFault};
@@ -28,6 +28,7 @@ struct Block {
     expand: Linear,
     contract: Linear,
     heads: usize,
+    head_width: usize,
 }
 
 #[derive(Module, Debug)]
@@ -58,6 +59,7 @@ impl Encoder {
                 expand: load.linear(&name("expand"))?,
                 contract: load.linear(&name("contract"))?,
                 heads: sizes.heads,
+                head_width: sizes.head_width(),
             });
             exits.push(Exit {
                 norm: load.norm(&format!("exits.{index}.norm"))?,
@@ -112,18 +114,30 @@ impl Encoder {
         self.visit(&mut collect);
         collect.weights
     }
+
+    /// What a loss rises by per unit of every number, by name; numbers the loss does not depend on
+    /// are left out.
+    pub(crate) fn gradients(&self, gradients: &Gradients) -> Weights {
+        let mut collect = Collect {
+            gradients: Some(gradients),
+            ..Collect::default()
+        };
+        self.visit(&mut collect);
+        collect.weights
+    }
 }
 
 impl Block {
     fn forward(&self, tokens: Tensor<3>, last: bool) -> Tensor<3> {
-        let [batch, frames, width] = tokens.dims();
+        let [batch, frames, _] = tokens.dims();
+        let inner = self.heads * self.head_width;
         let qkv = self
             .qkv
             .forward(self.attention_norm.forward(tokens.clone()));
         let part = |third: usize, from: usize| -> Tensor<4> {
             qkv.clone()
-                .slice([0..batch, from..frames, third * width..(third + 1) * width])
-                .reshape([batch, frames - from, self.heads, width / self.heads])
+                .slice([0..batch, from..frames, third * inner..(third + 1) * inner])
+                .reshape([batch, frames - from, self.heads, self.head_width])
                 .swap_dims(1, 2)
         };
         // Keys and values of all frames; in the last block only the newest frame asks.
@@ -141,7 +155,7 @@ impl Block {
             AttentionModuleOptions::default(),
         )
         .swap_dims(1, 2)
-        .reshape([batch, frames - from, width]);
+        .reshape([batch, frames - from, inner]);
         let tokens = residual + self.output.forward(seen);
         let hidden = activation::gelu(self.expand.forward(self.ffn_norm.forward(tokens.clone())));
         tokens + self.contract.forward(hidden)
@@ -192,12 +206,14 @@ impl Loader<'_> {
 }
 
 #[derive(Default)]
-struct Collect {
+struct Collect<'a> {
     path: Vec<String>,
     weights: Weights,
+    /// Collect these instead of the values.
+    gradients: Option<&'a Gradients>,
 }
 
-impl ModuleVisitor for Collect {
+impl ModuleVisitor for Collect<'_> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_owned());
     }
@@ -207,7 +223,13 @@ impl ModuleVisitor for Collect {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val().inner();
+        let value = match self.gradients {
+            None => param.val().inner(),
+            Some(gradients) => match param.val().grad(gradients) {
+                Some(gradient) => gradient,
+                None => return,
+            },
+        };
         let shape = value.dims().to_vec();
         let data = value.into_data().iter::<f32>().collect();
         self.weights

@@ -4,9 +4,12 @@ mod bundle;
 mod costs;
 mod encoder;
 mod engine;
+mod fold;
 mod manifest;
 mod packed;
+mod stored;
 mod weights;
+mod whole;
 
 pub use crate::kernels::Precision;
 pub(crate) use bundle::sha256_hex;
@@ -15,6 +18,7 @@ pub use costs::StageCosts;
 pub use encoder::Encoder;
 pub use engine::{Backend, EngineKind, calibrated};
 pub use manifest::{Architecture, ExitSpec, FORMAT, Manifest, TrainedOn, Training, WeightsSpec};
+pub use stored::Stored;
 pub use weights::{Values, Weights, WeightsFault, uniform};
 
 #[cfg(test)]

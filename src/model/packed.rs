@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::bundle::{Bundle, BundleError};
 use super::engine::calibrated;
-use crate::kernels::{Forward, Packed, Precision, Sizes};
+use super::stored::Stored;
+use crate::kernels::{Forward, Packed, Precision, Residual, Sizes};
 use crate::reason::{Engine, EngineFault};
 
 /// A bundle packed for this processor.
@@ -22,6 +23,11 @@ pub(super) struct PackedEngine {
 }
 
 impl PackedEngine {
+    /// Memory it holds, bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.forward.bytes()
+    }
+
     pub(super) fn new(bundle: &Bundle, precision: Precision) -> Result<PackedEngine, BundleError> {
         let manifest = &bundle.manifest;
         let sizes = manifest.architecture;
@@ -30,13 +36,15 @@ impl PackedEngine {
             features: sizes.features,
             width: sizes.width,
             heads: sizes.heads,
+            head_width: sizes.head_width(),
             depth: sizes.depth,
             ffn: sizes.ffn,
             labels: manifest.labels.len(),
         };
         let weights = &bundle.weights().0;
         let tensor = |name: &str| weights.get(name).map(|tensor| tensor.data.as_slice());
-        let packed = Packed::new(&sizes, tensor, precision)
+        let residual = residual(manifest.weights.precision, precision);
+        let packed = Packed::new(&sizes, tensor, residual, precision)
             .map_err(|error| BundleError::Engine(error.to_string()))?;
         Ok(PackedEngine {
             name: precision.engine(),
@@ -46,6 +54,14 @@ impl PackedEngine {
             logits: vec![0.0; sizes.labels],
             stage: sizes.depth,
         })
+    }
+}
+
+/// Integers that were stored shall be the integers that are multiplied with.
+pub(super) fn residual(stored: Stored, precision: Precision) -> Residual {
+    match (stored, precision) {
+        (Stored::Int8, Precision::Int8) => Residual::Rounded,
+        _ => Residual::Trained,
     }
 }
 

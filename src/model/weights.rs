@@ -44,6 +44,7 @@ pub fn layout(sizes: &Architecture, labels: usize) -> Vec<(String, Vec<usize>)> 
         ffn,
         ..
     } = *sizes;
+    let inner = sizes.inner();
     let mut tensors = Vec::new();
     let linear = |tensors: &mut Vec<(String, Vec<usize>)>, name: String, from, to| {
         tensors.push((format!("{name}.weight"), vec![from, to]));
@@ -61,9 +62,9 @@ pub fn layout(sizes: &Architecture, labels: usize) -> Vec<(String, Vec<usize>)> 
             &mut tensors,
             format!("blocks.{block}.qkv"),
             width,
-            3 * width,
+            3 * inner,
         );
-        linear(&mut tensors, format!("blocks.{block}.output"), width, width);
+        linear(&mut tensors, format!("blocks.{block}.output"), inner, width);
         norm(&mut tensors, format!("blocks.{block}.ffn_norm"));
         linear(&mut tensors, format!("blocks.{block}.expand"), width, ffn);
         linear(&mut tensors, format!("blocks.{block}.contract"), ffn, width);
@@ -182,43 +183,47 @@ impl Weights {
 
     /// Reads a file's bytes. Shapes are not checked here but in [`Weights::check`].
     pub fn from_safetensors(bytes: &[u8]) -> Result<Weights, WeightsFault> {
-        let Some(head) = bytes.first_chunk::<8>() else {
-            return Err(WeightsFault {
-                what: format!("{} bytes long", bytes.len()),
-                expected: "a safetensors file".into(),
-            });
-        };
-        let header = u64::from_le_bytes(*head);
-        if header > HEADER_LIMIT || header > bytes.len() as u64 - 8 {
-            return Err(WeightsFault {
-                what: format!("its header claims {header} bytes"),
-                expected: format!("at most {}", HEADER_LIMIT.min(bytes.len() as u64 - 8)),
-            });
-        }
-        let file = SafeTensors::deserialize(bytes).map_err(|error| WeightsFault {
-            what: format!("not a sound safetensors file ({error})"),
-            expected: "a header that describes exactly the bytes behind it".into(),
-        })?;
+        let file = open(bytes)?;
         let mut weights = BTreeMap::new();
         for (name, view) in file.iter() {
-            if view.dtype() != Dtype::F32 {
-                return Err(WeightsFault {
-                    what: format!("tensor {name} has the type {:?}", view.dtype()),
-                    expected: "F32".into(),
-                });
-            }
-            let data = view
-                .data()
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|chunk| f32::from_le_bytes(*chunk))
-                .collect();
-            let shape = view.shape().to_vec();
+            let (shape, data) = (view.shape().to_vec(), numbers(name, &view)?);
             weights.insert(name.to_owned(), Values { shape, data });
         }
         Ok(Weights(weights))
     }
+}
+
+/// A file's tensors, once its header has been found sound.
+pub(super) fn open(bytes: &[u8]) -> Result<SafeTensors<'_>, WeightsFault> {
+    let Some(head) = bytes.first_chunk::<8>() else {
+        return Err(WeightsFault {
+            what: format!("{} bytes long", bytes.len()),
+            expected: "a safetensors file".into(),
+        });
+    };
+    let header = u64::from_le_bytes(*head);
+    if header > HEADER_LIMIT || header > bytes.len() as u64 - 8 {
+        return Err(WeightsFault {
+            what: format!("its header claims {header} bytes"),
+            expected: format!("at most {}", HEADER_LIMIT.min(bytes.len() as u64 - 8)),
+        });
+    }
+    SafeTensors::deserialize(bytes).map_err(|error| WeightsFault {
+        what: format!("not a sound safetensors file ({error})"),
+        expected: "a header that describes exactly the bytes behind it".into(),
+    })
+}
+
+/// The numbers of an F32 tensor.
+pub(super) fn numbers(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, WeightsFault> {
+    if view.dtype() != Dtype::F32 {
+        return Err(WeightsFault {
+            what: format!("tensor {name} has the type {:?}", view.dtype()),
+            expected: "F32".into(),
+        });
+    }
+    let words = view.data().as_chunks::<4>().0.iter();
+    Ok(words.map(|word| f32::from_le_bytes(*word)).collect())
 }
 
 /// Uniform in 0..1 with 24 bits, the same on every machine.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::buffer::Buffer;
-use super::pack::layers;
+use super::pack::{Residual, layers};
 use super::paths::{FORCE, choose, present};
-use super::{Forward, Packed, Precision, Sizes, reference};
+use super::{Forward, Packed, Precision, Sizes, integers, reference};
 
 /// A small generator: tests must not depend on a crate's stream of numbers.
 pub struct Random(pub u64);
@@ -38,11 +38,13 @@ pub fn tensors(sizes: &Sizes, seed: u64) -> Tensors {
         frames,
         features,
         width,
+        heads,
+        head_width,
         depth,
         ffn,
         labels,
-        ..
     } = *sizes;
+    let inner = heads * head_width;
     let mut random = Random(seed);
     let mut tensors = Tensors::new();
     let mut put = |name: String, count: usize, middle: f32, reach: f32| {
@@ -56,8 +58,8 @@ pub fn tensors(sizes: &Sizes, seed: u64) -> Tensors {
     };
     linear("embed".into(), features, width);
     for block in 0..depth {
-        linear(format!("blocks.{block}.qkv"), width, 3 * width);
-        linear(format!("blocks.{block}.output"), width, width);
+        linear(format!("blocks.{block}.qkv"), width, 3 * inner);
+        linear(format!("blocks.{block}.output"), inner, width);
         linear(format!("blocks.{block}.expand"), width, ffn);
         linear(format!("blocks.{block}.contract"), ffn, width);
         linear(format!("exits.{block}.head"), width, labels);
@@ -82,7 +84,7 @@ fn window(sizes: &Sizes, seed: u64) -> Vec<f32> {
 
 fn forwards(sizes: &Sizes, tensors: &Tensors, precision: Precision) -> Vec<(String, Forward)> {
     let tensor = |name: &str| tensors.get(name).map(Vec::as_slice);
-    let layers = layers(sizes, tensor).unwrap();
+    let layers = layers(sizes, tensor, Residual::Trained).unwrap();
     (present(precision).into_iter())
         .map(|(name, kernels)| {
             let packed = Packed::from_layers(sizes, &layers, precision, kernels);
@@ -114,7 +116,7 @@ fn distance(a: &[f32], b: &[Vec<f64>]) -> (f64, f64) {
 fn check(sizes: &Sizes, seed: u64) {
     let tensors = tensors(sizes, seed);
     let tensor = |name: &str| tensors.get(name).map(Vec::as_slice);
-    let layers = layers(sizes, tensor).unwrap();
+    let layers = layers(sizes, tensor, Residual::Trained).unwrap();
     let window = window(sizes, seed);
     let plain = reference::plain(sizes, |name| &tensors[name], &window);
     let exact = reference::folded(sizes, &layers, Precision::F32, &window);
@@ -178,11 +180,12 @@ proptest! {
 
     #[test]
     fn any_size(
-        frames in 1..=most(69), features in 1..=most(74), channels in 1..=most(39),
-        heads in 1..=most(5), depth in 1..=most(3), ffn in 1..=most(199), labels in 1..=most(19),
+        frames in 1..=most(69), features in 1..=most(74), width in 1..=most(159),
+        heads in 1..=most(5), head_width in 1..=most(39), depth in 1..=most(3),
+        ffn in 1..=most(199), labels in 1..=most(19),
         seed: u64,
     ) {
-        check(&Sizes { frames, features, width: heads * channels, heads, depth, ffn, labels }, seed);
+        check(&Sizes { frames, features, width, heads, head_width, depth, ffn, labels }, seed);
     }
 }
 
@@ -197,6 +200,7 @@ fn usual_sizes() {
                 features,
                 width,
                 heads: 4,
+                head_width: width / 4,
                 depth,
                 ffn,
                 labels: 8,
@@ -213,6 +217,7 @@ fn window_and_logits_at_the_end_of_memory() {
         features: 7,
         width: 20,
         heads: 2,
+        head_width: 10,
         depth: 2,
         ffn: 36,
         labels: 3,
@@ -238,6 +243,7 @@ fn a_window_that_is_not_numbers_gives_none() {
         features: 3,
         width: 16,
         heads: 2,
+        head_width: 8,
         depth: 2,
         ffn: 16,
         labels: 3,
@@ -265,6 +271,7 @@ fn silence_is_answered() {
         features: 3,
         width: 16,
         heads: 1,
+        head_width: 16,
         depth: 2,
         ffn: 16,
         labels: 2,
@@ -289,6 +296,7 @@ fn wrong_tensors_are_refused() {
         features: 3,
         width: 8,
         heads: 2,
+        head_width: 4,
         depth: 1,
         ffn: 8,
         labels: 2,
@@ -296,7 +304,7 @@ fn wrong_tensors_are_refused() {
     let tensors = tensors(&sizes, 1);
     let pack = |sizes: &Sizes, tensors: &Tensors| {
         let tensor = |name: &str| tensors.get(name).map(Vec::as_slice);
-        Packed::new(sizes, tensor, Precision::Int8).map(|_| ())
+        Packed::new(sizes, tensor, Residual::Trained, Precision::Int8).map(|_| ())
     };
     assert!(pack(&sizes, &tensors).is_ok());
     assert!(pack(&Sizes { heads: 3, ..sizes }, &tensors).is_err());
@@ -313,6 +321,33 @@ fn wrong_tensors_are_refused() {
     let mut broken = tensors;
     broken.get_mut("position").unwrap()[1] = f32::NAN;
     assert!(pack(&sizes, &broken).unwrap_err().0.contains("not finite"));
+}
+
+#[test]
+fn rounded_weights_keep_their_integers() {
+    let sizes = Sizes {
+        frames: 2,
+        features: 3,
+        width: 16,
+        heads: 1,
+        head_width: 16,
+        depth: 1,
+        ffn: 16,
+        labels: 2,
+    };
+    let mut tensors = tensors(&sizes, 1);
+    // Rows that are far from having no mean, columns that reach 127.
+    let whole: Vec<i8> = (0..256)
+        .map(|i| if i < 16 { 127 } else { i as u8 as i8 / 2 })
+        .collect();
+    let weight = whole.iter().map(|q| f32::from(*q) * 0.25).collect();
+    tensors.insert("blocks.0.output.weight".into(), weight);
+    let output = |residual| {
+        let tensor = |name: &str| tensors.get(name).map(Vec::as_slice);
+        integers(&sizes, tensor, residual).unwrap()[0][1].clone()
+    };
+    assert_eq!(output(Residual::Rounded), whole);
+    assert_ne!(output(Residual::Trained), whole);
 }
 
 /// Runs itself once per path: the variable is read by the process that has it.

@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 /// Windows whose class is written in the newest frame's projected clearance.
-fn toy(task: &Task, rows: usize, seed: u64) -> Dataset {
+pub fn toy(task: &Task, rows: usize, seed: u64) -> Dataset {
     let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
     let (features, width) = (window.features(), window.frames() * window.features());
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -114,6 +114,7 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
             training: &task.training,
             device: Backend::Flex,
             seed,
+            first: None,
             teachers: &teachers,
         };
         fit.run(&batches).unwrap()

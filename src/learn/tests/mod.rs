@@ -1,8 +1,10 @@
 //! Learning on small synthetic data.
 
+mod compress;
 mod data;
 mod fit;
 mod packed;
+mod prune;
 mod rules;
 mod shipped;
 mod truth;

@@ -71,11 +71,12 @@ proptest! {
 
     #[test]
     fn packed_f32_is_flex_whatever_the_sizes(
-        channels in 1_usize..30, heads in 1_usize..6, depth in 1_usize..4, ffn in 1_usize..150,
-        seed: u64,
+        width in 1_usize..130, head_width in 1_usize..30, heads in 1_usize..6,
+        depth in 1_usize..4, ffn in 1_usize..150, seed: u64,
     ) {
         let mut manifest = manifest();
-        manifest.architecture.width = channels * heads;
+        manifest.architecture.width = width;
+        manifest.architecture.head_width = Some(head_width);
         manifest.architecture.heads = heads;
         manifest.architecture.depth = depth;
         manifest.architecture.ffn = ffn;

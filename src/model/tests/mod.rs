@@ -14,6 +14,7 @@ use crate::sense::{
 
 mod engines;
 mod scalar;
+mod stored;
 
 fn manifest() -> Manifest {
     let window = WindowSpec {
@@ -68,6 +69,7 @@ fn manifest() -> Manifest {
             features,
             width: 16,
             heads: 4,
+            head_width: None,
             depth: 3,
             ffn: 32,
         },
@@ -75,6 +77,7 @@ fn manifest() -> Manifest {
         stage_cost_us: costs,
         weights: WeightsSpec {
             file: "weights.safetensors".into(),
+            precision: Stored::F32,
             sha256: "0".repeat(64),
         },
         training: Training::default(),

@@ -44,8 +44,8 @@ impl Reference<'_> {
         rows.iter().map(each).collect()
     }
 
-    fn attention(&self, qkv: &Rows, width: usize, heads: usize) -> Rows {
-        let per = width / heads;
+    fn attention(&self, qkv: &Rows, per: usize, heads: usize) -> Rows {
+        let width = per * heads;
         let mut seen = vec![vec![0.0; width]; qkv.len()];
         for head in 0..heads {
             let at = |row: usize, third: usize, i: usize| qkv[row][third * width + head * per + i];
@@ -105,7 +105,7 @@ pub fn forward(bundle: &Bundle, window: &[f32]) -> Vec<Vec<f64>> {
     for block in 0..sizes.depth {
         let name = |layer: &str| format!("blocks.{block}.{layer}");
         let qkv = model.linear(&name("qkv"), &model.norm(&name("attention_norm"), &tokens));
-        let seen = model.attention(&qkv, sizes.width, sizes.heads);
+        let seen = model.attention(&qkv, sizes.head_width(), sizes.heads);
         tokens = add(&tokens, &model.linear(&name("output"), &seen));
         let mut hidden = model.linear(&name("expand"), &model.norm(&name("ffn_norm"), &tokens));
         for value in hidden.iter_mut().flatten() {

@@ -1,0 +1,269 @@
+//! From a bundle to a smaller one: pruned, taught again by the one it was made from, its weights in
+//! integers, calibrated anew.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::batches::Batches;
+use super::dataset::Dataset;
+use super::error::LearnError;
+use super::eval::{fits, left_out, score};
+use super::fit::Fit;
+use super::prune::{block_weights, choose, cut, importance};
+use super::recordings::{find, may_teach};
+use super::report::{Report, write};
+use super::task::{SplitBy, Task};
+use super::train::{TrainOptions, check, data_digest, finish, load, trained_on};
+use super::variants::{Variant, table};
+use crate::model::{
+    Architecture, Backend, Bundle, EngineKind, Precision, Stored, Training, Weights,
+};
+use crate::sense::Window;
+
+/// Batches that judge what is important.
+const IMPORTANCE_BATCHES: usize = 64;
+
+/// What to compress, and how far.
+#[derive(Clone, Debug)]
+pub struct CompressOptions {
+    /// Folder of the bundle to start from.
+    pub model: PathBuf,
+    /// The task it was trained for.
+    pub task: PathBuf,
+    /// Folders with recordings: those that taught it teach again, the others judge.
+    pub data: Vec<PathBuf>,
+    /// Folder of the bundle to write.
+    pub out: PathBuf,
+    /// Share of the blocks' weights that goes, 0..0.9.
+    pub prune: f64,
+    /// What the weights are written in.
+    pub precision: Stored,
+    /// Passes of the recovery; half of the student's by default.
+    pub epochs: Option<usize>,
+    /// Where to compute.
+    pub device: Backend,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Yaw of the laser (rad) for folders without a list.
+    pub yaw: f32,
+    /// What the user typed, for the manifest.
+    pub command: String,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct CompressSummary {
+    /// Id of the bundle.
+    pub model: String,
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// How it scores on the left-out groups, with the table.
+    pub report: Report,
+    /// Wall-clock time of it all.
+    pub elapsed: Duration,
+}
+
+/// Compresses a bundle, writes the smaller one with its report, and says what each step cost.
+pub fn compress(options: &CompressOptions) -> Result<CompressSummary, LearnError> {
+    let start = Instant::now();
+    let given = Bundle::load(&options.model)?;
+    let train = options.train();
+    let (task, window) = train.task()?;
+    fits(&given, &task)?;
+    let (taught, judged) = datasets(&given, &train, &task)?;
+    for word in taught.skipped.iter().chain(&judged.skipped) {
+        eprintln!("skipped {word}");
+    }
+    check(&taught, &judged, &task)?;
+    let (sizes, weights) = pruned(options, &given, &task, &window, &taught)?;
+    let history = history(&given.manifest.training, &taught, options);
+    let judge = |bundle: &Bundle, name: &str| -> Result<(Report, Variant), LearnError> {
+        let engine = match bundle.manifest.weights.precision {
+            Stored::F32 => options.device.into(),
+            Stored::Int8 | Stored::Int4 => EngineKind::Packed(Precision::Int8),
+        };
+        let report = score(bundle, &task, &judged, engine)?;
+        let variant = Variant::new(name, bundle, engine, &report)?;
+        eprintln!("{name}: {} bytes on disk", variant.bytes_on_disk);
+        Ok((report, variant))
+    };
+    let mut variants = vec![judge(&given, "given")?.1];
+    let small = finish(&train, &task, sizes, Stored::F32, weights, &taught, &judged)?;
+    let mut chosen = None;
+    for stored in [Stored::F32, Stored::Int8, Stored::Int4] {
+        let (mut bundle, name) = match stored {
+            Stored::F32 if options.prune == 0.0 => (small.clone(), "f32"),
+            Stored::F32 => (small.clone(), "pruned"),
+            Stored::Int8 | Stored::Int4 => {
+                let weights = small.stored_as(stored)?.weights().clone();
+                let bundle = finish(&train, &task, sizes, stored, weights, &taught, &judged)?;
+                (bundle, stored.name())
+            }
+        };
+        bundle.manifest.training = history.clone();
+        let (report, variant) = judge(&bundle, name)?;
+        variants.push(variant);
+        if stored == options.precision {
+            chosen = Some((bundle, report));
+        }
+    }
+    let Some((bundle, mut report)) = chosen else {
+        unreachable!("every precision is tried");
+    };
+    report.variants = variants;
+    report.known = history.recordings.into_iter().map(|r| r.file).collect();
+    bundle.save(&options.out)?;
+    write(&report, &options.out)?;
+    Ok(CompressSummary {
+        model: bundle.id().into(),
+        folder: options.out.clone(),
+        report,
+        elapsed: start.elapsed(),
+    })
+}
+
+/// The smaller model, recovered; the given one where nothing is to go.
+fn pruned(
+    options: &CompressOptions,
+    given: &Bundle,
+    task: &Task,
+    window: &Window,
+    taught: &Dataset,
+) -> Result<(Architecture, Weights), LearnError> {
+    let sizes = given.manifest.architecture;
+    if options.prune == 0.0 {
+        return Ok((sizes, given.weights().clone()));
+    }
+    let batches = Batches::new(taught, task, window, task.training.variations.copies);
+    let default = task.training.student_epochs.div_ceil(2);
+    let mut fit = Fit {
+        name: "pruned",
+        sizes,
+        labels: task.labels.len(),
+        epochs: options.epochs.unwrap_or(default),
+        training: &task.training,
+        device: options.device,
+        seed: options.seed,
+        first: None,
+        teachers: &[],
+    };
+    eprintln!("measuring what is important in {}", given.id());
+    let importance = importance(&fit, given.weights(), &batches, IMPORTANCE_BATCHES)?;
+    let kept = choose(&importance, &sizes, options.prune)?;
+    let (smaller, first) = cut(given.weights(), &sizes, &importance, kept);
+    let (before, after) = (block_weights(&sizes), block_weights(&smaller));
+    eprintln!(
+        "keeping {} of {} heads and {} of {} channels: {:.1} % of the blocks' weights go",
+        smaller.heads,
+        sizes.heads,
+        smaller.ffn,
+        sizes.ffn,
+        100.0 * (1.0 - after as f64 / before as f64)
+    );
+    fit.sizes = smaller;
+    fit.first = Some(&first);
+    let teachers = [(sizes, given.weights().clone())];
+    fit.teachers = &teachers;
+    let weights = match fit.epochs {
+        0 => first.clone(),
+        _ => fit.run(&batches)?,
+    };
+    Ok((smaller, weights))
+}
+
+/// What teaches again, and what judges. Never a recording that the given bundle was judged by.
+fn datasets(
+    given: &Bundle,
+    train: &TrainOptions,
+    task: &Task,
+) -> Result<(Dataset, Dataset), LearnError> {
+    let copies = task.training.variations.copies;
+    if task.recordings.split == SplitBy::Groups {
+        let all = find(&train.data, &task.recordings, train.yaw)?;
+        let (left, mut known) = left_out(given, all, SplitBy::Groups)?;
+        known.retain(|recording| may_teach(recording, &task.recordings));
+        if known.is_empty() {
+            return Err(LearnError::Nothing {
+                what: format!(
+                    "none of the recordings that taught {} and may teach is in the data",
+                    given.id()
+                ),
+                remedy: "name the folders it was trained from".into(),
+            });
+        }
+        eprintln!(
+            "reading {} recordings that teach, {} that validate",
+            known.len(),
+            left.len()
+        );
+        let taught = Dataset::load(task, &known, copies, train.seed);
+        return Ok((taught, Dataset::load(task, &left, 0, train.seed)));
+    }
+    // The split is drawn from the seed, so the same recordings are needed to draw it again.
+    let first = TrainOptions {
+        seed: given.manifest.training.seed,
+        ..train.clone()
+    };
+    let (taught, judged) = load(&first, task)?;
+    let found = data_digest(&trained_on(&taught));
+    let expected = &given.manifest.training.data_sha256;
+    if found != *expected {
+        return Err(LearnError::Mismatch {
+            model: given.id().into(),
+            what: format!("it learned from other recordings than these (digest {found})"),
+            expected: format!("exactly those that taught it ({expected})"),
+        });
+    }
+    Ok((taught, judged))
+}
+
+/// Both teachings in one: what taught the given bundle has taught this one.
+fn history(given: &Training, taught: &Dataset, options: &CompressOptions) -> Training {
+    let all = given.recordings.iter().cloned().chain(trained_on(taught));
+    let recordings: Vec<_> = all
+        .map(|recording| {
+            (
+                (recording.file.clone(), recording.sha256.clone()),
+                recording,
+            )
+        })
+        .collect::<BTreeMap<_, _>>()
+        .into_values()
+        .collect();
+    Training {
+        command: format!("{} && {}", given.command, options.command),
+        seed: options.seed,
+        data_sha256: data_digest(&recordings),
+        recordings,
+    }
+}
+
+impl CompressOptions {
+    fn train(&self) -> TrainOptions {
+        TrainOptions {
+            task: self.task.clone(),
+            data: self.data.clone(),
+            out: self.out.clone(),
+            device: self.device,
+            seed: self.seed,
+            yaw: self.yaw,
+            split: None,
+            command: self.command.clone(),
+        }
+    }
+}
+
+impl fmt::Display for CompressSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} in {}, {:.0} s\n",
+            self.model,
+            self.folder.display(),
+            self.elapsed.as_secs_f64()
+        )?;
+        write!(f, "{}", table(&self.report.variants))
+    }
+}
