@@ -50,7 +50,8 @@ class Arc:
         self.needs += [(source, need) for source, *pair in self.motions for need in pair]
         self.slope = np.float32(math.tan(math.radians(spec["half_angle_deg"])))
         self.horizons = np.array(spec["horizons_s"], np.float32)
-        self.far, self.width = np.float32(spec["far_m"]), len(self.horizons) + 1
+        self.near, self.far = np.float32(spec.get("near_m", 0.0)), np.float32(spec["far_m"])
+        self.width = len(self.horizons) + 1
 
     def columns(self, get: Get, valid: dict[str, np.ndarray]) -> np.ndarray:
         forward = turn = np.zeros(len(valid[self.scan]), np.float32)
@@ -68,10 +69,11 @@ class Arc:
         x, y, sin, cos = x - dx, y - dy, sin[:, :, None], cos[:, :, None]
         ahead, left = cos * x + sin * y, cos * y - sin * x
         square = np.where(np.abs(left) <= self.slope * ahead, ahead * ahead + left * left, np.inf)
-        after = np.minimum(np.sqrt(square.min(axis=2)), self.far)
-        now = np.minimum(get(self.scan, self.clearance), self.far)
+        after = np.sqrt(square.min(axis=2))
+        now = get(self.scan, self.clearance)
         least = np.minimum(now, after.min(axis=1, keepdims=True))
-        return np.concatenate([after, least], axis=1) / self.far
+        ranges = np.concatenate([after, least], axis=1)
+        return (np.clip(ranges, self.near, self.far) - self.near) / (self.far - self.near)
 
 
 def derived(spec: dict) -> Projected | Arc:

@@ -41,6 +41,8 @@ pub(super) struct Arc {
     pub slope: f32,
     /// s.
     pub horizons: Vec<f32>,
+    /// m, below far
+    pub near: f32,
     pub far: f32,
 }
 
@@ -110,13 +112,15 @@ impl Arc {
         let Some((least, each)) = columns.split_last_mut() else {
             return;
         };
-        *least = scan[self.clearance.1].min(self.far);
+        let share =
+            |range: f32| (range.clamp(self.near, self.far) - self.near) / (self.far - self.near);
+        *least = scan[self.clearance.1];
         for (column, horizon) in each.iter_mut().zip(&self.horizons) {
-            let after = least_after(points, motion, *horizon, self.slope).min(self.far);
+            let after = least_after(points, motion, *horizon, self.slope);
             *least = least.min(after);
-            *column = after / self.far;
+            *column = share(after);
         }
-        *least /= self.far;
+        *least = share(*least);
     }
 }
 

@@ -174,7 +174,7 @@ pub enum DerivedSpec {
         horizon_s: f32,
         far_m: f32,
     },
-    /// One feature per horizon: the least range / far in the cone, in 0..1, after driving on for
+    /// One feature per horizon: the least range in the cone, from near to far as 0..1, after driving on for
     /// that time along the arc of the present speed and turn rate, past what the laser sees now;
     /// then the least of these and the clearance now.
     ArcClearance {
@@ -184,6 +184,9 @@ pub enum DerivedSpec {
         motions: Vec<MotionSpec>,
         half_angle_deg: f32,
         horizons_s: Vec<f32>,
+        /// The range that becomes 0; close below `far_m`, the feature is a step at a bound.
+        #[serde(default, skip_serializing_if = "is_naught")]
+        near_m: f32,
         far_m: f32,
     },
 }

@@ -48,6 +48,7 @@ impl Layout {
             DerivedSpec::ArcClearance {
                 motions,
                 horizons_s,
+                near_m,
                 ..
             } => {
                 // From 90 degrees on there is no tangent.
@@ -57,6 +58,7 @@ impl Layout {
                 for (i, horizon) in horizons_s.iter().enumerate() {
                     in_range(&format!("{at}.horizons_s[{i}]"), *horizon, 0.0, 60.0)?;
                 }
+                in_range(&format!("{at}.near_m"), *near_m, 0.0, far_m - 0.001)?;
                 let motions = motions.iter().enumerate();
                 Kind::Arc(Arc {
                     clearance,
@@ -66,6 +68,7 @@ impl Layout {
                         .collect::<Result<_, _>>()?,
                     slope: half_angle.tan(),
                     horizons: horizons_s.clone(),
+                    near: *near_m,
                     far: *far_m,
                 })
             }

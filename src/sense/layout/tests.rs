@@ -119,6 +119,7 @@ fn arc(spec: &mut WindowSpec) -> &mut DerivedSpec {
         }],
         half_angle_deg: 22.5,
         horizons_s: vec![0.5, 1.0],
+        near_m: 0.0,
         far_m: 2.0,
     });
     &mut spec.derived[1]

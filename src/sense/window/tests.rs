@@ -271,6 +271,7 @@ fn an_arc_follows_the_first_motion_that_is_valid() {
         ],
         half_angle_deg: 22.5,
         horizons_s: vec![0.5, 1.0],
+        near_m: 0.0,
         far_m: 4.0,
     }];
     let mut window = testing::window(&spec);
