@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tempfile::tempdir;
 
 use super::packed::residual;
 use super::*;
 use crate::kernels::{Residual, Sizes, integers};
+use crate::model::stored::decode;
 
 const BOTH: [Stored; 2] = [Stored::Int8, Stored::Int4];
 
@@ -443,4 +446,27 @@ fn weights_that_are_not_folded_are_not_rounded() {
     weights.0.get_mut(gamma).unwrap().data[3] = 1.5;
     let word = Bundle::new(manifest, weights).unwrap_err().to_string();
     assert!(word.contains(gamma) && word.contains("1.5"), "{word}");
+}
+
+#[test]
+fn damaged_integers_never_panic() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    for stored in BOTH {
+        let small = odd().stored_as(stored).unwrap();
+        let (sizes, whole) = (small.manifest.architecture, bytes_of(&file_of(&small)));
+        let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+        let mut refused = 0;
+        for round in 0..600 {
+            let mut bytes = whole.clone();
+            // Half of them only in the header, which is a tenth of the file.
+            let reach = if round % 2 == 0 { header } else { bytes.len() };
+            for _ in 0..=round % 3 {
+                let at = random.next_u32() as usize % reach;
+                bytes[at] = random.next_u32() as u8;
+            }
+            let read = decode(&bytes, &sizes, 3, stored);
+            refused += usize::from(read.and_then(|w| w.check(&sizes, 3)).is_err());
+        }
+        assert!((300..600).contains(&refused), "{refused} of 600 refused");
+    }
 }
