@@ -13,6 +13,7 @@ pub mod learn;
 pub mod model;
 pub mod params;
 pub mod profile;
+pub mod quantiles;
 pub mod realtime;
 pub mod reason;
 pub mod replay;

@@ -12,60 +12,50 @@ use edge_reasoner::params::read_file;
 use edge_reasoner::replay::bag::Bag;
 use edge_reasoner::replay::expect::Expectations;
 use edge_reasoner::replay::writer::McapWriter;
-use edge_reasoner::sense::{Header, LaserScan, Message, MessageType};
+use edge_reasoner::sense::{Message, MessageType};
 use edge_reasoner::time::Stamp;
+
+mod support;
+use support::Dice;
 
 fn number(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
     text.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Splitmix64 (Steele, Lea and Flood, 2014).
-struct Dice(u64);
+/// Numbers that lengths and counts are attacked with.
+fn nasty(dice: &mut Dice) -> u8 {
+    [0, 1, 0x7f, 0x80, 0xff, b'-', b'9', b'{'][dice.roll(8)]
+}
 
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((x ^ (x >> 31)) % sides.max(1) as u64) as usize
-    }
-
-    /// Numbers that lengths and counts are attacked with.
-    fn nasty(&mut self) -> u8 {
-        [0, 1, 0x7f, 0x80, 0xff, b'-', b'9', b'{'][self.roll(8)]
-    }
-
-    fn damage(&mut self, bytes: &mut Vec<u8>) {
-        for _ in 0..=self.roll(4) {
-            let at = self.roll(bytes.len());
-            match self.roll(6) {
-                _ if bytes.is_empty() => return,
-                0 => bytes.truncate(at),
-                1 => bytes[at] ^= 1 << self.roll(8),
-                2 => bytes[at] = self.nasty(),
-                3 => {
-                    let nasty = [self.nasty(); 8];
-                    let end = (at + 1 + self.roll(8)).min(bytes.len());
-                    bytes[at..end].copy_from_slice(&nasty[..end - at]);
-                }
-                4 => {
-                    let end = (at + self.roll(64)).min(bytes.len());
-                    let again = bytes[at..end].to_vec();
-                    let to = self.roll(bytes.len());
-                    bytes.splice(to..to, again);
-                }
-                _ => {
-                    let end = (at + self.roll(64)).min(bytes.len());
-                    bytes.drain(at..end);
-                }
+fn damage(dice: &mut Dice, bytes: &mut Vec<u8>) {
+    for _ in 0..=dice.roll(4) {
+        let at = dice.roll(bytes.len());
+        match dice.roll(6) {
+            _ if bytes.is_empty() => return,
+            0 => bytes.truncate(at),
+            1 => bytes[at] ^= 1 << dice.roll(8),
+            2 => bytes[at] = nasty(dice),
+            3 => {
+                let nasty = [nasty(dice); 8];
+                let end = (at + 1 + dice.roll(8)).min(bytes.len());
+                bytes[at..end].copy_from_slice(&nasty[..end - at]);
+            }
+            4 => {
+                let end = (at + dice.roll(64)).min(bytes.len());
+                let again = bytes[at..end].to_vec();
+                let to = dice.roll(bytes.len());
+                bytes.splice(to..to, again);
+            }
+            _ => {
+                let end = (at + dice.roll(64)).min(bytes.len());
+                bytes.drain(at..end);
             }
         }
     }
 }
 
-/// Damages `good` again and again; `try_it` must come back. True if some damage was survived.
+/// Damages `good` again and again. `try_it` must come back, and tell whether it took the bytes.
 fn attack(name: &str, rounds: u64, good: &[u8], mut try_it: impl FnMut(&[u8]) -> bool) {
     let seed = number("EDGE_REASONER_FUZZ_SEED", 1);
     let rounds = rounds * number("EDGE_REASONER_FUZZ_ROUNDS", 1);
@@ -73,7 +63,8 @@ fn attack(name: &str, rounds: u64, good: &[u8], mut try_it: impl FnMut(&[u8]) ->
     let mut refused = 0;
     for round in 0..rounds {
         let mut bytes = good.to_vec();
-        Dice(seed.wrapping_mul(1_000_003) ^ round).damage(&mut bytes);
+        let mut dice = Dice(seed.wrapping_mul(1_000_003) ^ round);
+        damage(&mut dice, &mut bytes);
         let tried = catch_unwind(AssertUnwindSafe(|| try_it(&bytes)));
         match tried {
             Ok(accepted) => refused += u64::from(!accepted),
@@ -91,21 +82,7 @@ fn root() -> &'static Path {
 }
 
 fn scan(at: i64) -> Message {
-    Message::LaserScan(LaserScan {
-        header: Header {
-            stamp: Stamp(at),
-            frame_id: "laser".into(),
-        },
-        angle_min: 0.0,
-        angle_max: 359f32.to_radians(),
-        angle_increment: 1f32.to_radians(),
-        time_increment: 0.0,
-        scan_time: 0.2,
-        range_min: 0.12,
-        range_max: 3.5,
-        ranges: vec![1.5; 360],
-        intensities: Vec::new(),
-    })
+    Message::LaserScan(support::scan(at, 1.5))
 }
 
 #[test]

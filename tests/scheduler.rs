@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
 use edge_reasoner::reason::{
-    CostModel, Decision, Desk, Engine, EngineFault, Policy, Publish, Reason, Reasoner, Source,
-    Terms, Trigger, Verdict,
+    CostModel, Decision, Desk, EngineFault, Policy, Publish, Reason, Reasoner, Source, Terms,
+    Trigger, Verdict,
 };
 use edge_reasoner::time::{Clock, Mono, Stamp};
 use proptest::prelude::*;
+
+mod support;
+use support::{Advance, Stub};
 
 const LABELS: usize = 3;
 const EXITS: usize = 4;
@@ -28,39 +31,29 @@ enum Act {
     NotANumber,
 }
 
-struct Scripted {
-    name: &'static str,
-    script: Arc<Mutex<Vec<Act>>>,
-}
-
-impl Engine for Scripted {
-    fn name(&self) -> &str {
-        self.name
-    }
-    fn exits(&self) -> usize {
-        EXITS
-    }
-    fn labels(&self) -> usize {
-        LABELS
-    }
-    fn begin(&mut self, _: &[f32]) -> Result<(), EngineFault> {
-        Ok(())
-    }
-    fn advance(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
-        let act = self.script.lock().unwrap().pop();
-        match act.unwrap_or(Act::Answer { confidence: 0.6 }) {
-            Act::Answer { confidence } => {
-                out.fill((1.0 - confidence) / (LABELS as f32 - 1.0));
-                out[0] = confidence;
-                Ok(())
-            }
-            Act::Fail => Err(EngineFault("scripted".into())),
-            Act::Panic => panic!("scripted panic"),
-            Act::NotANumber => {
-                out.fill(f32::NAN);
-                Ok(())
-            }
-        }
+fn scripted(mut script: Vec<Act>) -> Stub {
+    // The first act is the last in the list.
+    script.reverse();
+    let advance: Advance =
+        Box::new(
+            move |out| match script.pop().unwrap_or(Act::Answer { confidence: 0.6 }) {
+                Act::Answer { confidence } => {
+                    out.fill((1.0 - confidence) / (LABELS as f32 - 1.0));
+                    out[0] = confidence;
+                    Ok(())
+                }
+                Act::Fail => Err(EngineFault("scripted".into())),
+                Act::Panic => panic!("scripted panic"),
+                Act::NotANumber => {
+                    out.fill(f32::NAN);
+                    Ok(())
+                }
+            },
+        );
+    Stub {
+        exits: EXITS,
+        labels: LABELS,
+        advance,
     }
 }
 
@@ -144,17 +137,12 @@ impl World {
         let reasoners = acts
             .into_iter()
             .enumerate()
-            .map(|(station, mut script)| {
-                script.reverse();
-                let engine = Scripted {
-                    name: ["first", "second", "third"][station],
-                    script: Arc::new(Mutex::new(script)),
-                };
+            .map(|(station, script)| {
                 let mut known = CostModel::new(EXITS);
                 for stage in 0..EXITS {
                     known.record(stage, 100 * US);
                 }
-                Reasoner::new(desk.clone(), station, Box::new(engine), known)
+                Reasoner::new(desk.clone(), station, Box::new(scripted(script)), known)
             })
             .collect();
         costs.reverse();

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
 use edge_reasoner::reason::{
-    CostModel, Decision, Desk, Engine, EngineFault, Policy, Publish, Reason, Reasoner, Source,
-    Terms, Verdict,
+    CostModel, Decision, Desk, EngineFault, Policy, Publish, Reason, Reasoner, Source, Terms,
+    Verdict,
 };
 use edge_reasoner::time::{Clock, Mono};
+
+mod support;
+use support::{Advance, Dice, Stub};
 
 const LABELS: usize = 3;
 const EXITS: usize = 4;
@@ -17,36 +20,10 @@ const US: Duration = Duration::from_micros(1);
 const MS: Duration = Duration::from_millis(1);
 const DEADLINE: Duration = Duration::from_millis(20);
 
-/// Splitmix64 (Steele, Lea and Flood, 2014): the same sequence everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (x ^ (x >> 31)) % sides
-    }
-}
-
-struct Stub(Dice);
-
-impl Engine for Stub {
-    fn name(&self) -> &str {
-        "stub"
-    }
-    fn exits(&self) -> usize {
-        EXITS
-    }
-    fn labels(&self) -> usize {
-        LABELS
-    }
-    fn begin(&mut self, _: &[f32]) -> Result<(), EngineFault> {
-        Ok(())
-    }
-    fn advance(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
-        match self.0.roll(10_000) {
+/// Mostly answers, of any confidence.
+fn advance(mut dice: Dice) -> Advance {
+    Box::new(move |out| {
+        match dice.roll(10_000) {
             0 => return Err(EngineFault("scripted".into())),
             1 => out.fill(f32::NAN),
             more => {
@@ -55,7 +32,7 @@ impl Engine for Stub {
             }
         }
         Ok(())
-    }
+    })
 }
 
 type Cost = Box<dyn FnMut(usize) -> Duration>;
@@ -130,7 +107,11 @@ impl World {
             Arc::clone(&sink) as _,
         ));
         let reasoners = (0..engines).map(|station| {
-            let engine = Box::new(Stub(Dice(station as u64)));
+            let engine = Box::new(Stub {
+                exits: EXITS,
+                labels: LABELS,
+                advance: advance(Dice(station as u64)),
+            });
             Reasoner::new(Arc::clone(&desk), station, engine, CostModel::new(EXITS))
         });
         World {

@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 
 use edge_reasoner::reason::live::Live;
 use edge_reasoner::reason::{
-    CostModel, Decision, Desk, Engine, EngineFault, Policy, Publish, Reason, Reasoner, Source,
-    Terms, Verdict,
+    CostModel, Decision, Desk, EngineFault, Policy, Publish, Reason, Reasoner, Source, Terms,
+    Verdict,
 };
 use edge_reasoner::time::{Clock, SystemClock};
+
+mod support;
+use support::Stub;
 
 const LABELS: usize = 3;
 const EXITS: usize = 3;
@@ -21,32 +24,6 @@ const MS: Duration = Duration::from_millis(1);
 
 /// How an engine behaves, by the number of its call.
 type Behaviour = Box<dyn FnMut(u64) -> Result<(), EngineFault> + Send>;
-
-struct Wild {
-    calls: u64,
-    behaviour: Behaviour,
-}
-
-impl Engine for Wild {
-    fn name(&self) -> &str {
-        "wild"
-    }
-    fn exits(&self) -> usize {
-        EXITS
-    }
-    fn labels(&self) -> usize {
-        LABELS
-    }
-    fn begin(&mut self, _: &[f32]) -> Result<(), EngineFault> {
-        Ok(())
-    }
-    fn advance(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
-        self.calls += 1;
-        (self.behaviour)(self.calls)?;
-        out.copy_from_slice(&[0.5, 0.3, 0.2]);
-        Ok(())
-    }
-}
 
 #[derive(Default)]
 struct Sink {
@@ -92,10 +69,18 @@ impl World {
             engines.len(),
             Arc::clone(&sink) as _,
         ));
-        let reasoners = engines.into_iter().enumerate().map(|(station, behaviour)| {
-            let engine = Box::new(Wild {
-                calls: 0,
-                behaviour,
+        let reasoners = engines.into_iter().enumerate();
+        let reasoners = reasoners.map(|(station, mut behaviour)| {
+            let mut calls = 0;
+            let engine = Box::new(Stub {
+                exits: EXITS,
+                labels: LABELS,
+                advance: Box::new(move |out| {
+                    calls += 1;
+                    behaviour(calls)?;
+                    out.copy_from_slice(&[0.5, 0.3, 0.2]);
+                    Ok(())
+                }),
             });
             Reasoner::new(Arc::clone(&desk), station, engine, CostModel::new(EXITS))
         });

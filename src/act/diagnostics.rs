@@ -49,6 +49,20 @@ pub struct Input<'a> {
     pub required: bool,
 }
 
+impl Input<'_> {
+    /// What is wrong with it, when it is not heard.
+    pub fn silence(&self) -> Option<String> {
+        match self.age {
+            None => Some(format!("nothing was ever heard on {}", self.topic)),
+            Some(age) if age > self.timeout => {
+                let seconds = age.as_secs_f64();
+                Some(format!("{} is silent for {seconds:.1} s", self.topic))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
 /// What is judged.
 #[derive(Clone, Debug)]
 pub struct Health<'a> {
@@ -178,17 +192,10 @@ fn engine(health: &Health<'_>) -> Status {
 }
 
 fn input(health: &Health<'_>, input: &Input<'_>) -> Status {
-    let silent = match input.required {
-        true => Level::Error,
-        false => Level::Warn,
-    };
-    let (level, message) = match input.age {
-        None => (silent, format!("nothing was ever heard on {}", input.topic)),
-        Some(age) if age > input.timeout => (
-            silent,
-            format!("{} is silent for {:.1} s", input.topic, age.as_secs_f64()),
-        ),
-        Some(_) => (Level::Ok, format!("{} is heard", input.topic)),
+    let (level, message) = match input.silence() {
+        Some(silence) if input.required => (Level::Error, silence),
+        Some(silence) => (Level::Warn, silence),
+        None => (Level::Ok, format!("{} is heard", input.topic)),
     };
     let age = input
         .age

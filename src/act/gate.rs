@@ -65,7 +65,7 @@ impl Factors {
 }
 
 /// What the gate is told at start.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GateLimits {
     /// Per label, in the bundle's order.
     pub factors: Vec<Factors>,
@@ -139,9 +139,10 @@ impl Gate {
         }
     }
 
-    /// What it was told at its start.
-    pub fn limits(&self) -> &GateLimits {
-        &self.limits
+    /// Forgets commands and decisions: as closed as a new one.
+    pub fn reset(&mut self) {
+        let limits = std::mem::take(&mut self.limits);
+        *self = Gate::new(limits);
     }
 
     /// A command came at `arrival`; what goes out in its place.

@@ -7,6 +7,20 @@ use super::Done;
 use crate::learn::{self, CompressOptions, EvalOptions, SplitBy, TrainOptions};
 use crate::model::{Backend, EngineKind, Stored};
 
+/// How to teach.
+#[derive(clap::Args)]
+struct Teaching {
+    /// Where to compute: flex or ndarray
+    #[arg(long, default_value = "flex")]
+    device: Backend,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Turn of the laser in rad, for folders without a list of recordings
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    yaw: f32,
+}
+
 #[derive(clap::Args)]
 pub struct TrainArgs {
     /// Task file: labels, truth, window, sizes, schedule
@@ -18,15 +32,8 @@ pub struct TrainArgs {
     /// Folder of the bundle to write
     #[arg(long)]
     out: PathBuf,
-    /// Where to compute: flex or ndarray
-    #[arg(long, default_value = "flex")]
-    device: Backend,
-    /// Seed of every random choice
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Turn of the laser in rad, for folders without a list of recordings
-    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
-    yaw: f32,
+    #[command(flatten)]
+    teaching: Teaching,
     /// What to leave out to validate on, instead of what the task says: groups, time or partitions
     #[arg(long)]
     split: Option<SplitBy>,
@@ -43,9 +50,9 @@ pub fn train(args: TrainArgs) -> Done {
         task: args.task,
         data: args.data,
         out: args.out,
-        device: args.device,
-        seed: args.seed,
-        yaw: args.yaw,
+        device: args.teaching.device,
+        seed: args.teaching.seed,
+        yaw: args.teaching.yaw,
         split: args.split,
     };
     match folds {
@@ -78,15 +85,8 @@ pub struct CompressArgs {
     /// Passes of the recovery after pruning [default: half of the task's student_epochs]
     #[arg(long, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     epochs: Option<u64>,
-    /// Where to compute: flex or ndarray
-    #[arg(long, default_value = "flex")]
-    device: Backend,
-    /// Seed of every random choice
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Turn of the laser in rad, for folders without a list of recordings
-    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
-    yaw: f32,
+    #[command(flatten)]
+    teaching: Teaching,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -109,9 +109,9 @@ pub fn compress(args: CompressArgs) -> Done {
         prune: args.prune,
         precision: args.precision,
         epochs: args.epochs.map(|epochs| epochs as usize),
-        device: args.device,
-        seed: args.seed,
-        yaw: args.yaw,
+        device: args.teaching.device,
+        seed: args.teaching.seed,
+        yaw: args.teaching.yaw,
     })?;
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&summary.report)?),

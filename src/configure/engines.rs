@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Configuration, ConfigureError};
-use crate::model::{BundleError, EngineKind};
+use crate::model::EngineKind;
 use crate::profile::{Start, Verdict, check};
-use crate::reason::{CostModel, Desk, Engine, EngineFault, Reasoner};
-use crate::time::{Clock, SystemClock};
+use crate::reason::{CostModel, Desk, Engine, EngineFault, Reasoner, time_stages};
 
 /// Runs of every stage before the first real cycle: fills caches and the cost model.
 const WARM_UP: usize = 64;
@@ -95,100 +94,87 @@ impl Configuration {
     }
 }
 
-/// Names and engines keep the same order.
+/// Strikes out engines this processor cannot run, with a warning; the last one's fault when none
+/// is left.
+pub(super) fn keep_available(engines: &mut Vec<String>) -> Result<(), ConfigureError> {
+    keep(engines, |name| {
+        let path = name.parse().and_then(EngineKind::available)?;
+        if let Some(path) = path {
+            tracing::info!("{name} uses {path}");
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
 fn warm_all(
     names: &mut Vec<String>,
     window_len: usize,
     mut load: impl FnMut(&str) -> Result<Box<dyn Engine>, ConfigureError>,
 ) -> Result<Vec<Warm>, ConfigureError> {
-    let mut warm = Vec::with_capacity(names.len());
-    let mut kept = Vec::with_capacity(names.len());
-    let mut last_fault = None;
-    for name in names.drain(..) {
+    keep(names, |name| {
+        let failed = |fault| ConfigureError::Engine {
+            engine: name.to_owned(),
+            fault,
+        };
         // A driver that panics at its start is one more way to fail.
         let tried = catch_unwind(AssertUnwindSafe(|| {
-            let mut engine = load(&name)?;
-            let costs =
-                warm_up(engine.as_mut(), window_len).map_err(|fault| ConfigureError::Engine {
-                    engine: name.clone(),
-                    fault,
-                })?;
+            let mut engine = load(name)?;
+            let costs = warm_up(engine.as_mut(), window_len).map_err(failed)?;
             Ok(Warm { engine, costs })
         }));
-        let tried = tried.unwrap_or_else(|_| {
-            Err(ConfigureError::Engine {
-                engine: name.clone(),
-                fault: EngineFault(String::from("it panicked while it was loaded")),
-            })
-        });
-        match tried {
-            Ok(engine) => {
-                warm.push(engine);
-                kept.push(name);
-            }
-            Err(fault) => {
-                tracing::warn!("{fault}; left out");
-                last_fault = Some(fault);
-            }
+        tried.unwrap_or_else(|_| {
+            let panicked = "it panicked while it was loaded";
+            Err(failed(EngineFault(panicked.to_owned())))
+        })
+    })
+}
+
+/// Keeps the names that `try_it` succeeds with, in their order, and what came of them. One that
+/// fails is struck out with a warning; with none left, the last one's fault is the error.
+fn keep<T>(
+    names: &mut Vec<String>,
+    mut try_it: impl FnMut(&str) -> Result<T, ConfigureError>,
+) -> Result<Vec<T>, ConfigureError> {
+    let mut made = Vec::with_capacity(names.len());
+    let mut last_fault = None;
+    names.retain(|name| match try_it(name) {
+        Ok(one) => {
+            made.push(one);
+            true
         }
-    }
-    *names = kept;
+        Err(fault) => {
+            tracing::warn!("{fault}; the next of the parameter engines takes its place");
+            last_fault = Some(fault);
+            false
+        }
+    });
     match last_fault {
-        Some(fault) if warm.is_empty() => Err(fault),
-        _ => Ok(warm),
+        Some(fault) if made.is_empty() => Err(fault),
+        _ => Ok(made),
     }
 }
 
 fn warm_up(engine: &mut dyn Engine, window_len: usize) -> Result<CostModel, EngineFault> {
+    // The first runs pay for page faults that never come again.
+    const UNCOUNTED: usize = 8;
     let window = vec![0.5; window_len];
     let mut probabilities = vec![0.0; engine.labels()];
     let mut costs = CostModel::new(engine.exits());
-    let clock = SystemClock::new();
-    for run in 0..WARM_UP + 8 {
-        let mut start = clock.now();
-        engine.begin(&window)?;
-        for stage in 0..engine.exits() {
-            engine.advance(&mut probabilities)?;
-            let end = clock.now();
-            // The first runs pay for page faults that never come again.
-            if run >= 8 {
-                costs.record(stage, end.since(start));
+    for run in 0..UNCOUNTED + WARM_UP {
+        time_stages(engine, &window, &mut probabilities, |stage, cost| {
+            if run >= UNCOUNTED {
+                costs.record(stage, cost);
             }
-            start = end;
-        }
+        })?;
     }
     Ok(costs)
-}
-
-/// Strikes out engines this processor cannot run, with a warning; the last one's fault when none
-/// is left.
-pub(super) fn keep_available(engines: &mut Vec<String>) -> Result<(), BundleError> {
-    let mut available = Vec::with_capacity(engines.len());
-    let mut fault = None;
-    for name in engines.drain(..) {
-        match name.parse().and_then(EngineKind::available) {
-            Ok(path) => {
-                if let Some(path) = path {
-                    tracing::info!("{name} uses {path}");
-                }
-                available.push(name);
-            }
-            Err(error) => {
-                tracing::warn!("{error}; the next of the parameter engines takes its place");
-                fault = Some(error);
-            }
-        }
-    }
-    *engines = available;
-    match fault {
-        Some(fault) if engines.is_empty() => Err(fault),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::BundleError;
 
     struct Stub {
         fails: bool,

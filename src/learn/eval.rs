@@ -13,10 +13,11 @@ use super::fit::predict;
 use super::folds::Folds;
 use super::onsets::Onsets;
 use super::recordings::{Recording, digest, find};
-use super::report::{BASELINES, ExitReport, FastestReport, Quantiles, Report, write};
+use super::report::{BASELINES, ExitReport, FastestReport, Report, write};
 use super::scores::{Scores, Tally};
 use super::task::{SplitBy, Task};
 use crate::model::{Bundle, EngineKind, ExitSpec, Manifest};
+use crate::quantiles::Quantiles;
 use crate::reason::EngineFault;
 
 /// What to evaluate.

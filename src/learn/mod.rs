@@ -33,7 +33,7 @@ pub use eval::{EvalOptions, answers, eval, score, unseen};
 pub use folds::{FoldScores, FoldsReport, cross_validate};
 pub use labels::{ScanTruth, Truth, TruthBuilder, class_of};
 pub use recordings::{Recording, Split};
-pub use report::{ExitReport, FastestReport, PerRobot, Quantiles, Report};
+pub use report::{ExitReport, FastestReport, PerRobot, Report};
 pub use rule::LabelRule;
 pub use scores::{Scores, Tally};
 pub use task::{SplitBy, Task};

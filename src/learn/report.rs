@@ -13,6 +13,7 @@ use super::picture;
 use super::scores::Scores;
 use super::task::SplitBy;
 use super::variants::{Variant, table};
+use crate::quantiles::Quantiles;
 
 /// The baselines, the simplest first.
 pub const BASELINES: [&str; 3] = ["majority", "persistence", "kinematic"];
@@ -143,36 +144,6 @@ pub struct FastestReport {
     pub mean_stages: f64,
     /// Stages there are.
     pub stages: usize,
-}
-
-/// Quantiles of a cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Quantiles {
-    /// Median.
-    pub p50: f64,
-    /// 99 in 100 are at most this.
-    pub p99: f64,
-    /// 999 in 1000 are at most this.
-    pub p999: f64,
-    /// The greatest.
-    pub max: f64,
-}
-
-impl Quantiles {
-    /// Of any values; zeros when there are none.
-    pub fn of(mut values: Vec<f64>) -> Quantiles {
-        values.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let index = (values.len() as f64 * share).ceil() as usize;
-            values.get(index.saturating_sub(1)).copied().unwrap_or(0.0)
-        };
-        Quantiles {
-            p50: at(0.5),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: at(1.0),
-        }
-    }
 }
 
 /// Writes `report.json`, `report.md` and `report.svg`.

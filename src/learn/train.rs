@@ -18,6 +18,7 @@ use crate::model::{
     Architecture, Backend, Bundle, EngineKind, ExitSpec, FORMAT, Manifest, Precision, StageCosts,
     Stored, TrainedOn, Training, Weights, WeightsSpec, sha256_hex,
 };
+use crate::reason::{EngineFault, time_stages};
 use crate::sense::Window;
 
 /// What to train.
@@ -333,19 +334,15 @@ fn stage_costs(
     let mut engine = bundle.engine(engine)?;
     let mut out = vec![0.0; engine.labels()];
     let mut costs = vec![Vec::with_capacity(ROUNDS); sizes.depth];
-    let fault = |error: crate::reason::EngineFault| LearnError::Training(error.to_string());
+    let fault = |error: EngineFault| LearnError::Training(error.to_string());
     let windows = windows.chunks_exact(sizes.frames * sizes.features).cycle();
     for (round, window) in windows.take(WARM_UP + ROUNDS).enumerate() {
-        let mut start = Instant::now();
-        engine.begin(window).map_err(fault)?;
-        for cost in &mut costs {
-            engine.advance(&mut out).map_err(fault)?;
-            let end = Instant::now();
+        time_stages(engine.as_mut(), window, &mut out, |stage, cost| {
             if round >= WARM_UP {
-                cost.push(end.duration_since(start).as_secs_f64() * 1e6);
+                costs[stage].push(cost.as_secs_f64() * 1e6);
             }
-            start = end;
-        }
+        })
+        .map_err(fault)?;
     }
     let median = |costs: &mut Vec<f64>| {
         costs.sort_by(f64::total_cmp);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::bundle::{Bundle, BundleError};
 use super::engine::calibrated;
+use super::manifest::Architecture;
 use super::stored::Stored;
 use crate::kernels::{Forward, Packed, Precision, Residual, Sizes};
 use crate::reason::{Engine, EngineFault};
@@ -30,17 +31,7 @@ impl PackedEngine {
 
     pub(super) fn new(bundle: &Bundle, precision: Precision) -> Result<PackedEngine, BundleError> {
         let manifest = &bundle.manifest;
-        let sizes = manifest.architecture;
-        let sizes = Sizes {
-            frames: sizes.frames,
-            features: sizes.features,
-            width: sizes.width,
-            heads: sizes.heads,
-            head_width: sizes.head_width(),
-            depth: sizes.depth,
-            ffn: sizes.ffn,
-            labels: manifest.labels.len(),
-        };
+        let sizes = sizes(&manifest.architecture, manifest.labels.len());
         let weights = &bundle.weights().0;
         let tensor = |name: &str| weights.get(name).map(|tensor| tensor.data.as_slice());
         let residual = residual(manifest.weights.precision, precision);
@@ -54,6 +45,20 @@ impl PackedEngine {
             logits: vec![0.0; sizes.labels],
             stage: sizes.depth,
         })
+    }
+}
+
+/// As the kernels have them.
+pub(super) fn sizes(architecture: &Architecture, labels: usize) -> Sizes {
+    Sizes {
+        frames: architecture.frames,
+        features: architecture.features,
+        width: architecture.width,
+        heads: architecture.heads,
+        head_width: architecture.head_width(),
+        depth: architecture.depth,
+        ffn: architecture.ffn,
+        labels,
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Params {
     pub gate: Option<GateParams>,
     /// How often statistics are published.
     pub statistics_period: Duration,
+    /// Whether ages of inputs are measured on `/clock`.
+    pub sim_time: bool,
     /// From when on `/diagnostics` warns.
     pub diagnostics: Thresholds,
     /// What is asked of the system.
@@ -125,7 +127,7 @@ impl Params {
     pub fn read(values: &Values, bundle: &BundleWords) -> Result<Params, ParamFaults> {
         let mut reader = Reader::new(values);
         reader.word("model", "model");
-        reader.boolean("use_sim_time", "use_sim_time");
+        let sim_time = reader.boolean("use_sim_time", "use_sim_time");
         reader.boolean("autostart", "autostart");
         let engines = read_engines(&mut reader);
         let deadline = reader.millis("deadline_ms", "deadline_ms", 20 * MS);
@@ -168,6 +170,7 @@ impl Params {
             sources,
             gate,
             statistics_period: period,
+            sim_time: sim_time.unwrap_or(false),
             diagnostics,
             realtime,
         }))

@@ -3,12 +3,12 @@
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::machine::{Machine, memory_kib};
 use super::{Cost, Costs, EngineProfile, FORMAT, Profile, ProfileError};
 use crate::model::{Bundle, EngineKind};
-use crate::reason::{Engine, EngineFault};
+use crate::reason::{Engine, EngineFault, time_stages};
 
 /// Read between two cold runs: more than the last-level cache of what robots carry.
 const EVICTION_BYTES: usize = 64 << 20;
@@ -97,16 +97,12 @@ impl Bench {
         for run in 0..runs {
             before();
             let window = &self.windows[run % self.windows.len()];
-            let start = Instant::now();
-            let mut last = Duration::ZERO;
-            engine.begin(window)?;
-            for stage in 0..exits {
-                engine.advance(&mut self.probabilities)?;
-                let now = start.elapsed();
-                stages[stage].push(now - last);
-                to_exit[stage].push(now);
-                last = now;
-            }
+            let mut since = Duration::ZERO;
+            time_stages(engine, window, &mut self.probabilities, |stage, cost| {
+                since += cost;
+                stages[stage].push(cost);
+                to_exit[stage].push(since);
+            })?;
         }
         let quantiles = |costs: Vec<Vec<Duration>>| costs.into_iter().map(Cost::of).collect();
         Ok(Costs {

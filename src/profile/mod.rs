@@ -16,6 +16,8 @@ pub use machine::Machine;
 pub use measure::{ProfileOptions, profile};
 pub use report::{DEADLINES_MS, Fit};
 
+use crate::quantiles::Quantiles;
+
 /// The only form this build reads and writes.
 pub const FORMAT: u32 = 1;
 
@@ -106,19 +108,14 @@ pub struct Cost {
 }
 
 impl Cost {
-    fn of(mut costs: Vec<Duration>) -> Cost {
-        costs.sort_unstable();
-        let at = |share: f64| {
-            // The smallest cost that at least this share of the runs did not exceed.
-            let rank = (share * costs.len() as f64).ceil() as usize;
-            let cost = costs.get(rank.clamp(1, costs.len().max(1)) - 1);
-            cost.map_or(0.0, |cost| cost.as_secs_f64() * 1e6)
-        };
+    fn of(costs: Vec<Duration>) -> Cost {
+        let micros = costs.iter().map(|cost| cost.as_secs_f64() * 1e6);
+        let of = Quantiles::of(micros.collect());
         Cost {
-            p50_us: at(0.5),
-            p99_us: at(0.99),
-            p999_us: at(0.999),
-            bound_us: at(1.0),
+            p50_us: of.p50,
+            p99_us: of.p99,
+            p999_us: of.p999,
+            bound_us: of.max,
         }
     }
 }

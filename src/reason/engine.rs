@@ -1,5 +1,7 @@
 //! What runs the model, one stage at a time.
 
+use std::time::{Duration, Instant};
+
 /// Runs a multi-exit model stage by stage, so that the reasoner can stop after any exit.
 ///
 /// An engine may block, fail, panic or return nonsense: the reasoner and the guard are built for
@@ -20,6 +22,25 @@ pub trait Engine: Send {
     /// Runs the next stage with its exit head and writes the calibrated probabilities of its exit,
     /// one per label.
     fn advance(&mut self, probabilities: &mut [f32]) -> Result<(), EngineFault>;
+}
+
+/// Runs one window through every stage and tells what each (0-based) took; taking the window
+/// counts to the first.
+pub fn time_stages(
+    engine: &mut dyn Engine,
+    window: &[f32],
+    probabilities: &mut [f32],
+    mut tell: impl FnMut(usize, Duration),
+) -> Result<(), EngineFault> {
+    let mut start = Instant::now();
+    engine.begin(window)?;
+    for stage in 0..engine.exits() {
+        engine.advance(probabilities)?;
+        let end = Instant::now();
+        tell(stage, end.duration_since(start));
+        start = end;
+    }
+    Ok(())
 }
 
 /// Why an engine could not run a stage, as a sentence.

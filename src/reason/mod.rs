@@ -27,7 +27,7 @@ pub use decision::{
     Decision, MAX_EXITS, MAX_LABELS, Probabilities, Reason, Source, Trigger, Verdict,
 };
 pub use desk::{Desk, Publish, Request, TICK, Terms};
-pub use engine::{Engine, EngineFault};
+pub use engine::{Engine, EngineFault, time_stages};
 pub use guard::Guard;
 pub use policy::{Policy, Progress, Step};
 pub use reasoner::{Poll, Reasoner};

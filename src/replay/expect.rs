@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::one::{Point, Replayed};
+use crate::quantiles::Quantiles;
 use crate::reason::Source;
 
 /// Why expectations cannot be checked.
@@ -32,26 +34,35 @@ pub enum ExpectError {
 }
 
 /// A file of expectations.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectations {
     expectations: Vec<Expectation>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expectation {
     /// What is shown.
     name: String,
     /// Patterns of recordings' names, as a shell has them.
-    #[serde(default = "all")]
-    recordings: Vec<String>,
+    #[serde(default = "all", deserialize_with = "patterns")]
+    recordings: Vec<glob::Pattern>,
     /// By measure.
     expect: BTreeMap<Measure, Limits>,
 }
 
-fn all() -> Vec<String> {
-    vec![String::from("*")]
+fn all() -> Vec<glob::Pattern> {
+    glob::Pattern::new("*").into_iter().collect()
+}
+
+fn patterns<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<glob::Pattern>, D::Error> {
+    let written: Vec<String> = Vec::deserialize(from)?;
+    let compiled = written.iter().map(|text| {
+        let refused = |cause| D::Error::custom(format!("pattern \"{text}\": {cause}"));
+        glob::Pattern::new(text).map_err(refused)
+    });
+    compiled.collect()
 }
 
 /// What can be expected. Shares are of the decisions, 0..=1; those that compare with the truth
@@ -79,7 +90,7 @@ enum Measure {
     FalseStopShare,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Limits {
     #[serde(default)]
@@ -116,10 +127,6 @@ impl Expectations {
         }
         for expectation in &read.expectations {
             let name = &expectation.name;
-            for pattern in &expectation.recordings {
-                glob::Pattern::new(pattern)
-                    .map_err(|cause| wrong(format!("{name}: pattern \"{pattern}\": {cause}")))?;
-            }
             for (measure, limits) in &expectation.expect {
                 if limits.min.is_none() && limits.max.is_none() {
                     return Err(wrong(format!("{name}: {measure} has neither min nor max")));
@@ -147,20 +154,15 @@ impl Expectations {
 
 impl Expectation {
     fn check(&self, replayed: &[Replayed], safe: usize, deadline_ms: f64) -> Outcome {
-        let patterns = self.recordings.iter();
-        let patterns: Vec<glob::Pattern> = patterns
-            .filter_map(|pattern| glob::Pattern::new(pattern).ok())
-            .collect();
+        let patterns = &self.recordings;
         let matched: Vec<&Replayed> = replayed
             .iter()
             .filter(|one| patterns.iter().any(|pattern| pattern.matches(&one.name)))
             .collect();
         let mut failures = Vec::new();
         if matched.is_empty() {
-            failures.push(format!(
-                "no recording matched {}",
-                self.recordings.join(", ")
-            ));
+            let written: Vec<&str> = patterns.iter().map(glob::Pattern::as_str).collect();
+            failures.push(format!("no recording matched {}", written.join(", ")));
         }
         let mut measured = BTreeMap::new();
         for (measure, limits) in &self.expect {
@@ -207,10 +209,8 @@ impl Measure {
             Measure::Decisions => Some(points().count() as f64),
             Measure::Late => Some(points().filter(|p| millis(p) > deadline_ms).count() as f64),
             Measure::LatencyP99Ms => {
-                let mut all: Vec<f64> = points().map(millis).collect();
-                all.sort_unstable_by(f64::total_cmp);
-                let rank = (all.len() as f64 * 0.99).ceil() as usize;
-                all.get(rank.max(1) - 1).copied()
+                let all: Vec<f64> = points().map(millis).collect();
+                (!all.is_empty()).then(|| Quantiles::of(all).p99)
             }
             Measure::HoldShare => share(&|p| p.source == Source::Hold),
             Measure::FallbackShare => share(&|p| p.source == Source::Fallback),

@@ -11,7 +11,8 @@ use super::expect::Outcome;
 use super::one::Replayed;
 use super::{ReplayError, ReplayOptions};
 use crate::configure::Configuration;
-use crate::learn::{BaselineTallies, Quantiles, Scores, Tally as ScoreTally, Task};
+use crate::learn::{BaselineTallies, Scores, Tally as ScoreTally, Task};
+use crate::quantiles::Quantiles;
 use crate::reason::{Reason, Source};
 
 /// `report.json` of a replay.

@@ -121,10 +121,6 @@ impl IngestThread {
             None => None,
         };
         let started = clock.now();
-        let sim_time = node
-            .params
-            .lock()
-            .is_ok_and(|p| p.get("use_sim_time").is_some_and(is_true));
         Ok(IngestThread {
             graph,
             ingest,
@@ -132,7 +128,7 @@ impl IngestThread {
             outlet,
             clock,
             ros_clock: node.get_ros_clock(),
-            sim_time,
+            sim_time: configuration.params.sim_time,
             streams,
             commands,
             subscriptions,
@@ -329,8 +325,4 @@ impl IngestThread {
         let since_epoch = clock.get_now().unwrap_or_default();
         Stamp(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
     }
-}
-
-fn is_true(parameter: &r2r::Parameter) -> bool {
-    parameter.value == r2r::ParameterValue::Bool(true)
 }

@@ -106,9 +106,7 @@ impl Outlet {
     /// Decisions and commands pass from here on; the gate begins closed.
     pub fn open(&self) {
         if let Some(outlet) = &self.gate {
-            let mut gate = lock(&outlet.gate);
-            let limits = gate.limits().clone();
-            *gate = Gate::new(limits);
+            lock(&outlet.gate).reset();
         }
         self.closed.store(false, Ordering::Release);
     }

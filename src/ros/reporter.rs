@@ -89,7 +89,7 @@ impl Reporter {
     }
 
     fn publish_statistics(&self, tally: &Tally) {
-        let ages = (0..self.sources.len()).map(|source| self.age(source));
+        let ages = self.inputs().map(|input| input.age);
         let statistics = Statistics {
             stamp: Stamp::wall_clock(),
             tally,
@@ -111,17 +111,6 @@ impl Reporter {
             return;
         };
         let desk = self.live.desk();
-        let inputs = self
-            .sources
-            .iter()
-            .enumerate()
-            .map(|(index, source)| Input {
-                name: &source.name,
-                topic: &source.topic,
-                age: self.age(index),
-                timeout: source.timeout,
-                required: source.required,
-            });
         let health = Health {
             node: &self.node,
             model: &self.model,
@@ -130,12 +119,23 @@ impl Reporter {
             latency_ms: self.latency_ms(),
             deadline: desk.terms().deadline,
             engine: (self.engine(), desk.active_engine() == 0),
-            inputs: inputs.collect(),
+            inputs: self.inputs().collect(),
         };
         let status = judge(&health, &self.thresholds);
         let mut bytes = Vec::new();
         encode_diagnostics(Stamp::wall_clock(), &status, &mut bytes);
         let _ = publisher.publish_raw(&bytes);
+    }
+
+    fn inputs(&self) -> impl Iterator<Item = Input<'_>> {
+        let sources = self.sources.iter().enumerate();
+        sources.map(|(index, source)| Input {
+            name: &source.name,
+            topic: &source.topic,
+            age: self.age(index),
+            timeout: source.timeout,
+            required: source.required,
+        })
     }
 
     fn engine(&self) -> &str {
@@ -160,8 +160,7 @@ impl Reporter {
             tracing::error!("engine {name}: {}", report.fault);
         }
         if tally.engine_changes > self.before.engine_changes {
-            let engine = self.engines.get(self.live.desk().active_engine());
-            tracing::warn!("engine {} takes over", engine.map_or("", String::as_str));
+            tracing::warn!("engine {} takes over", self.engine());
         }
         while let Some(notice) = self.seen.notices.pop() {
             tracing::warn!("{notice}");
@@ -208,18 +207,8 @@ impl Reporter {
         if !matches!(reason, Reason::StaleInput | Reason::IncompleteInput) {
             return String::new();
         }
-        let mut words = String::new();
-        for (index, source) in self.sources.iter().enumerate() {
-            match self.age(index) {
-                None => words += &format!("; nothing was ever heard on {}", source.topic),
-                Some(age) if age > source.timeout => {
-                    let seconds = age.as_secs_f64();
-                    words += &format!("; {} is silent for {seconds:.1} s", source.topic);
-                }
-                Some(_) => {}
-            }
-        }
-        words
+        let silences = self.inputs().filter_map(|input| input.silence());
+        silences.map(|silence| format!("; {silence}")).collect()
     }
 
     /// What it all came to.

@@ -17,7 +17,6 @@ use super::reporter::Reporter;
 use super::{RunError, ros, values};
 use crate::act::diagnostics::DIAGNOSTICS_TYPE;
 use crate::configure::Configuration;
-use crate::params::Value;
 use crate::realtime::{Realtime, Role};
 use crate::reason::live::Live;
 use crate::time::{Clock, SystemClock};
@@ -42,10 +41,9 @@ impl Session {
         cold: &Cold,
     ) -> Result<Session, RunError> {
         let began = Instant::now();
-        let values = values::of_node(node);
-        let mut configuration = Configuration::read(&values)?;
+        let mut configuration = Configuration::read(&values::of_node(node))?;
         let engines = configuration.warm_engines()?;
-        if values.get("use_sim_time") == Some(&Value::Bool(true)) {
+        if configuration.params.sim_time {
             let source = node.get_time_source();
             ros("listening to /clock", source.enable_sim_time(node))?;
         }

@@ -21,6 +21,16 @@ NODE = Path(
     os.environ.get("EDGE_REASONER_NODE", ROOT / "install/edge_reasoner/lib/edge_reasoner/edge_reasoner")
 )
 
+# The velocity gate between /cmd_vel_raw and /cmd_vel.
+GATE = [
+    "act.velocity_gate.enabled:=true",
+    "act.velocity_gate.in:=/cmd_vel_raw",
+    "act.velocity_gate.out:=/cmd_vel",
+    "act.velocity_gate.linear.go:=1.0",
+    "act.velocity_gate.linear.slow:=0.5",
+    "act.velocity_gate.linear.stop:=0.0",
+]
+
 
 class Node:
     """The node under test, in a process of its own."""
@@ -125,4 +135,4 @@ class Robot:
         return [[d for d in self.decisions if key(d.header.stamp) == key(stamp)] for stamp in stamps]
 
 
-__all__ = ["NODE", "ROOT", "Node", "Robot", "qos_profile_sensor_data"]
+__all__ = ["GATE", "NODE", "ROOT", "Node", "Robot", "qos_profile_sensor_data"]

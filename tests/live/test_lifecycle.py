@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from lifecycle_msgs.msg import Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetAvailableStates, GetAvailableTransitions, GetState
+from robot import GATE
 
 AT = "/edge_reasoner/"
 
@@ -90,16 +91,6 @@ def test_states_and_transitions_are_listed(robot, start):
     assert [way.transition.label for way in ways] == ["deactivate", "shutdown"]
     graph = robot.node.create_client(GetAvailableTransitions, AT + "get_transition_graph")
     assert len(manager.call(graph, GetAvailableTransitions.Request()).available_transitions) == 7
-
-
-GATE = [
-    "act.velocity_gate.enabled:=true",
-    "act.velocity_gate.in:=/cmd_vel_raw",
-    "act.velocity_gate.out:=/cmd_vel",
-    "act.velocity_gate.linear.go:=1.0",
-    "act.velocity_gate.linear.slow:=0.5",
-    "act.velocity_gate.linear.stop:=0.0",
-]
 
 
 def test_deactivating_stops_the_robot(robot, start):

@@ -8,15 +8,7 @@ import pytest
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from rclpy.qos import qos_profile_sensor_data
-
-GATE = [
-    "act.velocity_gate.enabled:=true",
-    "act.velocity_gate.in:=/cmd_vel_raw",
-    "act.velocity_gate.out:=/cmd_vel",
-    "act.velocity_gate.linear.go:=1.0",
-    "act.velocity_gate.linear.slow:=0.5",
-    "act.velocity_gate.linear.stop:=0.0",
-]
+from robot import GATE
 
 
 def test_every_scan_is_answered_once_by_the_model(robot, start):

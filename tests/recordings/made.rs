@@ -6,8 +6,10 @@ use edge_reasoner::params::{Values, parse_override};
 use edge_reasoner::replay::bag::Bag;
 use edge_reasoner::replay::writer::McapWriter;
 use edge_reasoner::replay::{ReplayOptions, Report, replay};
-use edge_reasoner::sense::{Header, LaserScan, Message};
+use edge_reasoner::sense::{LaserScan, Message};
 use edge_reasoner::time::Stamp;
+
+pub use crate::support::scan;
 
 pub const SCAN: &str = "sensor_msgs/msg/LaserScan";
 pub const MS: i64 = 1_000_000;
@@ -16,25 +18,6 @@ pub const EPOCH: i64 = 1_700_000_000_000 * MS;
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// A scan of 360 beams with the same range everywhere.
-pub fn scan(at: i64, range: f32) -> LaserScan {
-    LaserScan {
-        header: Header {
-            stamp: Stamp(at),
-            frame_id: "base_scan".into(),
-        },
-        angle_min: 0.0,
-        angle_max: 359f32.to_radians(),
-        angle_increment: 1f32.to_radians(),
-        time_increment: 0.0,
-        scan_time: 0.2,
-        range_min: 0.12,
-        range_max: 3.5,
-        ranges: vec![range; 360],
-        intensities: Vec::new(),
-    }
 }
 
 /// One recorded message: log time, topic, bytes.

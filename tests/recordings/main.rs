@@ -3,3 +3,5 @@
 mod bad_input;
 mod made;
 mod replay;
+#[path = "../support/mod.rs"]
+mod support;

@@ -10,9 +10,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tempfile::tempdir;
 
-use super::packed::residual;
+use super::packed::{residual, sizes};
 use super::*;
-use crate::kernels::{Residual, Sizes, integers};
+use crate::kernels::{Residual, integers};
 use crate::model::stored::decode;
 
 const BOTH: [Stored; 2] = [Stored::Int8, Stored::Int4];
@@ -206,17 +206,7 @@ fn the_packed_engine_multiplies_with_the_stored_integers() {
     manifest.architecture.heads = 2;
     manifest.architecture.head_width = Some(16);
     manifest.architecture.ffn = 80;
-    let architecture = manifest.architecture;
-    let sizes = Sizes {
-        frames: architecture.frames,
-        features: architecture.features,
-        width: architecture.width,
-        heads: architecture.heads,
-        head_width: architecture.head_width(),
-        depth: architecture.depth,
-        ffn: architecture.ffn,
-        labels: 3,
-    };
+    let sizes = sizes(&manifest.architecture, 3);
     let mut others = 0;
     for seed in 0..8 {
         let mut bundle = Bundle::untrained(manifest.clone(), seed).unwrap();
