@@ -9,7 +9,7 @@ use super::dataset::Dataset;
 use super::rule::LabelRule;
 use super::task::Task;
 use super::vary::normal;
-use crate::model::uniform;
+use crate::model::{sha256_hex, uniform};
 use crate::sense::{ExtractorSpec, Mirror, Window};
 
 /// A window of a dataset: part and row.
@@ -56,6 +56,18 @@ impl<'a> Batches<'a> {
             weights,
             guise: Guise::new(task, window),
         }
+    }
+
+    /// Of the windows and labels, the weights and the share; how windows are varied is the task's.
+    pub fn digest(&self) -> String {
+        let mut parts = format!("{:?}", (self.plain.len(), self.share, &self.weights));
+        for part in &self.data.parts {
+            let windows = part.windows.iter().flat_map(|value| value.to_le_bytes());
+            let labels = part.rows.iter();
+            let labels = labels.flat_map(|row| row.label.unwrap_or(usize::MAX).to_le_bytes());
+            parts += &sha256_hex(&windows.chain(labels).collect::<Vec<u8>>());
+        }
+        sha256_hex(parts.as_bytes())
     }
 
     /// Windows of one epoch.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::batches::Batches;
+use super::checkpoint::Checkpoints;
 use super::dataset::Dataset;
 use super::error::LearnError;
 use super::eval::{fits, left_out, score};
@@ -16,7 +17,7 @@ use super::recordings::{find, may_teach};
 use super::report::{Report, write};
 use super::task::{SplitBy, Task};
 use super::train::{TrainOptions, check, data_digest, finish, load, trained_on};
-use super::variants::{Variant, table};
+use super::variants::{TEACHER, Variant, table};
 use crate::model::{
     Architecture, Backend, Bundle, EngineKind, Precision, Stored, Training, Weights,
 };
@@ -89,7 +90,10 @@ pub fn compress(options: &CompressOptions) -> Result<CompressSummary, LearnError
         eprintln!("{name}: {} bytes on disk", variant.bytes_on_disk);
         Ok((report, variant))
     };
-    let mut variants = vec![judge(&given, "given")?.1];
+    // What the given bundle learned from stands in its own report.
+    let mut variants = Report::read(&options.model).map_or_else(Vec::new, |r| r.variants);
+    variants.retain(|variant| variant.name == TEACHER);
+    variants.push(judge(&given, "given")?.1);
     let small = finish(&train, &task, sizes, Stored::F32, weights, &taught, &judged)?;
     let mut chosen = None;
     for stored in [Stored::F32, Stored::Int8, Stored::Int4] {
@@ -116,6 +120,7 @@ pub fn compress(options: &CompressOptions) -> Result<CompressSummary, LearnError
     report.known = history.recordings.into_iter().map(|r| r.file).collect();
     bundle.save(&options.out)?;
     write(&report, &options.out)?;
+    Checkpoints::within(&options.out).clear();
     Ok(CompressSummary {
         model: bundle.id().into(),
         folder: options.out.clone(),
@@ -138,8 +143,9 @@ fn pruned(
     }
     let batches = Batches::new(taught, task, window, task.training.variations.copies);
     let default = task.training.student_epochs.div_ceil(2);
+    let checkpoints = Checkpoints::within(&options.out);
     let mut fit = Fit {
-        name: "pruned",
+        name: "pruned".into(),
         sizes,
         labels: task.labels.len(),
         epochs: options.epochs.unwrap_or(default),
@@ -148,6 +154,7 @@ fn pruned(
         seed: options.seed,
         first: None,
         teachers: &[],
+        checkpoints: Some(&checkpoints),
     };
     eprintln!("measuring what is important in {}", given.id());
     let importance = importance(&fit, given.weights(), &batches, IMPORTANCE_BATCHES)?;

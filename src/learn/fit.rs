@@ -1,6 +1,7 @@
 //! The training loop, for the teacher and the student alike.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burn::grad_clipping::GradientClippingConfig;
@@ -10,20 +11,21 @@ use burn::lr_scheduler::linear::LinearLrSchedulerConfig;
 use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Bytes, Device, Tensor, TensorData, activation};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::batches::{Batch, Batches};
+use super::checkpoint::{Checkpoint, Checkpoints, Standing, numbered};
 use super::error::LearnError;
 use super::task::{Distillation, TrainingSpec};
-use crate::model::{Architecture, Backend, Encoder, Weights};
+use crate::model::{Architecture, Backend, Encoder, Weights, sha256_hex};
 
 /// What to fit.
 pub struct Fit<'a> {
-    /// `teacher` or `student`, for the progress.
-    pub name: &'static str,
+    /// For the progress and the checkpoint: `student`, `teacher 2`.
+    pub name: String,
     /// Sizes of the model.
     pub sizes: Architecture,
     /// Classes.
@@ -40,34 +42,58 @@ pub struct Fit<'a> {
     pub first: Option<&'a Weights>,
     /// Trained models to learn from: their mean.
     pub teachers: &'a [(Architecture, Weights)],
+    /// Where it is written down after every epoch how far the fit is.
+    pub checkpoints: Option<&'a Checkpoints>,
 }
 
 impl Fit<'_> {
-    /// Trains. The same inputs give the same weights on the same machine.
+    /// Trains, or goes on where it was interrupted. The same inputs give the same weights on the
+    /// same machine.
     pub fn run(&self, batches: &Batches<'_>) -> Result<Weights, LearnError> {
         let plain = self.device.device();
         let device = plain.clone().autodiff();
-        let mut model = match self.first {
-            Some(first) => encoder(&self.sizes, self.labels, first, &device)?,
-            None => {
-                let fresh = Weights::random(&self.sizes, self.labels, self.seed);
-                encoder(&self.sizes, self.labels, &fresh, &device)?
-            }
+        let checkpoint = match self.checkpoints {
+            Some(all) => Some(all.of(&self.name, self.key(batches)?)),
+            None => None,
         };
+        let standing = checkpoint.as_ref().and_then(Checkpoint::load);
+        let fresh = || Weights::random(&self.sizes, self.labels, self.seed);
+        let mut model = match (&standing, self.first) {
+            (Some(standing), _) => encoder(&self.sizes, self.labels, &standing.weights, &device)?,
+            (None, Some(first)) => encoder(&self.sizes, self.labels, first, &device)?,
+            (None, None) => encoder(&self.sizes, self.labels, &fresh(), &device)?,
+        };
+        model = numbered(model);
         let teachers = self.teachers.iter();
         let teachers: Vec<Encoder> = teachers
             .map(|(sizes, weights)| encoder(sizes, self.labels, weights, &plain))
             .collect::<Result<_, _>>()?;
         let training = self.training;
-        let steps = batches.per_epoch().div_ceil(training.batch) * self.epochs;
+        let per_epoch = batches.per_epoch().div_ceil(training.batch);
+        let steps = per_epoch * self.epochs;
         let mut schedule = schedule(training, steps)?;
         let mut optimizer = AdamWConfig::new()
             .with_weight_decay(training.weight_decay)
             .with_grad_clipping(Some(GradientClippingConfig::Norm(training.clip_norm)))
             .init();
         let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ 0x5eed);
-        let mut progress = Progress::new(self.name, self.epochs, steps);
-        for epoch in 0..self.epochs {
+        let mut progress = Progress::new(self.name.clone(), self.epochs, steps);
+        let mut done = 0;
+        if let (Some(standing), Some(checkpoint)) = (standing, &checkpoint) {
+            let record = Bytes::from_bytes_vec(standing.optimizer);
+            optimizer = optimizer.from_bytes(record).map_err(|error| {
+                let file = checkpoint.file().display();
+                LearnError::Training(format!("{file}: {error}; remove it to begin anew"))
+            })?;
+            random.set_word_pos(standing.drawn);
+            done = standing.epochs;
+            for _ in 0..done * per_epoch {
+                schedule.step();
+                progress.step();
+            }
+            progress.resumed(done, checkpoint.file());
+        }
+        for epoch in done..self.epochs {
             let order = batches.epoch(&mut random);
             let mut sum = 0.0;
             let mut count = 0;
@@ -90,9 +116,37 @@ impl Fit<'_> {
                 progress.step();
             }
             progress.epoch(epoch + 1, sum / f64::from(count.max(1)));
+            if let Some(checkpoint) = &checkpoint {
+                let record = optimizer.into_bytes();
+                let record = record.map_err(|error| LearnError::Training(error.to_string()))?;
+                checkpoint.save(&Standing {
+                    epochs: epoch + 1,
+                    weights: model.valid().weights(),
+                    optimizer: record.to_vec(),
+                    drawn: random.get_word_pos(),
+                })?;
+            }
         }
         progress.finish();
         Ok(model.valid().weights())
+    }
+
+    /// Digest of all that decides what this comes to.
+    fn key(&self, batches: &Batches<'_>) -> Result<String, LearnError> {
+        let digest = |weights: &Weights| match weights.to_safetensors() {
+            Ok(bytes) => Ok(sha256_hex(&bytes)),
+            Err(fault) => Err(LearnError::Training(fault.what)),
+        };
+        let teachers: Vec<_> = self.teachers.iter().map(|(_, w)| digest(w)).collect();
+        let parts = (
+            env!("CARGO_PKG_VERSION"),
+            (self.sizes, self.labels, self.epochs, self.seed, self.device),
+            self.training,
+            self.first.map(digest).transpose()?,
+            teachers.into_iter().collect::<Result<Vec<_>, _>>()?,
+            batches.digest(),
+        );
+        Ok(sha256_hex(format!("{parts:?}").as_bytes()))
     }
 
     /// Mean over the exits of: hard labels, the teachers' soft targets, the student's own deepest
@@ -227,13 +281,13 @@ fn schedule(
 /// A bar on a terminal, a line per epoch elsewhere.
 struct Progress {
     bar: Option<ProgressBar>,
-    name: &'static str,
+    name: String,
     epochs: usize,
     start: Instant,
 }
 
 impl Progress {
-    fn new(name: &'static str, epochs: usize, steps: usize) -> Progress {
+    fn new(name: String, epochs: usize, steps: usize) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(steps as u64);
             if let Ok(style) =
@@ -241,7 +295,7 @@ impl Progress {
             {
                 bar.set_style(style);
             }
-            bar.set_prefix(name);
+            bar.set_prefix(name.clone());
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
@@ -256,6 +310,18 @@ impl Progress {
     fn step(&mut self) {
         if let Some(bar) = &self.bar {
             bar.inc(1);
+        }
+    }
+
+    fn resumed(&mut self, done: usize, file: &Path) {
+        let file = file.display();
+        let word = format!(
+            "{} goes on after epoch {done}/{} ({file})",
+            self.name, self.epochs
+        );
+        match &self.bar {
+            Some(bar) => bar.println(word),
+            None => eprintln!("{word}"),
         }
     }
 

@@ -9,6 +9,7 @@ use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
 use super::batches::{Batches, shuffle};
+use super::checkpoint::Checkpoints;
 use super::dataset::{Dataset, Part};
 use super::error::LearnError;
 use super::eval::score;
@@ -186,6 +187,7 @@ pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsRepor
     let all = Dataset::load(&task, &own, copies, options.seed);
     let mut folds = Folds::assign(&task, &all, count, options.seed);
     let mut reports = Vec::with_capacity(count);
+    let checkpoints = Checkpoints::within(&options.out);
     for fold in 0..count {
         folds.fold = fold;
         let taught = folds.taught(&task, &all, copies);
@@ -197,12 +199,9 @@ pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsRepor
             taught.rows(),
             judged.rows()
         );
-        let weights = distil(
-            options,
-            &task,
-            &window,
-            &Batches::new(&taught, &task, &window, copies),
-        )?;
+        let batches = Batches::new(&taught, &task, &window, copies);
+        let prefix = format!("fold {} ", fold + 1);
+        let weights = distil(options, &task, &window, &batches, &checkpoints, &prefix)?.student;
         let sizes = task.student.architecture(&window);
         let stored = Stored::F32;
         let bundle = finish(options, &task, sizes, stored, weights, &taught, &judged)?;
@@ -222,6 +221,7 @@ pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsRepor
     );
     let report = FoldsReport::new(options, &task, &reports, skipped);
     report.write(options)?;
+    checkpoints.clear();
     Ok(report)
 }
 

@@ -3,6 +3,7 @@
 mod baselines;
 mod batches;
 mod calibrate;
+mod checkpoint;
 mod compress;
 mod dataset;
 mod error;
@@ -21,6 +22,7 @@ mod rule;
 mod scores;
 mod table;
 mod task;
+mod teachers;
 mod train;
 mod variants;
 mod vary;

@@ -168,6 +168,11 @@ pub fn write(report: &Report, folder: &Path) -> Result<(), LearnError> {
 }
 
 impl Report {
+    /// The one in a folder; none where there is none that reads.
+    pub fn read(folder: &Path) -> Option<Report> {
+        serde_json::from_slice(&fs::read(folder.join("report.json")).ok()?).ok()
+    }
+
     /// Scores of a baseline on a robot.
     pub fn baseline(&self, name: &str, robot: &str) -> Option<Scores> {
         self.baselines.get(name)?.per_robot.get(robot).copied()
@@ -205,7 +210,7 @@ impl Report {
         if !self.variants.is_empty() {
             writeln!(
                 text,
-                "## What compression cost\n\n{}",
+                "## Teacher, student and what compression cost\n\n{}",
                 table(&self.variants)
             )?;
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::batches::Batches;
 use super::calibrate::{probabilities, temperature, thresholds};
+use super::checkpoint::Checkpoints;
 use super::dataset::{Dataset, Dropped};
 use super::error::LearnError;
 use super::eval::score;
@@ -14,6 +15,8 @@ use super::folds::Folds;
 use super::recordings::{find, may_teach, split};
 use super::report::{BASELINES, Report, write};
 use super::task::{SplitBy, Task};
+use super::teachers;
+use super::variants::Variant;
 use crate::model::{
     Architecture, Backend, Bundle, EngineKind, ExitSpec, FORMAT, Manifest, Precision, StageCosts,
     Stored, TrainedOn, Training, Weights, WeightsSpec, sha256_hex,
@@ -80,14 +83,22 @@ pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
         taught.parts.len() / (copies + 1),
         judged.rows()
     );
-    let weights = distil(options, &task, &window, &batches)?;
+    let checkpoints = Checkpoints::within(&options.out);
+    let Distilled { student, teachers } =
+        distil(options, &task, &window, &batches, &checkpoints, "")?;
     let sizes = task.student.architecture(&window);
     let stored = Stored::F32;
-    let bundle = finish(options, &task, sizes, stored, weights, &taught, &judged)?;
+    let bundle = finish(options, &task, sizes, stored, student, &taught, &judged)?;
     bundle.save(&options.out)?;
     let mut report = score(&bundle, &task, &judged, options.device.into())?;
     report.known = trained_on(&taught).into_iter().map(|r| r.file).collect();
+    if !teachers.is_empty() {
+        let student = Variant::new("student", &bundle, options.device.into(), &report)?;
+        let teacher = teachers::score(&teachers, &bundle, &task, &judged, options.device)?;
+        report.variants = vec![teacher, student];
+    }
     write(&report, &options.out)?;
+    checkpoints.clear();
     let plain = taught.parts.iter().step_by(copies + 1);
     let mut dropped = Dropped::default();
     let mut rows = 0;
@@ -179,16 +190,25 @@ pub(super) fn check(taught: &Dataset, judged: &Dataset, task: &Task) -> Result<(
     Ok(())
 }
 
-/// Teachers first, then the student from them.
+/// Trained models.
+pub(super) struct Distilled {
+    pub student: Weights,
+    /// Whom it learned from; none where it learned alone.
+    pub teachers: Vec<(Architecture, Weights)>,
+}
+
+/// Teachers first, then the student from them. Their checkpoints' names begin with `prefix`.
 pub(super) fn distil(
     options: &TrainOptions,
     task: &Task,
     window: &Window,
     batches: &Batches<'_>,
-) -> Result<Weights, LearnError> {
+    checkpoints: &Checkpoints,
+    prefix: &str,
+) -> Result<Distilled, LearnError> {
     let sizes = task.teacher.architecture(window);
     let mut fit = Fit {
-        name: "teacher",
+        name: String::new(),
         sizes,
         labels: task.labels.len(),
         epochs: task.training.teacher_epochs,
@@ -197,21 +217,24 @@ pub(super) fn distil(
         seed: options.seed,
         first: None,
         teachers: &[],
+        checkpoints: Some(checkpoints),
     };
     let mut teachers = Vec::new();
     if fit.epochs > 0 {
-        for number in 0..task.training.teachers as u64 {
+        for number in 0..task.training.teachers {
+            fit.name = format!("{prefix}teacher {}", number + 1);
             // The student's seed follows the first teacher's.
-            fit.seed = options.seed.wrapping_add(number * 2);
+            fit.seed = options.seed.wrapping_add(number as u64 * 2);
             teachers.push((sizes, fit.run(batches)?));
         }
     }
-    fit.name = "student";
+    fit.name = format!("{prefix}student");
     fit.sizes = task.student.architecture(window);
     fit.epochs = task.training.student_epochs;
     fit.seed = options.seed.wrapping_add(1);
     fit.teachers = &teachers;
-    fit.run(batches)
+    let student = fit.run(batches)?;
+    Ok(Distilled { student, teachers })
 }
 
 /// Calibrates on the left-out groups, measures, and puts the bundle together.

@@ -1,4 +1,5 @@
-//! The table of a compression: what each step made smaller, and what it cost.
+//! The table of variants: what distillation and each step of a compression made smaller, and what
+//! it cost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +9,13 @@ use super::prune::block_weights;
 use super::report::Report;
 use crate::model::{Bundle, BundleError, EngineKind, Precision, Stored};
 
+/// Name of the row of those that the student learned from.
+pub(super) const TEACHER: &str = "teacher";
+
 /// One model of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Variant {
-    /// `given`, `pruned` (`f32` where nothing was pruned), `int8`, `int4`.
+    /// `teacher`, `student` or `given`, `pruned` (`f32` where nothing was pruned), `int8`, `int4`.
     pub name: String,
     /// Id of the bundle.
     pub model: String,
@@ -30,10 +34,12 @@ pub struct Variant {
     pub ram_bytes: usize,
     /// Robot to balanced accuracy by exit, shallow to deep.
     pub balanced_accuracy: BTreeMap<String, Vec<Option<f64>>>,
-    /// Share of the windows on which `fastest` answers as the deepest exit.
-    pub fastest_agreement: f64,
+    /// Share of the windows on which `fastest` answers as the deepest exit; teachers do not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fastest_agreement: Option<f64>,
     /// Stages that `fastest` runs on average.
-    pub fastest_stages: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fastest_stages: Option<f64>,
 }
 
 impl Variant {
@@ -73,8 +79,8 @@ impl Variant {
                 .into_iter()
                 .map(|robot| (robot.clone(), by_exit(robot)))
                 .collect(),
-            fastest_agreement: report.fastest.agreement,
-            fastest_stages: report.fastest.mean_stages,
+            fastest_agreement: Some(report.fastest.agreement),
+            fastest_stages: Some(report.fastest.mean_stages),
         })
     }
 }
@@ -103,16 +109,18 @@ pub(super) fn table(variants: &[Variant]) -> String {
                 format!(" {} |", figures.collect::<Vec<String>>().join(" "))
             })
             .collect();
+        let fastest = match (variant.fastest_agreement, variant.fastest_stages) {
+            (Some(share), Some(stages)) => format!("{:.2} %, {stages:.2}", 100.0 * share),
+            _ => "-".into(),
+        };
         text += &format!(
-            "| {} | {} | {} | {} | {} KiB | {} |{scores} {:.2} %, {:.2} |\n",
+            "| {} | {} | {} | {} | {} KiB | {} |{scores} {fastest} |\n",
             variant.name,
             variant.block_weights,
             variant.parameters,
             variant.bytes_on_disk,
             variant.ram_bytes / 1024,
-            variant.engine,
-            100.0 * variant.fastest_agreement,
-            variant.fastest_stages
+            variant.engine
         );
     }
     text + "\nPer robot: balanced accuracy by exit, on the left-out groups. RAM: weights and scratch of \

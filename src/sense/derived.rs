@@ -6,16 +6,9 @@ use super::arc::{Motion, Points, least_after};
 /// Input, and place in its samples.
 pub(super) type Place = (usize, usize);
 
-/// One derived feature group, compiled.
+/// Derived feature groups, compiled.
 #[derive(Debug)]
-pub(super) struct Derived {
-    /// First column.
-    pub offset: usize,
-    pub kind: Kind,
-}
-
-#[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum Derived {
     Projected(Projected),
     Arc(Arc),
 }
@@ -23,6 +16,8 @@ pub(super) enum Kind {
 /// Straight ahead.
 #[derive(Debug)]
 pub(super) struct Projected {
+    /// First of its three columns.
+    pub offset: usize,
     pub clearance: Place,
     /// The preferred one first.
     pub speeds: Vec<Place>,
@@ -33,6 +28,14 @@ pub(super) struct Projected {
 /// Along the arc of the present speed and turn rate.
 #[derive(Debug)]
 pub(super) struct Arc {
+    pub drive: Drive,
+    /// How it is shown, once or several times: moving a scan costs far more than a column.
+    pub views: Vec<View>,
+}
+
+/// A scan and how it moves.
+#[derive(Debug, PartialEq)]
+pub(super) struct Drive {
     pub clearance: Place,
     pub points: Place,
     /// Forward speed, and place of the turn rate in the same sample; the preferred one first.
@@ -41,32 +44,34 @@ pub(super) struct Arc {
     pub slope: f32,
     /// s.
     pub horizons: Vec<f32>,
+}
+
+/// Columns of a drive, one per horizon and the least of all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    /// First column.
+    pub offset: usize,
     /// m, below far
     pub near: f32,
     pub far: f32,
 }
 
 impl Derived {
-    /// Columns.
-    pub(super) fn width(&self) -> usize {
-        match &self.kind {
-            Kind::Projected(_) => 3,
-            Kind::Arc(arc) => arc.horizons.len() + 1,
-        }
-    }
-
     /// Writes its columns of a row; `sample` gives what the row shows of an input.
     pub(super) fn write<'a>(&self, sample: impl Fn(usize) -> Option<&'a [f32]>, row: &mut [f32]) {
-        let columns = &mut row[self.offset..self.offset + self.width()];
-        match &self.kind {
-            Kind::Projected(projected) => projected.write(sample, columns),
-            Kind::Arc(arc) => arc.write(sample, columns),
+        match self {
+            Derived::Projected(projected) => projected.write(sample, row),
+            Derived::Arc(arc) => arc.write(sample, row),
         }
     }
 }
 
 impl Projected {
-    fn write<'a>(&self, sample: impl Fn(usize) -> Option<&'a [f32]>, columns: &mut [f32]) {
+    /// Columns.
+    pub(super) const WIDTH: usize = 3;
+
+    fn write<'a>(&self, sample: impl Fn(usize) -> Option<&'a [f32]>, row: &mut [f32]) {
+        let columns = &mut row[self.offset..self.offset + Self::WIDTH];
         let (scan, place) = self.clearance;
         let Some(values) = sample(scan) else {
             columns.fill(0.0);
@@ -80,7 +85,7 @@ impl Projected {
     }
 
     /// From a clearance (m, infinite when far) and a speed (m/s).
-    fn columns(&self, clearance: f32, speed: f32) -> [f32; 3] {
+    fn columns(&self, clearance: f32, speed: f32) -> [f32; Self::WIDTH] {
         let clearance = clearance.min(self.far);
         let ahead = (clearance - speed.max(0.0) * self.horizon) / self.far;
         [
@@ -91,13 +96,29 @@ impl Projected {
     }
 }
 
+impl Drive {
+    /// Columns of each view.
+    pub(super) fn width(&self) -> usize {
+        self.horizons.len() + 1
+    }
+}
+
+impl View {
+    fn share(&self, range: f32) -> f32 {
+        (range.clamp(self.near, self.far) - self.near) / (self.far - self.near)
+    }
+}
+
 impl Arc {
-    fn write<'a>(&self, sample: impl Fn(usize) -> Option<&'a [f32]>, columns: &mut [f32]) {
-        let Some(scan) = sample(self.points.0) else {
-            columns.fill(0.0);
+    fn write<'a>(&self, sample: impl Fn(usize) -> Option<&'a [f32]>, row: &mut [f32]) {
+        let drive = &self.drive;
+        let Some(scan) = sample(drive.points.0) else {
+            for view in &self.views {
+                row[view.offset..view.offset + drive.width()].fill(0.0);
+            }
             return;
         };
-        let motions = self.motions.iter();
+        let motions = drive.motions.iter();
         let motion = motions
             .filter_map(|&((index, forward), turn)| {
                 let values = sample(index)?;
@@ -108,19 +129,18 @@ impl Arc {
             })
             .next();
         let motion = motion.unwrap_or(Motion::REST);
-        let points = Points::of(&scan[self.points.1..]);
-        let Some((least, each)) = columns.split_last_mut() else {
-            return;
-        };
-        let share =
-            |range: f32| (range.clamp(self.near, self.far) - self.near) / (self.far - self.near);
-        *least = scan[self.clearance.1];
-        for (column, horizon) in each.iter_mut().zip(&self.horizons) {
-            let after = least_after(points, motion, *horizon, self.slope);
-            *least = least.min(after);
-            *column = share(after);
+        let points = Points::of(&scan[drive.points.1..]);
+        let mut least = scan[drive.clearance.1];
+        for (column, horizon) in drive.horizons.iter().enumerate() {
+            let after = least_after(points, motion, *horizon, drive.slope);
+            least = least.min(after);
+            for view in &self.views {
+                row[view.offset + column] = view.share(after);
+            }
         }
-        *least = share(*least);
+        for view in &self.views {
+            row[view.offset + drive.horizons.len()] = view.share(least);
+        }
     }
 }
 
@@ -131,6 +151,7 @@ mod tests {
     #[test]
     fn a_projected_clearance_is_physics() {
         let projected = Projected {
+            offset: 0,
             clearance: (0, 0),
             speeds: Vec::new(),
             horizon: 1.0,

@@ -43,11 +43,10 @@ impl Mirror {
             let extras = offset + input.features();
             columns.extend((extras..extras + INPUT_EXTRAS).map(|column| (column, 1.0)));
         }
-        for derived in &layout.derived {
-            // Clearances and the forward speed look the same in the mirror.
-            let range = derived.offset..derived.offset + derived.width();
-            columns.extend(range.map(|column| (column, 1.0)));
-        }
+        // What is derived is behind the inputs: clearances and the forward speed, which look the
+        // same in the mirror.
+        let derived = columns.len()..layout.features;
+        columns.extend(derived.map(|column| (column, 1.0)));
         Mirror { columns, complete }
     }
 

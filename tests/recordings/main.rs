@@ -5,3 +5,4 @@ mod made;
 mod replay;
 #[path = "../support/mod.rs"]
 mod support;
+mod training;

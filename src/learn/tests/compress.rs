@@ -59,10 +59,11 @@ fn a_compressed_bundle_is_smaller_runs_and_is_judged_on_the_same_strangers() {
         .iter()
         .map(|v| &v.name[..])
         .collect();
-    assert_eq!(names, ["given", "pruned", "int8", "int4"]);
-    let [whole, pruned, int8, int4] = &summary.report.variants[..] else {
+    assert_eq!(names, ["teacher", "given", "pruned", "int8", "int4"]);
+    let [teacher, whole, pruned, int8, int4] = &summary.report.variants[..] else {
         panic!()
     };
+    assert_eq!(teacher.fastest_stages, None);
     assert!(pruned.block_weights as f64 <= 0.6 * whole.block_weights as f64);
     assert!(int8.bytes_on_disk < pruned.bytes_on_disk);
     assert_eq!(
@@ -103,7 +104,7 @@ fn a_compressed_bundle_is_smaller_runs_and_is_judged_on_the_same_strangers() {
     more.model = summary.folder.clone();
     (more.prune, more.epochs) = (0.0, Some(0));
     let summary = compress(&more).unwrap();
-    let [given, same, _, int4] = &summary.report.variants[..] else {
+    let [_, given, same, _, int4] = &summary.report.variants[..] else {
         panic!()
     };
     assert_eq!(same.name, "f32");

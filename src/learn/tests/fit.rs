@@ -107,7 +107,7 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
     let run = |seed: u64, teachers: &[&Weights]| {
         let teachers: Vec<_> = teachers.iter().map(|w| (sizes, (*w).clone())).collect();
         let fit = Fit {
-            name: "toy",
+            name: "toy".into(),
             sizes,
             labels: 3,
             epochs: 12,
@@ -116,6 +116,7 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
             seed,
             first: None,
             teachers: &teachers,
+            checkpoints: None,
         };
         fit.run(&batches).unwrap()
     };

@@ -38,7 +38,7 @@ fn what_nothing_reads_is_not_important_and_its_loss_changes_no_answer() {
     let data = toy(&task, 96, 1);
     let batches = Batches::new(&data, &task, &window, 0);
     let fit = Fit {
-        name: "toy",
+        name: "toy".into(),
         sizes,
         labels: 3,
         epochs: 1,
@@ -47,6 +47,7 @@ fn what_nothing_reads_is_not_important_and_its_loss_changes_no_answer() {
         seed: 1,
         first: None,
         teachers: &[],
+        checkpoints: None,
     };
     let found = importance(&fit, &weights, &batches, 3).unwrap();
     for (block, head, channels) in silent {
@@ -100,7 +101,7 @@ fn importance_is_the_slope_of_the_loss() {
     let data = toy(&task, 30, 1);
     let batches = Batches::new(&data, &task, &window, 0);
     let fit = Fit {
-        name: "toy",
+        name: "toy".into(),
         sizes,
         labels: 3,
         epochs: 1,
@@ -109,6 +110,7 @@ fn importance_is_the_slope_of_the_loss() {
         seed: 1,
         first: None,
         teachers: &[],
+        checkpoints: None,
     };
     let found = importance(&fit, &weights, &batches, 1).unwrap();
     let loss = |name: &str, row: usize, rows: usize, gate: f32| -> f64 {

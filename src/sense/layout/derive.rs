@@ -1,7 +1,7 @@
 //! Derived features, checked and compiled.
 
 use super::{Layout, field, in_range, within};
-use crate::sense::derived::{Arc, Derived, Kind, Place, Projected};
+use crate::sense::derived::{Arc, Derived, Drive, Place, Projected, View};
 use crate::sense::extra::Extra;
 use crate::sense::message::MessageType;
 use crate::sense::spec::{DerivedSpec, MotionSpec, SpecError};
@@ -30,20 +30,23 @@ impl Layout {
         let scan = self.laser(&format!("{at}.scan"), scan)?;
         let half_angle = half_angle_deg.to_radians();
         let clearance = self.add_extra(scan, Extra::Clearance { half_angle });
-        let kind = match spec {
+        match spec {
             DerivedSpec::ProjectedClearance {
                 speeds, horizon_s, ..
             } => {
                 in_range(&format!("{at}.horizon_s"), *horizon_s, 0.0, 60.0)?;
                 let speeds = speeds.iter().enumerate();
-                Kind::Projected(Projected {
+                let projected = Projected {
+                    offset: self.features,
                     clearance,
                     speeds: speeds
                         .map(|(i, speed)| self.speed(&format!("{at}.speeds[{i}]"), speed))
                         .collect::<Result<_, _>>()?,
                     horizon: *horizon_s,
                     far: *far_m,
-                })
+                };
+                self.derived.push(Derived::Projected(projected));
+                self.features += Projected::WIDTH;
             }
             DerivedSpec::ArcClearance {
                 motions,
@@ -60,7 +63,7 @@ impl Layout {
                 }
                 in_range(&format!("{at}.near_m"), *near_m, 0.0, far_m - 0.001)?;
                 let motions = motions.iter().enumerate();
-                Kind::Arc(Arc {
+                let drive = Drive {
                     clearance,
                     points: self.add_extra(scan, Extra::Points),
                     motions: motions
@@ -68,16 +71,32 @@ impl Layout {
                         .collect::<Result<_, _>>()?,
                     slope: half_angle.tan(),
                     horizons: horizons_s.clone(),
+                };
+                let view = View {
+                    offset: self.features,
                     near: *near_m,
                     far: *far_m,
-                })
+                };
+                self.features += drive.width();
+                self.add_view(drive, view);
             }
-        };
-        let offset = self.features;
-        let derived = Derived { offset, kind };
-        self.features += derived.width();
-        self.derived.push(derived);
+        }
         Ok(())
+    }
+
+    /// A view of a drive that another feature shows already is computed along with it.
+    fn add_view(&mut self, drive: Drive, view: View) {
+        let same = self.derived.iter_mut().find_map(|derived| match derived {
+            Derived::Arc(arc) if arc.drive == drive => Some(arc),
+            _ => None,
+        });
+        match same {
+            Some(arc) => arc.views.push(view),
+            None => self.derived.push(Derived::Arc(Arc {
+                drive,
+                views: vec![view],
+            })),
+        }
     }
 
     fn laser(&self, at: &str, name: &str) -> Result<usize, SpecError> {

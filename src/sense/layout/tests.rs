@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::sense::arc::POINT_VALUES;
+use crate::sense::derived::Derived;
 use crate::sense::spec::{DerivedSpec, MotionSpec};
 use crate::sense::testing;
 
@@ -33,7 +34,10 @@ fn columns_follow_the_inputs_then_the_derived() {
     let layout = Layout::new(&spec, &testing::settings(&spec)).unwrap();
     let offsets: Vec<usize> = layout.inputs.iter().map(|input| input.offset).collect();
     assert_eq!(offsets, [0, 18, 22]);
-    assert_eq!(layout.derived[0].offset, 26);
+    let [Derived::Projected(projected)] = &layout.derived[..] else {
+        panic!("{:?}", layout.derived);
+    };
+    assert_eq!(projected.offset, 26);
     assert_eq!(layout.features, 29);
 }
 
@@ -182,6 +186,15 @@ fn derived_features_share_what_they_need_of_a_message() {
     assert_eq!(widths(&twice), widths(&once));
     let layout = Layout::new(&twice, &testing::settings(&twice)).unwrap();
     assert_eq!(layout.features, 29 + 3 + 3);
+    let views: Vec<usize> = layout
+        .derived
+        .iter()
+        .map(|derived| match derived {
+            Derived::Projected(_) => 0,
+            Derived::Arc(arc) => arc.views.len(),
+        })
+        .collect();
+    assert_eq!(views, [0, 2], "one drive, shown twice");
 }
 
 #[test]

@@ -263,7 +263,7 @@ fn an_arc_follows_the_first_motion_that_is_valid() {
         forward: forward.to_owned(),
         turn: turn.to_owned(),
     };
-    spec.derived = vec![DerivedSpec::ArcClearance {
+    let arc = |near_m: f32, far_m: f32| DerivedSpec::ArcClearance {
         scan: "scan".to_owned(),
         motions: vec![
             motion("odom", "twist.twist.linear.x", "twist.twist.angular.z"),
@@ -271,9 +271,11 @@ fn an_arc_follows_the_first_motion_that_is_valid() {
         ],
         half_angle_deg: 22.5,
         horizons_s: vec![0.5, 1.0],
-        near_m: 0.0,
-        far_m: 4.0,
-    }];
+        near_m,
+        far_m,
+    };
+    // The same arc in two scales.
+    spec.derived = vec![arc(0.0, 4.0), arc(1.0, 3.0)];
     let mut window = testing::window(&spec);
     // A wall across, 2 m ahead, that fills 30 degrees to either side; nothing elsewhere.
     let wall = |degrees: f32| match degrees.abs() < 30.0 {
@@ -294,12 +296,12 @@ fn an_arc_follows_the_first_motion_that_is_valid() {
             .collect()
     };
     // Without a motion at rest: 2 of 4 m.
-    assert_eq!(newest(None), [0.5, 0.5, 0.5]);
+    assert_eq!(newest(None), [0.5, 0.5, 0.5, 0.5, 0.5, 0.5]);
     // Half a turn away from the wall, by the command.
     let half_turn = std::f64::consts::PI;
     let away = newest(Some((CMD, twist(0.0, half_turn))));
-    assert_eq!(away, [1.0, 1.0, 0.5]);
+    assert_eq!(away, [1.0, 1.0, 0.5, 1.0, 1.0, 0.5]);
     // Odometry knows better: straight on at 1 m/s.
     let on = newest(Some((ODOM, testing::odometry(1.0, at(0)))));
-    assert_eq!(on, [0.38, 0.25, 0.25]);
+    assert_eq!(on, [0.38, 0.25, 0.25, 0.25, 0.0, 0.0]);
 }
