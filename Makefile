@@ -15,9 +15,10 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 env    := source scripts/env.sh;
 node   := install/edge_reasoner/lib/edge_reasoner/edge_reasoner
 cargo  := --release --locked --features ros
-# The recordings: beside the checkout, or where DATA says.
-DATA   ?= ../shared/data/clearance
-# Simulated drives to learn from beside them.
+# The recordings, one folder per task: beside the checkout, or where DATA says.
+DATA   ?= ../shared/data
+TASKS  ?= clearance terrain wall_following
+# Simulated drives, from which clearance learns beside them.
 DRIVES ?= target/drives
 # A domain of its own, so that two runs on one machine do not hear each other.
 domain  = ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((1 + $$$$ % 100))}
@@ -42,8 +43,18 @@ test-fast: build test-rust ## the Rust tests alone
 drives: setup ## simulated drives to learn from, to DRIVES (default: target/drives)
 	@$(env) python drives/make.py --out $(DRIVES)
 
-train: build drives ## train the clearance model on DATA and DRIVES, bundle to OUT (default: models/clearance)
-	@$(env) $(node) train --task params/tasks/clearance.yaml --data $(DATA) $(DRIVES) --out $(or $(OUT),models/clearance) $(ARGS)
+train: build drives ## train the shipped models (TASKS) on DATA and DRIVES, bundles to OUT (default: models)
+	@$(env) for task in $(TASKS); do \
+	  out=$(or $(OUT),models)/$$task; drives=; \
+	  if [ $$task = clearance ]; then drives=$(DRIVES); fi; \
+	  $(node) train --task params/tasks/$$task.yaml --data $(DATA)/$$task $$drives --out $$out $(ARGS); \
+	  if git show HEAD:models/$$task/weights.safetensors | cmp -s - $$out/weights.safetensors; then \
+	    echo "$$task: the weights of the commit, bit for bit"; \
+	  else \
+	    echo "$$task: not the weights of the commit. Another processor adds floats in another order;"; \
+	    echo "  then two trainings are as far apart as two seeds (see the table in README, On your recordings)"; \
+	  fi; \
+	done
 
 replay: build ## decide on recordings: make replay BAG="a.mcap b.mcap" OUT=directory
 	@test -n "$(BAG)" || { echo 'make replay needs recordings: make replay BAG="a.mcap b.mcap"' >&2; exit 2; }
