@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::Done;
-use crate::params::{Value, Values, parse_override, read_file};
+use crate::params::{NodeName, Value, Values, parse_override, read_file};
 use crate::replay::expect::write_junit;
 use crate::replay::{self, ReplayOptions};
 
@@ -93,7 +93,7 @@ pub fn replay(args: Args) -> Done {
 
 fn values(args: &Args) -> Result<Values, crate::params::ValueError> {
     let mut values = match &args.params {
-        Some(file) => read_file(file)?,
+        Some(file) => read_file(file, &NodeName::default())?,
         None => Values::new(),
     };
     values.insert("model".into(), Value::String(args.model.clone()));

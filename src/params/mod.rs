@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use reader::ParamFaults;
 use reader::Reader;
-pub use value::{Value, ValueError, Values, parse_override, read_file};
+pub use value::{NodeName, Value, ValueError, Values, parse_override, read_file};
 
 use crate::act::diagnostics::Thresholds;
 use crate::act::gate::{Factors, GateLimits};

@@ -77,46 +77,83 @@ pub enum ValueError {
         what: String,
     },
     /// All its sections are for other nodes.
-    #[error("params file {file}: no section is for this node; expected `/**:` or `edge_reasoner:`")]
+    #[error(
+        "params file {file}: no section is for this node; expected `/**:`, `{}:` or `{}:`",
+        node.name, node.full()
+    )]
     NotForUs {
         /// The file.
         file: String,
+        /// The node.
+        node: NodeName,
     },
     /// An override without `:=`.
     #[error("parameter override \"{0}\": expected name:=value, as in scan.yaw:=3.14159")]
     Override(String),
 }
 
-/// Reads a ROS 2 params file: the sections `/**`, `**`, `edge_reasoner` and `/edge_reasoner`,
-/// later ones over earlier ones.
-pub fn read_file(path: &Path) -> Result<Values, ValueError> {
+/// Whom sections of a params file are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeName {
+    /// `/`, or such as `/robot1`.
+    pub namespace: String,
+    /// Without its namespace.
+    pub name: String,
+}
+
+impl Default for NodeName {
+    fn default() -> NodeName {
+        NodeName {
+            namespace: "/".into(),
+            name: "edge_reasoner".into(),
+        }
+    }
+}
+
+impl NodeName {
+    fn full(&self) -> String {
+        format!("{}/{}", self.namespace.trim_end_matches('/'), self.name)
+    }
+
+    /// As rcl and r2r take sections: anybody's, or the name with or without the whole namespace.
+    fn takes(&self, section: &str) -> bool {
+        section == "/**" || section == "**" || section == self.name || section == self.full()
+    }
+}
+
+/// Reads a ROS 2 params file: the sections `/**`, `**` and those of a node by its name or its full
+/// name, later ones over earlier ones.
+pub fn read_file(path: &Path, node: &NodeName) -> Result<Values, ValueError> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|cause| ValueError::Open {
         file: file.clone(),
         cause,
     })?;
-    match parse_file(&text) {
+    match parse_file(&text, node) {
         Ok(Some(values)) => Ok(values),
-        Ok(None) => Err(ValueError::NotForUs { file }),
+        Ok(None) => Err(ValueError::NotForUs {
+            file,
+            node: node.clone(),
+        }),
         Err(what) => Err(ValueError::Form { file, what }),
     }
 }
 
 /// None: no section is for this node.
-fn parse_file(text: &str) -> Result<Option<Values>, String> {
+fn parse_file(text: &str, node: &NodeName) -> Result<Option<Values>, String> {
     let root: serde_yaml::Value = serde_yaml::from_str(text).map_err(|cause| cause.to_string())?;
     let root = root.as_mapping().ok_or("it holds no sections")?;
     let mut values = Values::new();
     let mut found = false;
-    for (node, section) in root {
-        let node = node.as_str().unwrap_or_default();
-        if !["/**", "**", "edge_reasoner", "/edge_reasoner"].contains(&node) {
+    for (name, section) in root {
+        let name = name.as_str().unwrap_or_default();
+        if !node.takes(name) {
             continue;
         }
         let parameters = section
             .get("ros__parameters")
             .and_then(|parameters| parameters.as_mapping())
-            .ok_or_else(|| format!("section {node} holds no ros__parameters"))?;
+            .ok_or_else(|| format!("section {name} holds no ros__parameters"))?;
         found = true;
         flatten("", parameters, &mut values);
     }
@@ -187,6 +224,7 @@ mod tests {
             "/**:\n  ros__parameters:\n    deadline_ms: 20\n    scan:\n      yaw: 0.5\n\
              controller_server:\n  ros__parameters:\n    speed: 1\n\
              edge_reasoner:\n  ros__parameters:\n    deadline_ms: 5.0\n    sources: [scan, odom]\n",
+            &NodeName::default(),
         )
         .unwrap()
         .unwrap();
@@ -201,10 +239,34 @@ mod tests {
 
     #[test]
     fn a_file_of_another_form_is_refused_with_the_form() {
-        let others = parse_file("other:\n  ros__parameters: {}");
+        let node = NodeName::default();
+        let others = parse_file("other:\n  ros__parameters: {}", &node);
         assert!(others.unwrap().is_none());
         for text in ["", "3", "/**: 3", "a: [", "/**:\n  x: 1"] {
-            assert!(parse_file(text).is_err(), "{text:?}");
+            assert!(parse_file(text, &node).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_section_is_for_the_node_as_it_is_called_now() {
+        let node = NodeName {
+            namespace: "/robot1".into(),
+            name: "guard".into(),
+        };
+        let taken = |section: &str| {
+            let text = format!("{section}:\n  ros__parameters: {{deadline_ms: 5.0}}");
+            parse_file(&text, &node).unwrap().is_some()
+        };
+        for section in ["/**", "'**'", "guard", "/robot1/guard"] {
+            assert!(taken(section), "{section}");
+        }
+        for section in [
+            "edge_reasoner",
+            "/guard",
+            "robot1/guard",
+            "/robot1/edge_reasoner",
+        ] {
+            assert!(!taken(section), "{section}");
         }
     }
 

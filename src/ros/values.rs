@@ -4,7 +4,7 @@ use std::path::Path;
 
 use r2r::{Node, ParameterValue};
 
-use crate::params::{ParamFaults, Value, ValueError, Values, parse_override, read_file};
+use crate::params::{NodeName, ParamFaults, Value, ValueError, Values, parse_override, read_file};
 
 /// What `--params-file` and `-p` say for this node.
 pub fn of_node(node: &Node) -> Values {
@@ -42,11 +42,12 @@ pub fn autostart(values: &Values) -> Result<bool, ParamFaults> {
 /// for other nodes only come back: ROS lets them pass, but one would like to know.
 pub fn check_arguments(args: impl Iterator<Item = String>) -> Result<Vec<ValueError>, ValueError> {
     let args: Vec<String> = args.skip_while(|arg| arg != "--ros-args").collect();
+    let node = node_name(&args);
     let mut for_others = Vec::new();
     for pair in args.windows(2) {
         match pair[0].as_str() {
             "-p" | "--param" => drop(parse_override(&pair[1])?),
-            "--params-file" => match read_file(Path::new(&pair[1])) {
+            "--params-file" => match read_file(Path::new(&pair[1]), &node) {
                 Ok(_) => {}
                 Err(error @ ValueError::NotForUs { .. }) => for_others.push(error),
                 Err(error) => return Err(error),
@@ -55,4 +56,49 @@ pub fn check_arguments(args: impl Iterator<Item = String>) -> Result<Vec<ValueEr
         }
     }
     Ok(for_others)
+}
+
+/// As remapping rules call the node; of several rules the first counts, as in rcl.
+fn node_name(args: &[String]) -> NodeName {
+    let rules: Vec<(&str, &str)> = args
+        .windows(2)
+        .filter(|pair| matches!(pair[0].as_str(), "-r" | "--remap"))
+        .filter_map(|pair| pair[1].split_once(":="))
+        .collect();
+    let rule = |names: &[&str]| {
+        let ours = |from: &str| names.contains(&from.trim_start_matches("edge_reasoner:"));
+        let found = rules.iter().find(|(from, _)| ours(from));
+        found.map(|(_, to)| (*to).to_owned())
+    };
+    let plain = NodeName::default();
+    NodeName {
+        namespace: rule(&["__ns"]).unwrap_or(plain.namespace),
+        name: rule(&["__node", "__name"]).unwrap_or(plain.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_node_is_called_as_the_rules_say() {
+        let named = |rules: &[&str]| {
+            let args = rules.iter().flat_map(|rule| ["-r", rule]);
+            let node = node_name(&args.map(str::to_owned).collect::<Vec<_>>());
+            (node.namespace, node.name)
+        };
+        let of = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
+        assert_eq!(named(&[]), of("/", "edge_reasoner"));
+        assert_eq!(
+            named(&["scan:=front", "__ns:=/r1"]),
+            of("/r1", "edge_reasoner")
+        );
+        let rules = [
+            "edge_reasoner:__node:=guard",
+            "__node:=late",
+            "other:__ns:=/r2",
+        ];
+        assert_eq!(named(&rules), of("/", "guard"));
+    }
 }
