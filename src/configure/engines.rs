@@ -1,21 +1,25 @@
 //! The engines of a configuration: which of them can run the model here, and what they cost.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::patience::within;
 use super::{Configuration, ConfigureError};
 use crate::model::EngineKind;
 use crate::profile::{Start, Verdict, check};
-use crate::reason::{CostModel, Desk, Engine, EngineFault, Reasoner, time_stages};
+use crate::reason::{Checkup, CostModel, Desk, Engine, EngineFault, Reasoner, time_stages};
 
 /// Runs of every stage before the first real cycle: fills caches and the cost model.
 const WARM_UP: usize = 64;
+/// Loading and warming takes a fraction of a second on the processor, and may take a minute where
+/// kernels are compiled first; an engine that has said nothing for this long hangs.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// An engine that has run every stage, with what they cost.
 pub struct Warm {
     engine: Box<dyn Engine>,
     costs: CostModel,
+    checkup: Checkup,
 }
 
 impl Configuration {
@@ -24,10 +28,9 @@ impl Configuration {
     pub fn warm_engines(&mut self) -> Result<Vec<Warm>, ConfigureError> {
         let sizes = &self.bundle.manifest.architecture;
         let window_len = sizes.frames * sizes.features;
-        let bundle = &self.bundle;
-        let warm = warm_all(&mut self.params.engines, window_len, |name| {
-            Ok(bundle.engine(name.parse()?)?)
-        })?;
+        let bundle = Arc::new(self.bundle.clone());
+        let load = move |name: &str| Ok(bundle.engine(name.parse()?)?);
+        let warm = warm_all(&mut self.params.engines, window_len, PATIENCE, load)?;
         if let (Some(name), Some(first)) = (self.params.engines.first(), warm.first()) {
             self.check_deadline(name, first.costs.typical(0))?;
         }
@@ -39,7 +42,8 @@ impl Configuration {
         let numbered = engines.into_iter().enumerate();
         numbered
             .map(|(station, warm)| {
-                Reasoner::new(Arc::clone(desk), station, warm.engine, warm.costs)
+                let reasoner = Reasoner::new(Arc::clone(desk), station, warm.engine, warm.costs);
+                reasoner.with_checkup(warm.checkup)
             })
             .collect()
     }
@@ -107,26 +111,37 @@ pub(super) fn keep_available(engines: &mut Vec<String>) -> Result<(), ConfigureE
     Ok(())
 }
 
+fn failed(engine: &str, what: String) -> ConfigureError {
+    ConfigureError::Engine {
+        engine: engine.to_owned(),
+        fault: EngineFault(what),
+    }
+}
+
 fn warm_all(
     names: &mut Vec<String>,
     window_len: usize,
-    mut load: impl FnMut(&str) -> Result<Box<dyn Engine>, ConfigureError>,
+    patience: Duration,
+    load: impl Fn(&str) -> Result<Box<dyn Engine>, ConfigureError> + Send + Sync + 'static,
 ) -> Result<Vec<Warm>, ConfigureError> {
+    let load = Arc::new(load);
     keep(names, |name| {
-        let failed = |fault| ConfigureError::Engine {
-            engine: name.to_owned(),
-            fault,
-        };
-        // A driver that panics at its start is one more way to fail.
-        let tried = catch_unwind(AssertUnwindSafe(|| {
-            let mut engine = load(name)?;
-            let costs = warm_up(engine.as_mut(), window_len).map_err(failed)?;
-            Ok(Warm { engine, costs })
-        }));
-        tried.unwrap_or_else(|_| {
-            let panicked = "it panicked while it was loaded";
-            Err(failed(EngineFault(panicked.to_owned())))
-        })
+        let began = Instant::now();
+        let (load, engine) = (Arc::clone(&load), name.to_owned());
+        // Not on this thread: what a driver does at its start may panic or never come back.
+        let tried = within(patience, &format!("{name}: warming up"), move || {
+            warm_up(load(&engine)?, window_len).map_err(|fault| failed(&engine, fault.to_string()))
+        });
+        let warm = tried.unwrap_or_else(|what| Err(failed(name, what)))?;
+        let stages: Vec<String> = (0..warm.costs.stages())
+            .map(|stage| format!("{:.0}", warm.costs.typical(stage).as_secs_f64() * 1e6))
+            .collect();
+        tracing::info!(
+            "{name} is warm after {:.2} s; its stages take {} µs",
+            began.elapsed().as_secs_f64(),
+            stages.join(", ")
+        );
+        Ok(warm)
     })
 }
 
@@ -155,20 +170,30 @@ fn keep<T>(
     }
 }
 
-fn warm_up(engine: &mut dyn Engine, window_len: usize) -> Result<CostModel, EngineFault> {
+fn warm_up(mut engine: Box<dyn Engine>, window_len: usize) -> Result<Warm, EngineFault> {
     // The first runs pay for page faults that never come again.
     const UNCOUNTED: usize = 8;
     let window = vec![0.5; window_len];
     let mut probabilities = vec![0.0; engine.labels()];
     let mut costs = CostModel::new(engine.exits());
     for run in 0..UNCOUNTED + WARM_UP {
-        time_stages(engine, &window, &mut probabilities, |stage, cost| {
-            if run >= UNCOUNTED {
-                costs.record(stage, cost);
-            }
-        })?;
+        time_stages(
+            engine.as_mut(),
+            &window,
+            &mut probabilities,
+            |stage, cost| {
+                if run >= UNCOUNTED {
+                    costs.record(stage, cost);
+                }
+            },
+        )?;
     }
-    Ok(costs)
+    let checkup = Checkup::of(engine.as_mut(), window)?;
+    Ok(Warm {
+        engine,
+        costs,
+        checkup,
+    })
 }
 
 #[cfg(test)]
@@ -205,15 +230,19 @@ mod tests {
 
     fn warm(names: &[&str]) -> Result<Vec<String>, ConfigureError> {
         let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let warm = warm_all(&mut names, 4, |name| {
-            if name == "unloadable" {
-                return Err(BundleError::Engine("unloadable".into()).into());
+        let load = |name: &str| -> Result<Box<dyn Engine>, ConfigureError> {
+            match name {
+                "unloadable" => Err(BundleError::Engine("unloadable".into()).into()),
+                "hanging" => loop {
+                    std::thread::park();
+                },
+                _ => Ok(Box::new(Stub {
+                    fails: name == "failing",
+                    panics: name == "panicking",
+                })),
             }
-            Ok(Box::new(Stub {
-                fails: name == "failing",
-                panics: name == "panicking",
-            }))
-        })?;
+        };
+        let warm = warm_all(&mut names, 4, Duration::from_secs(2), load)?;
         assert_eq!(warm.len(), names.len());
         Ok(names)
     }
@@ -233,7 +262,14 @@ mod tests {
 
     #[test]
     fn engines_that_die_at_their_start_are_left_out() {
-        let kept = warm(&["failing", "good", "panicking", "unloadable", "better"]);
+        let kept = warm(&[
+            "failing",
+            "good",
+            "hanging",
+            "panicking",
+            "unloadable",
+            "better",
+        ]);
         assert_eq!(kept.unwrap(), ["good", "better"]);
     }
 

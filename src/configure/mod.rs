@@ -1,6 +1,7 @@
 //! From parameters and a bundle to rooms ready for use, the same for both doors.
 
 mod engines;
+mod patience;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -247,6 +247,24 @@ impl Desk {
                 .compare_exchange(from, next, Ordering::AcqRel, Ordering::Acquire)
                 .is_ok()
         {
+            self.stations[from].is_out.store(true, Ordering::Release);
+            self.counts.failed_over();
+        }
+    }
+
+    /// An engine that was passed by is sound again: it gets the triggers back from one that is
+    /// less preferred.
+    pub(super) fn reinstate(&self, station: usize) {
+        self.stations[station]
+            .is_out
+            .store(false, Ordering::Release);
+        let active = self.active_engine();
+        if station < active
+            && self
+                .active
+                .compare_exchange(active, station, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
+        {
             self.counts.failed_over();
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
+use super::checkup::Rounds;
 use super::desk::{Desk, Request, TICK};
 use super::guard::Guard;
 use super::reasoner::{Poll, Reasoner};
@@ -164,8 +165,17 @@ impl Drop for OnPanic<'_> {
 }
 
 fn reason(mut reasoner: Reasoner, station: usize, shared: &Shared, report: &Sender<EngineReport>) {
+    let mut rounds = Rounds::new();
     while !shared.stops() {
         match reasoner.poll() {
+            Poll::Idle if reasoner.may_come_back() && rounds.due(Instant::now()) => {
+                rounds.done();
+                if let Err(fault) = reasoner.come_back() {
+                    let fault = format!("is not trusted yet: {fault}");
+                    let _ = report.try_send(EngineReport { station, fault });
+                }
+                shared.wake_for_pending();
+            }
             Poll::Idle => thread::park_timeout(IDLE),
             Poll::Stage => {
                 reasoner.run_stage();

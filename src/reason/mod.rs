@@ -8,6 +8,7 @@
 //!
 //! [`live`] puts threads under it; [`logical`] runs the same code in logical time.
 
+mod checkup;
 mod cost;
 mod counts;
 mod decision;
@@ -21,6 +22,7 @@ mod policy;
 mod reasoner;
 mod station;
 
+pub use checkup::Checkup;
 pub use cost::CostModel;
 pub use counts::{Counts, Tally};
 pub use decision::{

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::checkup::Checkup;
 use super::cost::CostModel;
 use super::decision::{MAX_LABELS, Probabilities, Reason, Verdict};
 use super::desk::{Desk, Request};
@@ -30,6 +31,7 @@ pub struct Reasoner {
     costs: CostModel,
     work: Option<Work>,
     last_fault: Option<EngineFault>,
+    checkup: Option<Checkup>,
 }
 
 struct Work {
@@ -50,7 +52,41 @@ impl Reasoner {
             costs,
             work: None,
             last_fault: None,
+            checkup: None,
         }
+    }
+
+    /// What the engine must answer to be trusted again after a fault. Without it, it gets triggers
+    /// again only when all others have failed as well.
+    pub fn with_checkup(mut self, checkup: Checkup) -> Self {
+        self.checkup = Some(checkup);
+        self
+    }
+
+    /// Whether the engine was passed by and could show that it is sound.
+    pub fn may_come_back(&self) -> bool {
+        let station = &self.desk.stations[self.station];
+        // Where all have failed it may have the triggers again already.
+        self.checkup.is_some()
+            && self.work.is_none()
+            && self.desk.active_engine() != self.station
+            && station.is_out.load(Ordering::Acquire)
+    }
+
+    /// Puts the engine to the test, with triggers going to another meanwhile, and gives it its
+    /// place back when it passes. Where the engine may hang, this does.
+    pub fn come_back(&mut self) -> Result<(), EngineFault> {
+        let Some(checkup) = &self.checkup else {
+            return Ok(());
+        };
+        let busy = &self.desk.stations[self.station].busy_since;
+        busy.store(self.desk.clock.now().0.max(1), Ordering::Release);
+        let passed = checkup.pass(self.engine.as_mut(), self.desk.terms.fault_time);
+        busy.store(0, Ordering::Release);
+        if passed.is_ok() {
+            self.desk.reinstate(self.station);
+        }
+        passed
     }
 
     /// What the engine said when it last failed; told once.
@@ -235,3 +271,6 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         None => String::from("panicked"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! One engine's place at the desk: the claim on the cycle it works on, and the exits so far.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 use super::decision::{MAX_EXITS, MAX_LABELS, Probabilities};
 
@@ -14,6 +14,8 @@ pub(super) struct Station {
     banks: [Bank; BANKS],
     /// Start of the engine call that is running, 0 when none is.
     pub busy_since: AtomicU64,
+    /// It failed or stalled, another took its place, and it has not shown since that it is sound.
+    pub is_out: AtomicBool,
 }
 
 const BANKS: usize = 4;
@@ -41,6 +43,7 @@ impl Station {
             claim: AtomicU64::new(1),
             banks: std::array::from_fn(|_| Bank::new()),
             busy_since: AtomicU64::new(0),
+            is_out: AtomicBool::new(false),
         }
     }
 
