@@ -282,3 +282,17 @@ impl fmt::Display for FoldsReport {
         writeln!(f, "\nMade by `{}`.", self.command)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spread_is_that_of_a_sample() {
+        let spread = Spread::of(&[0.5, 0.7, 0.9]).unwrap();
+        assert_eq!(spread.folds, 3);
+        assert!((spread.mean - 0.7).abs() < 1e-12 && (spread.deviation - 0.2).abs() < 1e-12);
+        assert_eq!(Spread::of(&[0.5]).unwrap().deviation, 0.0);
+        assert_eq!(Spread::of(&[]), None);
+    }
+}
