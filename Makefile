@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast drives train replay bench-engine bench-node soak test-kernels fmt lint deny clean distclean
+.PHONY: help setup build demo test test-fast drives train replay bench-engine bench-node bench-trees soak test-kernels fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -88,6 +88,16 @@ bench-node: build ## our node beside rclpy with ONNX Runtime and a bare echo: ta
 	@$(env) benches/live/setup.sh peer tools; \
 	  cargo build $(cargo) --example echo; \
 	  python benches/node.py --echo "$$CARGO_TARGET_DIR/release/examples/echo" $(ARGS)
+
+# The trees have an environment of their own too.
+bench-trees: build ## boosted trees beside the shipped models (TASKS) on the same windows: target/bench/trees/
+	@$(env) venv=$(CURDIR)/target/bench/trees-venv; \
+	  python3 -m venv $$venv && $$venv/bin/pip install --quiet --requirement benches/trees/requirements.txt; \
+	  for task in $(TASKS); do \
+	    drives=; if [ $$task = clearance ]; then drives="$(wildcard $(DRIVES))"; fi; \
+	    PYTHONPATH= $$venv/bin/python benches/trees/run.py --node $(node) --model models/$$task \
+	      --task params/tasks/$$task.yaml --data $(DATA)/$$task $$drives --out target/bench/trees/$$task $(ARGS); \
+	  done
 
 soak: build ## our node at 100 Hz beside cyclictest, idle and under stress: target/bench/soak.* (SECONDS=600)
 	@$(env) benches/live/setup.sh tools; \

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::Done;
-use crate::learn::{self, CompressOptions, EvalOptions, SplitBy, TrainOptions};
+use crate::learn::{self, CompressOptions, EvalOptions, ExportOptions, SplitBy, TrainOptions};
 use crate::model::{Backend, EngineKind, Stored};
 
 /// How to teach.
@@ -41,6 +41,9 @@ pub struct TrainArgs {
     /// and spread to --out, but no bundle
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..=100))]
     folds: Option<u64>,
+    /// Train a model of every fixed depth too, with one exit each, and compare with them in the report
+    #[arg(long, conflicts_with = "folds")]
+    static_depths: bool,
 }
 
 pub fn train(args: TrainArgs) -> Done {
@@ -54,6 +57,7 @@ pub fn train(args: TrainArgs) -> Done {
         seed: args.teaching.seed,
         yaw: args.teaching.yaw,
         split: args.split,
+        static_depths: args.static_depths,
     };
     match folds {
         Some(folds) => println!("{}", learn::cross_validate(&options, folds as usize)?),
@@ -131,21 +135,42 @@ pub struct EvalArgs {
     /// Folders with recordings; those that taught the bundle are left out
     #[arg(long, required = true, num_args = 1..)]
     data: Vec<PathBuf>,
-    /// Folder for report.json, report.md and report.svg
+    /// Folder for report.json, report.md and the pictures
     #[arg(long)]
     out: PathBuf,
+    /// Score under edge conditions too: beams lost, noise, blocked sectors, sources missing or late, a
+    /// wrong yaw. Takes some fifty times as long
+    #[arg(long)]
+    conditions: bool,
+    /// Seed of what is random in the conditions
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// What computes: flex, ndarray, packed_f32, packed_bf16 or packed_int8
     #[arg(long, default_value = "flex")]
     engine: EngineKind,
     /// Turn of the laser in rad, for folders without a list of recordings
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     yaw: f32,
+    /// Write the windows too, as safetensors: those that taught the bundle and those that judge it, for
+    /// models of other kinds
+    #[arg(long, value_name = "FILE")]
+    windows: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn eval(args: EvalArgs) -> Done {
+    if let Some(out) = args.windows {
+        let exported = learn::export(&ExportOptions {
+            model: args.model.clone(),
+            task: args.task.clone(),
+            data: args.data.clone(),
+            out,
+            yaw: args.yaw,
+        })?;
+        eprintln!("{exported}");
+    }
     let report = learn::eval(&EvalOptions {
         model: args.model,
         task: args.task,
@@ -153,6 +178,8 @@ pub fn eval(args: EvalArgs) -> Done {
         out: args.out,
         yaw: args.yaw,
         engine: args.engine,
+        conditions: args.conditions,
+        seed: args.seed,
     })?;
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&report)?),

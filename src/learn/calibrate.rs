@@ -47,24 +47,6 @@ fn negative_log_likelihood(
         / truths.len() as f64
 }
 
-/// Expected calibration error: the mean gap between confidence and accuracy over 15 bins of
-/// confidence, weighted by their size.
-pub fn calibration_error(probabilities: &[f32], truths: &[usize], labels: usize) -> f64 {
-    const BINS: usize = 15;
-    let mut bins = [(0u64, 0.0f64, 0u64); BINS];
-    for (row, truth) in probabilities.chunks_exact(labels).zip(truths) {
-        let (class, confidence) = best(row);
-        let bin = &mut bins[((confidence * BINS as f32) as usize).min(BINS - 1)];
-        bin.0 += 1;
-        bin.1 += f64::from(confidence);
-        bin.2 += u64::from(class == *truth);
-    }
-    let gaps = bins
-        .iter()
-        .map(|(_, sure, right)| (sure - *right as f64).abs());
-    gaps.sum::<f64>() / truths.len().max(1) as f64
-}
-
 /// Calibrated probabilities of logits `[rows * labels]`.
 pub fn probabilities(logits: &[f32], labels: usize, temperature: f32) -> Vec<f32> {
     let mut out = vec![0.0; logits.len()];
@@ -142,11 +124,10 @@ pub fn thresholds(exits: &[Vec<f32>], labels: usize) -> Vec<f32> {
     thresholds
 }
 
-/// Index of the exit at which `fastest` stops on window `row`.
-pub fn stop(exits: &[Vec<f32>], thresholds: &[f32], labels: usize, row: usize) -> usize {
-    let confident =
-        |exit: &usize| best(&exits[*exit][row * labels..(row + 1) * labels]).1 >= thresholds[*exit];
-    (0..exits.len().saturating_sub(1))
-        .find(confident)
-        .unwrap_or(exits.len().saturating_sub(1))
+/// Index of the exit at which `fastest` stops: the first whose confidence reaches its threshold; the
+/// deepest, if none does.
+pub(super) fn stop_when(thresholds: &[f32], confidence: impl Fn(usize) -> f32) -> usize {
+    let deepest = thresholds.len().saturating_sub(1);
+    let sure = |exit: &usize| confidence(*exit) >= thresholds[*exit];
+    (0..deepest).find(sure).unwrap_or(deepest)
 }

@@ -10,11 +10,12 @@ use super::batches::Batches;
 use super::checkpoint::Checkpoints;
 use super::dataset::Dataset;
 use super::error::LearnError;
-use super::eval::{fits, left_out, score};
-use super::fit::Fit;
+use super::eval::{fits, left_out};
+use super::fit::{Exits, Fit};
 use super::prune::{block_weights, choose, cut, importance};
 use super::recordings::{find, may_teach};
 use super::report::{Report, write};
+use super::score::score;
 use super::task::{SplitBy, Task};
 use super::train::{TrainOptions, check, data_digest, finish, load, trained_on};
 use super::variants::{TEACHER, Variant, table};
@@ -154,6 +155,7 @@ fn pruned(
         seed: options.seed,
         first: None,
         teachers: &[],
+        exits: Exits::All,
         checkpoints: Some(&checkpoints),
     };
     eprintln!("measuring what is important in {}", given.id());
@@ -181,7 +183,7 @@ fn pruned(
 }
 
 /// What teaches again, and what judges. Never a recording that the given bundle was judged by.
-fn datasets(
+pub(super) fn datasets(
     given: &Bundle,
     train: &TrainOptions,
     task: &Task,
@@ -257,6 +259,7 @@ impl CompressOptions {
             seed: self.seed,
             yaw: self.yaw,
             split: None,
+            static_depths: false,
             command: self.command.clone(),
         }
     }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::error::LearnError;
-use super::labels::{ScanTruth, TruthBuilder};
+use super::labels::{ScanTruth, Truth, TruthBuilder};
 use super::read::{Decoded, Source, read};
 use super::recordings::{Recording, digest};
 use super::task::{SplitBy, Task};
@@ -153,13 +153,9 @@ fn load_one(
     copies: usize,
     seed: u64,
 ) -> Result<Vec<Part>, LearnError> {
-    let (sources, decoded) = read(task, &recording.path, &window_of(task, recording, 0.0)?)?;
-    let ends = (decoded.messages.first(), decoded.messages.last());
-    let span = match ends {
-        (Some(first), Some(last)) => (first.1, last.1),
-        _ => (Stamp(0), Stamp(0)),
-    };
+    let (sources, decoded) = open(task, recording)?;
     let sha256 = digest(&recording.path)?;
+    let start = decoded.span().0;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut parts = Vec::with_capacity(1 + copies);
     for copy in 0..=copies {
@@ -168,21 +164,19 @@ fn load_one(
         } else {
             Variation::draw(&task.training.variations, &task.window, &mut random)
         };
-        let mut part = Part {
-            recording: recording.clone(),
-            sha256: sha256.clone(),
-            span,
-            windows: Vec::new(),
-            rows: Vec::new(),
-            dropped: Dropped::default(),
-            refused_optional: 0,
-            cut: decoded.cut.clone(),
-            labelled: Vec::new(),
-        };
-        fill(&mut part, task, &sources, &decoded, &variation, &mut random)?;
-        parts.push(part);
+        let stream = (&sources[..], &decoded);
+        let sensed = sense(task, recording, stream, start, (&variation, &mut random))?;
+        parts.push(sensed.into_part(recording, &sha256, &decoded));
     }
     Ok(parts)
+}
+
+/// A recording's inputs and messages.
+pub(super) fn open(
+    task: &Task,
+    recording: &Recording,
+) -> Result<(Vec<Source>, Decoded), LearnError> {
+    read(task, &recording.path, &window_of(task, recording, 0.0)?)
 }
 
 fn window_of(task: &Task, recording: &Recording, error: f32) -> Result<Window, LearnError> {
@@ -195,27 +189,40 @@ fn window_of(task: &Task, recording: &Recording, error: f32) -> Result<Window, L
     })
 }
 
-fn fill(
-    part: &mut Part,
+/// What a recording looks like through a task's window.
+pub(super) struct Sensed {
+    /// Truth and baselines, by number of the trigger's message.
+    truth: Truth,
+    /// Whether a decision was asked for, by the same number.
+    asked: Vec<bool>,
+    /// Number of the message that each window was assembled at.
+    at: Vec<usize>,
+    windows: Vec<f32>,
+    dropped: Dropped,
+    refused_optional: u64,
+}
+
+/// Sends messages through the window. `start` is that of the recording: its partitions count from
+/// there.
+pub(super) fn sense(
     task: &Task,
-    sources: &[Source],
-    decoded: &Decoded,
-    variation: &Variation,
-    random: &mut ChaCha8Rng,
-) -> Result<(), LearnError> {
-    let mut window = window_of(task, &part.recording, variation.yaw_error)?;
-    let mut truth = TruthBuilder::new(task, part.recording.yaw);
+    recording: &Recording,
+    (sources, decoded): (&[Source], &Decoded),
+    start: Stamp,
+    (variation, random): (&Variation, &mut ChaCha8Rng),
+) -> Result<Sensed, LearnError> {
+    let mut window = window_of(task, recording, variation.yaw_error)?;
+    let mut truth = TruthBuilder::new(task, recording.yaw);
     let mut frame = vec![0.0; window.frames() * window.features()];
     let trigger = window.trigger();
     let mut thin = Thin::new(task.window.every_ms);
-    let mut partitions = Partitions::new(task, part.span.0);
-    // Per scan, whether a decision was asked for.
+    let mut partitions = Partitions::new(task, start);
     let mut asked = Vec::new();
-    // Number of the scan each window was assembled at.
     let mut at = Vec::new();
     let mut windows = Vec::new();
     let mut scans = 0;
-    let dropped = &mut part.dropped;
+    let mut dropped = Dropped::default();
+    let mut refused_optional = 0;
     for (index, time, message) in &decoded.messages {
         if *index == decoded.label {
             truth.label(*time, message.as_ref());
@@ -237,7 +244,7 @@ fn fill(
         let pushed = message.as_ref().map(|m| window.push(source.id, m, *time));
         if source.id != trigger {
             let refused = !matches!(pushed, Some(Ok(())));
-            part.refused_optional += u64::from(refused && !source.required);
+            refused_optional += u64::from(refused && !source.required);
             continue;
         }
         scans += 1;
@@ -259,24 +266,60 @@ fn fill(
             _ => dropped.invalid += 1,
         }
     }
-    let truth = truth.finish();
-    part.labelled = truth
-        .scans
-        .iter()
-        .zip(&asked)
-        .filter(|(scan, asked)| scan.label.is_some() && **asked)
-        .map(|(scan, _)| *scan)
-        .collect();
-    for (scan, window) in at.into_iter().zip(windows.chunks_exact(frame.len())) {
-        let row = truth.scans[scan];
-        if row.label.is_none() {
-            part.dropped.unlabelled += 1;
-            continue;
-        }
-        part.rows.push(row);
-        part.windows.extend_from_slice(window);
+    Ok(Sensed {
+        truth: truth.finish(),
+        asked,
+        at,
+        windows,
+        dropped,
+        refused_optional,
+    })
+}
+
+impl Sensed {
+    /// Truth and baselines, one entry per message of the trigger.
+    pub(super) fn truth(&self) -> &Truth {
+        &self.truth
     }
-    Ok(())
+
+    /// The label of every message is that of the newest one that `other` knows by then.
+    pub(super) fn judge_by(&mut self, other: &Truth) {
+        for scan in &mut self.truth.scans {
+            let known = other.scans.partition_point(|known| known.time <= scan.time);
+            let newest = known.checked_sub(1).map(|index| other.scans[index]);
+            scan.label = newest.and_then(|scan| scan.label);
+        }
+    }
+
+    /// As a part of a dataset.
+    pub(super) fn into_part(self, recording: &Recording, sha256: &str, decoded: &Decoded) -> Part {
+        let width = self.windows.len() / self.at.len().max(1);
+        let scans = self.truth.scans.iter().zip(&self.asked);
+        let mut part = Part {
+            recording: recording.clone(),
+            sha256: sha256.into(),
+            span: decoded.span(),
+            windows: Vec::new(),
+            rows: Vec::new(),
+            dropped: self.dropped,
+            refused_optional: self.refused_optional,
+            cut: decoded.cut.clone(),
+            labelled: scans
+                .filter(|(scan, asked)| scan.label.is_some() && **asked)
+                .map(|(scan, _)| *scan)
+                .collect(),
+        };
+        for (scan, window) in self.at.iter().zip(self.windows.chunks_exact(width.max(1))) {
+            let row = self.truth.scans[*scan];
+            if row.label.is_none() {
+                part.dropped.unlabelled += 1;
+                continue;
+            }
+            part.rows.push(row);
+            part.windows.extend_from_slice(window);
+        }
+        part
+    }
 }
 
 /// Parts of a recording that no window may reach out of; the recording as a whole, if the task

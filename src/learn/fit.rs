@@ -22,6 +22,15 @@ use super::error::LearnError;
 use super::task::{Distillation, TrainingSpec};
 use crate::model::{Architecture, Backend, Encoder, Weights, sha256_hex};
 
+/// Which exits are taught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exits {
+    /// Every one.
+    All,
+    /// The last alone, as in a model without exits on the way; the others stay as they were.
+    Deepest,
+}
+
 /// What to fit.
 pub struct Fit<'a> {
     /// For the progress and the checkpoint: `student`, `teacher 2`.
@@ -42,6 +51,8 @@ pub struct Fit<'a> {
     pub first: Option<&'a Weights>,
     /// Trained models to learn from: their mean.
     pub teachers: &'a [(Architecture, Weights)],
+    /// What the loss asks.
+    pub exits: Exits,
     /// Where it is written down after every epoch how far the fit is.
     pub checkpoints: Option<&'a Checkpoints>,
 }
@@ -141,7 +152,7 @@ impl Fit<'_> {
         let parts = (
             env!("CARGO_PKG_VERSION"),
             (self.sizes, self.labels, self.epochs, self.seed, self.device),
-            self.training,
+            (self.training, self.exits),
             self.first.map(digest).transpose()?,
             teachers.into_iter().collect::<Result<Vec<_>, _>>()?,
             batches.digest(),
@@ -149,7 +160,7 @@ impl Fit<'_> {
         Ok(sha256_hex(format!("{parts:?}").as_bytes()))
     }
 
-    /// Mean over the exits of: hard labels, the teachers' soft targets, the student's own deepest
+    /// Mean over the exits that are taught of: hard labels, the teachers' soft targets, the student's own deepest
     /// exit.
     pub(super) fn loss(
         &self,
@@ -197,7 +208,10 @@ impl Fit<'_> {
             })
             .reduce(|sum, next| sum + next)
             .map(|sum| sum / teachers.len() as f32 * row_weights.clone());
-        let exits = model.forward(Tensor::from_data(window, device));
+        let mut exits = model.forward(Tensor::from_data(window, device));
+        if self.exits == Exits::Deepest {
+            exits.drain(..exits.len() - 1);
+        }
         let depth = exits.len();
         let own = exits.last().map(|deepest| {
             activation::softmax(deepest.clone().detach() / temperature, 1) * row_weights

@@ -1,21 +1,18 @@
 //! Cross-validation: which rows are left out together, and how much the scores spread.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::fs;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use serde::{Deserialize, Serialize};
 
 use super::batches::{Batches, shuffle};
 use super::checkpoint::Checkpoints;
 use super::dataset::{Dataset, Part};
 use super::error::LearnError;
-use super::eval::score;
+use super::fold_scores::{FoldScores, FoldsReport};
 use super::labels::ScanTruth;
 use super::recordings::{find, may_teach};
-use super::report::{Report, confusion_table};
+use super::score::score;
 use super::task::{SplitBy, Task};
 use super::train::{TrainOptions, check, distil, finish};
 use crate::model::Stored;
@@ -137,44 +134,6 @@ fn unit(task: &Task, part: &Part, row: &ScanTruth) -> Unit {
     (part.recording.file.clone(), number)
 }
 
-/// Scores of the deepest exit on one fold left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FoldScores {
-    /// Windows.
-    pub n: u64,
-    /// Share of right answers.
-    pub accuracy: f64,
-    /// Mean over the classes.
-    pub balanced_accuracy: f64,
-    /// Where the classes have no order of severity.
-    pub macro_f1: Option<f64>,
-    /// Of the policy `fastest`.
-    pub fastest_accuracy: f64,
-    /// Stages it runs on average.
-    pub fastest_stages: f64,
-}
-
-/// A model per fold, each scored on what it has not learned from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FoldsReport {
-    /// Name of the task.
-    pub task: String,
-    /// What was left out together.
-    pub split: SplitBy,
-    /// One per fold; all robots together, each counted alike.
-    pub folds: Vec<FoldScores>,
-    /// Figure to mean and standard deviation over the folds.
-    pub mean_and_spread: BTreeMap<String, (f64, f64)>,
-    /// Names of the classes.
-    pub labels: Vec<String>,
-    /// Of all folds together, robot to `[truth][answer]`; empty for classes in order of severity.
-    pub confusion: BTreeMap<String, Vec<Vec<u64>>>,
-    /// Recordings that could not be used or may not teach, and why.
-    pub skipped: Vec<String>,
-    /// What makes it again.
-    pub command: String,
-}
-
 /// Trains once per fold and scores on the fold left out. Recordings that may not teach are left
 /// aside. Writes `folds-SPLIT.json` and `folds-SPLIT.md`.
 pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsReport, LearnError> {
@@ -223,147 +182,4 @@ pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsRepor
     report.write(options)?;
     checkpoints.clear();
     Ok(report)
-}
-
-impl FoldScores {
-    fn of(report: &Report) -> FoldScores {
-        let mean = |scores: &BTreeMap<String, super::Scores>,
-                    pick: &dyn Fn(&super::Scores) -> Option<f64>| {
-            let figures: Vec<f64> = scores.values().filter_map(pick).collect();
-            (!figures.is_empty()).then(|| figures.iter().sum::<f64>() / figures.len() as f64)
-        };
-        let deepest = &report.scores.per_robot;
-        let fastest = &report.fastest;
-        FoldScores {
-            n: report.cycles,
-            accuracy: mean(deepest, &|s| s.accuracy).unwrap_or(0.0),
-            balanced_accuracy: mean(deepest, &|s| s.balanced_accuracy).unwrap_or(0.0),
-            macro_f1: mean(deepest, &|s| s.macro_f1),
-            fastest_accuracy: mean(&fastest.per_robot, &|s| s.accuracy).unwrap_or(0.0),
-            fastest_stages: fastest.mean_stages,
-        }
-    }
-}
-
-impl FoldsReport {
-    fn new(
-        options: &TrainOptions,
-        task: &Task,
-        reports: &[Report],
-        skipped: Vec<String>,
-    ) -> FoldsReport {
-        let folds: Vec<FoldScores> = reports.iter().map(FoldScores::of).collect();
-        let mut confusion: BTreeMap<String, Vec<Vec<u64>>> = BTreeMap::new();
-        for (robot, counts) in reports.iter().flat_map(|report| &report.confusion) {
-            let labels = task.labels.len();
-            let sum = confusion.entry(robot.clone());
-            let sum = sum.or_insert_with(|| vec![vec![0; labels]; labels]);
-            for (sum, count) in sum.iter_mut().flatten().zip(counts.iter().flatten()) {
-                *sum += count;
-            }
-        }
-        let mut mean_and_spread = BTreeMap::new();
-        let mut figure = |name: &str, values: Vec<f64>| {
-            if !values.is_empty() {
-                mean_and_spread.insert(name.to_owned(), mean_and_deviation(&values));
-            }
-        };
-        figure("accuracy", folds.iter().map(|f| f.accuracy).collect());
-        figure(
-            "balanced_accuracy",
-            folds.iter().map(|f| f.balanced_accuracy).collect(),
-        );
-        figure(
-            "macro_f1",
-            folds.iter().filter_map(|f| f.macro_f1).collect(),
-        );
-        figure(
-            "fastest_accuracy",
-            folds.iter().map(|f| f.fastest_accuracy).collect(),
-        );
-        figure(
-            "fastest_stages",
-            folds.iter().map(|f| f.fastest_stages).collect(),
-        );
-        FoldsReport {
-            task: task.name.clone(),
-            split: task.recordings.split,
-            folds,
-            mean_and_spread,
-            labels: task.labels.clone(),
-            confusion,
-            skipped,
-            command: options.command.clone(),
-        }
-    }
-
-    fn write(&self, options: &TrainOptions) -> Result<(), LearnError> {
-        let fail = |file: std::path::PathBuf| {
-            move |source| LearnError::File {
-                file,
-                source,
-                remedy: "check that the folder can be written",
-            }
-        };
-        fs::create_dir_all(&options.out).map_err(fail(options.out.clone()))?;
-        let json = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
-        for (end, text) in [("json", json), ("md", self.to_string())] {
-            let file = options
-                .out
-                .join(format!("folds-{}.{end}", self.split.name()));
-            fs::write(&file, text).map_err(fail(file.clone()))?;
-        }
-        Ok(())
-    }
-}
-
-/// Mean and sample standard deviation.
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (n - 1.0).max(1.0)).sqrt())
-}
-
-impl fmt::Display for FoldsReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "# {}: {} folds, {} left out\n",
-            self.task,
-            self.folds.len(),
-            self.split.name()
-        )?;
-        writeln!(
-            f,
-            "| figure (deepest exit) | mean | standard deviation | folds |\n|---|---:|---:|---|"
-        )?;
-        let of = |name: &str, fold: &FoldScores| match name {
-            "accuracy" => Some(fold.accuracy),
-            "balanced_accuracy" => Some(fold.balanced_accuracy),
-            "macro_f1" => fold.macro_f1,
-            "fastest_accuracy" => Some(fold.fastest_accuracy),
-            _ => Some(fold.fastest_stages),
-        };
-        for (name, (mean, spread)) in &self.mean_and_spread {
-            let each = self.folds.iter().filter_map(|fold| of(name, fold));
-            let each: Vec<String> = each.map(|value| format!("{value:.4}")).collect();
-            writeln!(
-                f,
-                "| {name} | {mean:.4} | {spread:.4} | {} |",
-                each.join(", ")
-            )?;
-        }
-        for (robot, confusion) in &self.confusion {
-            writeln!(
-                f,
-                "\n## {robot}\n\n{}",
-                confusion_table(&self.labels, confusion)
-            )?;
-        }
-        for word in &self.skipped {
-            writeln!(f, "- {word}")?;
-        }
-        writeln!(f, "\nMade by `{}`.", self.command)
-    }
 }

@@ -28,6 +28,17 @@ pub(super) struct Decoded {
     pub cut: Option<String>,
 }
 
+impl Decoded {
+    /// Times of the first and the last message.
+    pub fn span(&self) -> (Stamp, Stamp) {
+        let ends = (self.messages.first(), self.messages.last());
+        match ends {
+            (Some(first), Some(last)) => (first.1, last.1),
+            _ => (Stamp(0), Stamp(0)),
+        }
+    }
+}
+
 /// Reads a bag, or a table where the task's labels are a column.
 pub(super) fn read(
     task: &Task,

@@ -1,22 +1,28 @@
-//! A report in three guises: `report.json` for machines, `report.md` and `report.svg` for people.
+//! What an evaluation found: `report.json` for machines; for people `report.md` and pictures.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::budget::Budget;
+use super::conditions::Condition;
 use super::dataset::Dropped;
 use super::error::LearnError;
 use super::picture;
+use super::reliability::Bin;
 use super::scores::Scores;
+use super::static_depths::StaticDepth;
 use super::task::SplitBy;
-use super::variants::{Variant, table};
+use super::variants::Variant;
 use crate::quantiles::Quantiles;
 
-/// The baselines, the simplest first.
+/// The baselines that the truth alone allows, the simplest first.
 pub const BASELINES: [&str; 3] = ["majority", "persistence", "kinematic"];
+
+/// The baseline of tasks with an arc among their inputs: the arc alone as a rule.
+pub const ARC: &str = "arc";
 
 /// What an evaluation found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +84,18 @@ pub struct Report {
     pub command: String,
     /// Numbers in the model.
     pub parameters: usize,
+    /// Robot to how often the deepest exit is right, by how sure it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reliability: BTreeMap<String, Vec<Bin>>,
+    /// Accuracy at budget; reports from before it was there have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// Models of a fixed depth, where some were trained beside this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub static_depths: Vec<StaticDepth>,
+    /// The same scores under edge conditions, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// Of a compressed bundle: itself in every precision, beside what it was made from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<Variant>,
@@ -146,7 +164,8 @@ pub struct FastestReport {
     pub stages: usize,
 }
 
-/// Writes `report.json`, `report.md` and `report.svg`.
+/// Writes `report.json`, `report.md` and the pictures; with edge conditions also
+/// `report-conditions.md`.
 pub fn write(report: &Report, folder: &Path) -> Result<(), LearnError> {
     let put = |name: &str, text: String| {
         let file = folder.join(name);
@@ -164,7 +183,12 @@ pub fn write(report: &Report, folder: &Path) -> Result<(), LearnError> {
     let json = serde_json::to_string_pretty(report).unwrap_or_default();
     put("report.json", json + "\n")?;
     put("report.md", report.to_markdown())?;
-    picture::draw(report, &folder.join("report.svg"))
+    match report.conditions_to_markdown() {
+        Some(text) => put("report-conditions.md", text)?,
+        // Of an earlier report, if it was there at all.
+        None => drop(fs::remove_file(folder.join("report-conditions.md"))),
+    }
+    picture::draw(report, folder)
 }
 
 impl Report {
@@ -173,180 +197,20 @@ impl Report {
         serde_json::from_slice(&fs::read(folder.join("report.json")).ok()?).ok()
     }
 
+    /// Takes over what an earlier report of the same bundle on the same windows says and this one
+    /// could not find out: it took other models than the bundle.
+    pub(super) fn keep_of(&mut self, earlier: Report) {
+        let same = self.model == earlier.model
+            && self.recordings == earlier.recordings
+            && self.cycles == earlier.cycles;
+        if same {
+            self.static_depths = earlier.static_depths;
+            self.variants = earlier.variants;
+        }
+    }
+
     /// Scores of a baseline on a robot.
     pub fn baseline(&self, name: &str, robot: &str) -> Option<Scores> {
         self.baselines.get(name)?.per_robot.get(robot).copied()
     }
-
-    /// For people.
-    pub fn to_markdown(&self) -> String {
-        let mut text = String::new();
-        // Writing into a String cannot fail.
-        let _ = self.markdown(&mut text);
-        text
-    }
-
-    fn markdown(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "# {} on {}\n", self.model, self.task)?;
-        writeln!(
-            text,
-            "{} windows of {} recordings in {} groups. {} ({} recordings did). {} parameters.\n",
-            self.cycles,
-            self.recordings.len(),
-            self.groups,
-            match self.split {
-                SplitBy::Groups => "None of these groups taught the model",
-                SplitBy::Time =>
-                    "The part of them that is scored, the last, did not teach the model",
-                SplitBy::Partitions => "The partitions that are scored did not teach the model",
-            },
-            self.trained_on,
-            self.parameters
-        )?;
-        writeln!(
-            text,
-            "![Balanced accuracy by exit, with the baselines](report.svg)\n"
-        )?;
-        if !self.variants.is_empty() {
-            writeln!(
-                text,
-                "## Teacher, student and what compression cost\n\n{}",
-                table(&self.variants)
-            )?;
-        }
-        for robot in self.scores.per_robot.keys() {
-            writeln!(text, "## {robot}\n")?;
-            if self.is_ordered() {
-                writeln!(
-                    text,
-                    "| | windows | balanced accuracy | accuracy | onset recall | false alarms |"
-                )?;
-                writeln!(text, "|---|---:|---:|---:|---:|---:|")?;
-            } else {
-                writeln!(
-                    text,
-                    "| | windows | balanced accuracy | accuracy | macro F1 |"
-                )?;
-                writeln!(text, "|---|---:|---:|---:|---:|")?;
-            }
-            for name in BASELINES {
-                if let Some(scores) = self.baseline(name, robot) {
-                    row(text, name, &scores)?;
-                }
-            }
-            for exit in &self.exits {
-                if let Some(scores) = exit.per_robot.get(robot) {
-                    let deepest = exit.exit == self.exits.len();
-                    let bold = if deepest { "**" } else { "" };
-                    let name = format!("{bold}exit {} of {}{bold}", exit.exit, self.exits.len());
-                    row(text, &name, scores)?;
-                }
-            }
-            if let Some(scores) = self.fastest.per_robot.get(robot) {
-                row(text, "policy `fastest`", scores)?;
-            }
-            writeln!(text)?;
-            let alarms = self
-                .baseline("kinematic", robot)
-                .and_then(|s| s.false_alarm);
-            let found = self.onset_recall_at_kinematic.get(robot);
-            if let (Some(alarms), Some(found)) = (alarms, found) {
-                writeln!(
-                    text,
-                    "With the false alarms of the kinematic baseline ({alarms:.3}) the deepest exit \
-                     finds {found:.3} of the onsets.\n"
-                )?;
-            }
-            if let Some(confusion) = self.confusion.get(robot) {
-                writeln!(text, "{}", confusion_table(&self.labels, confusion))?;
-            }
-        }
-        if !self.is_ordered() {
-            return self.markdown_costs(text);
-        }
-        writeln!(
-            text,
-            "Onset recall: of the scans where the truth is more severe than now, the share answered \
-             more severe than now. False alarms: the same share of all other scans. The baselines \
-             are scored on every scan that has a label, also those without a window.\n"
-        )?;
-        self.markdown_costs(text)
-    }
-
-    fn is_ordered(&self) -> bool {
-        self.confusion.is_empty()
-    }
-
-    fn markdown_costs(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "## Exits\n")?;
-        writeln!(
-            text,
-            "| exit | stage µs | temperature | threshold | calibration error | `fastest` stops here |"
-        )?;
-        writeln!(text, "|---:|---:|---:|---:|---:|---:|")?;
-        for exit in &self.exits {
-            let stops = self
-                .by_exit
-                .get(&exit.exit.to_string())
-                .copied()
-                .unwrap_or(0);
-            writeln!(
-                text,
-                "| {} | {:.0} | {:.2} | {:.3} | {:.3} | {:.1} % |",
-                exit.exit,
-                exit.stage_cost_us,
-                exit.temperature,
-                exit.threshold,
-                exit.calibration_error,
-                100.0 * stops as f64 / self.cycles.max(1) as f64
-            )?;
-        }
-        writeln!(
-            text,
-            "\n`fastest` runs {:.2} of {} stages on average and answers as the deepest exit on \
-             {:.2} % of the windows. Temperatures and thresholds were fitted on the left-out groups \
-             of the training; they do not change the deepest exit's answers.\n",
-            self.fastest.mean_stages,
-            self.fastest.stages,
-            100.0 * self.fastest.agreement
-        )?;
-        writeln!(text, "## Left aside\n")?;
-        writeln!(text, "{}.\n", self.dropped)?;
-        for word in self.cut.iter().chain(&self.skipped) {
-            writeln!(text, "- {word}")?;
-        }
-        writeln!(text, "\nMade by `{}`.", self.command)
-    }
-}
-
-/// How often each class was answered as each, as a table.
-pub(super) fn confusion_table(labels: &[String], confusion: &[Vec<u64>]) -> String {
-    let answers: Vec<String> = labels.iter().map(|label| format!(" {label} |")).collect();
-    let mut text = format!("| truth \\ answer |{}\n|---|", answers.concat());
-    text += &"---:|".repeat(labels.len());
-    for (label, row) in labels.iter().zip(confusion) {
-        let cells: Vec<String> = row.iter().map(|count| format!(" {count} |")).collect();
-        text += &format!("\n| {label} |{}", cells.concat());
-    }
-    text + "\n"
-}
-
-fn row(text: &mut String, name: &str, scores: &Scores) -> std::fmt::Result {
-    let figure = |share: Option<f64>| share.map_or("-".into(), |share| format!("{share:.3}"));
-    write!(
-        text,
-        "| {name} | {} | {} | {} |",
-        scores.n,
-        figure(scores.balanced_accuracy),
-        figure(scores.accuracy)
-    )?;
-    if scores.macro_f1.is_some() {
-        return writeln!(text, " {} |", figure(scores.macro_f1));
-    }
-    writeln!(
-        text,
-        " {} | {} |",
-        figure(scores.onset_recall),
-        figure(scores.false_alarm)
-    )
 }

@@ -102,6 +102,22 @@ impl Tally {
         rows.map(|row| row.iter().sum()).collect()
     }
 
+    /// Standard error of the balanced accuracy: that of binomial shares, one per class, averaged. As
+    /// if answers were independent; those of neighbouring windows are not, so the true one is larger.
+    pub(super) fn standard_error(&self) -> Option<f64> {
+        let truths = self.truths();
+        let variances: Vec<f64> = (0..self.labels)
+            .filter(|class| truths[*class] > 0)
+            .map(|class| {
+                let n = truths[class] as f64;
+                let recall = self.confusion[class * self.labels + class] as f64 / n;
+                recall * (1.0 - recall) / n
+            })
+            .collect();
+        let classes = variances.len();
+        (classes > 0).then(|| variances.iter().sum::<f64>().sqrt() / classes as f64)
+    }
+
     /// Mean of F1 over the classes that occur, in the truth or in the answers.
     fn macro_f1(&self) -> Option<f64> {
         let truths = self.truths();

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::answered::answers;
 use super::calibrate::best;
 use super::dataset::Dataset;
 use super::error::LearnError;
-use super::eval::answers;
 use super::prune::block_weights;
 use super::scores::Tally;
 use super::task::Task;
@@ -79,8 +79,12 @@ pub(super) fn score(
     })
 }
 
-/// A teacher in the guise of its student: the same task, uncalibrated.
-fn bundle(sizes: Architecture, weights: &Weights, student: &Bundle) -> Result<Bundle, LearnError> {
+/// A model in the guise of another, its teacher in that of the student: the same task, uncalibrated.
+pub(super) fn bundle(
+    sizes: Architecture,
+    weights: &Weights,
+    student: &Bundle,
+) -> Result<Bundle, LearnError> {
     let mut manifest = student.manifest.clone();
     manifest.architecture = sizes;
     let plain = ExitSpec {

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use super::batches::Batches;
 use super::calibrate::{probabilities, temperature, thresholds};
 use super::checkpoint::Checkpoints;
+use super::costs::stage_costs;
 use super::dataset::{Dataset, Dropped};
 use super::error::LearnError;
-use super::eval::score;
-use super::fit::{Fit, predict};
+use super::fit::{Exits, Fit, predict};
 use super::folds::Folds;
 use super::recordings::{find, may_teach, split};
-use super::report::{BASELINES, Report, write};
+use super::report::{ARC, BASELINES, Report, write};
+use super::score::score;
+use super::static_depths::StaticDepths;
 use super::task::{SplitBy, Task};
 use super::teachers;
 use super::variants::Variant;
@@ -21,7 +23,6 @@ use crate::model::{
     Architecture, Backend, Bundle, EngineKind, ExitSpec, FORMAT, Manifest, Precision, StageCosts,
     Stored, TrainedOn, Training, Weights, WeightsSpec, sha256_hex,
 };
-use crate::reason::{EngineFault, time_stages};
 use crate::sense::Window;
 
 /// What to train.
@@ -41,6 +42,8 @@ pub struct TrainOptions {
     pub yaw: f32,
     /// What to leave out, instead of what the task says.
     pub split: Option<SplitBy>,
+    /// Whether to train models of every fixed depth too, for the report to compare with.
+    pub static_depths: bool,
     /// What the user typed, for the manifest.
     pub command: String,
 }
@@ -96,6 +99,16 @@ pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
         let student = Variant::new("student", &bundle, options.device.into(), &report)?;
         let teacher = teachers::score(&teachers, &bundle, &task, &judged, options.device)?;
         report.variants = vec![teacher, student];
+    }
+    if options.static_depths {
+        let all = StaticDepths {
+            options,
+            task: &task,
+            bundle: &bundle,
+            teachers: &teachers,
+            checkpoints: &checkpoints,
+        };
+        report.static_depths = all.train(&batches, &judged)?;
     }
     write(&report, &options.out)?;
     checkpoints.clear();
@@ -217,6 +230,7 @@ pub(super) fn distil(
         seed: options.seed,
         first: None,
         teachers: &[],
+        exits: Exits::All,
         checkpoints: Some(checkpoints),
     };
     let mut teachers = Vec::new();
@@ -344,37 +358,6 @@ pub(super) fn data_digest(recordings: &[TrainedOn]) -> String {
     sha256_hex(lines.as_bytes())
 }
 
-/// Median microseconds of every stage, one window at a time, as the node runs it; taking the window
-/// counts to the first.
-fn stage_costs(
-    bundle: &Bundle,
-    windows: &[f32],
-    engine: EngineKind,
-) -> Result<Vec<f64>, LearnError> {
-    const WARM_UP: usize = 50;
-    const ROUNDS: usize = 500;
-    let sizes = bundle.manifest.architecture;
-    let mut engine = bundle.engine(engine)?;
-    let mut out = vec![0.0; engine.labels()];
-    let mut costs = vec![Vec::with_capacity(ROUNDS); sizes.depth];
-    let fault = |error: EngineFault| LearnError::Training(error.to_string());
-    let windows = windows.chunks_exact(sizes.frames * sizes.features).cycle();
-    for (round, window) in windows.take(WARM_UP + ROUNDS).enumerate() {
-        time_stages(engine.as_mut(), window, &mut out, |stage, cost| {
-            if round >= WARM_UP {
-                costs[stage].push(cost.as_secs_f64() * 1e6);
-            }
-        })
-        .map_err(fault)?;
-    }
-    let median = |costs: &mut Vec<f64>| {
-        costs.sort_by(f64::total_cmp);
-        // Whole tenths: the digits behind are noise.
-        (costs.get(costs.len() / 2).copied().unwrap_or(0.0) * 10.0).round() / 10.0
-    };
-    Ok(costs.iter_mut().map(median).collect())
-}
-
 impl fmt::Display for TrainSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -398,7 +381,7 @@ impl fmt::Display for TrainSummary {
                 .filter_map(|exit| Some(figure(exit.per_robot.get(robot)?.balanced_accuracy)))
                 .collect();
             write!(f, "{robot}: balanced accuracy by exit {}", exits.join(" "))?;
-            for name in BASELINES {
+            for name in BASELINES.into_iter().chain([ARC]) {
                 if let Some(scores) = self.report.baseline(name, robot) {
                     write!(f, ", {name} {}", figure(scores.balanced_accuracy))?;
                 }

@@ -36,10 +36,12 @@ impl StageCosts {
     /// Costs on an engine; where they were not measured, flex's: no engine that ships is slower
     /// but ndarray, and a replay must not depend on the machine it runs on.
     pub fn of(&self, engine: EngineKind) -> &[f64] {
-        match self.0.get(engine.name()) {
-            Some(costs) => costs,
-            None => self.flex(),
-        }
+        self.measured(engine).unwrap_or_else(|| self.flex())
+    }
+
+    /// Costs on an engine, where they were measured.
+    pub fn measured(&self, engine: EngineKind) -> Option<&[f64]> {
+        self.0.get(engine.name()).map(Vec::as_slice)
     }
 
     /// Every engine with its costs, by name.

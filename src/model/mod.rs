@@ -5,6 +5,7 @@ mod costs;
 mod encoder;
 mod engine;
 mod fold;
+mod macs;
 mod manifest;
 mod packed;
 mod stored;

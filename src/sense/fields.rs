@@ -9,6 +9,7 @@ use super::message::{Message, MessageType};
 pub(super) struct Field {
     path: String,
     get: Get,
+    add: Add,
     mirror: Option<f32>,
 }
 
@@ -27,9 +28,17 @@ enum Get {
     Least(fn(&Message, usize) -> Option<f64>, usize, usize),
 }
 
+/// As `Get`, to change what is read there.
+#[derive(Clone, Copy, Debug)]
+enum Add {
+    Scalar(fn(&mut Message, f64)),
+    Elements(fn(&mut Message, usize, f64), usize, usize),
+}
+
 struct Scalar {
     path: &'static str,
     get: fn(&Message) -> Option<f64>,
+    add: fn(&mut Message, f64),
     /// What a left-right mirror does to the value: -1 for lateral parts of vectors and for
     /// rotations about the x and z axes.
     mirror: f32,
@@ -38,6 +47,24 @@ struct Scalar {
 struct Array {
     path: &'static str,
     get: fn(&Message, usize) -> Option<f64>,
+    add: fn(&mut Message, usize, f64),
+}
+
+/// Messages have numbers of both sizes.
+trait Shift {
+    fn shift(&mut self, by: f64);
+}
+
+impl Shift for f32 {
+    fn shift(&mut self, by: f64) {
+        *self += by as f32;
+    }
+}
+
+impl Shift for f64 {
+    fn shift(&mut self, by: f64) {
+        *self += by;
+    }
 }
 
 macro_rules! scalars {
@@ -47,6 +74,11 @@ macro_rules! scalars {
             get: |message| match message {
                 Message::$kind(m) => Some(f64::from(m.$first$(.$rest)*)),
                 _ => None,
+            },
+            add: |message, by| {
+                if let Message::$kind(m) = message {
+                    m.$first$(.$rest)*.shift(by);
+                }
             },
             mirror: $mirror,
         }),*]
@@ -60,6 +92,13 @@ macro_rules! arrays {
             get: |message, i| match message {
                 Message::$kind(m) => m.$name.get(i).copied().map(f64::from),
                 _ => None,
+            },
+            add: |message, i, by| {
+                if let Message::$kind(m) = message
+                    && let Some(value) = m.$name.get_mut(i)
+                {
+                    value.shift(by);
+                }
             },
         }),*]
     };
@@ -136,13 +175,15 @@ pub(super) fn known_paths(kind: MessageType) -> String {
 impl Field {
     /// The field of `kind` at `path`, or none when there is no such field.
     pub(super) fn resolve(kind: MessageType, path: &str) -> Option<Field> {
-        let found = |get, mirror| Field {
+        let found = |get, add, mirror| Field {
             path: path.to_owned(),
             get,
+            add,
             mirror,
         };
         if let Some(scalar) = scalars(kind).iter().find(|f| f.path == path) {
-            return Some(found(Get::Scalar(scalar.get), Some(scalar.mirror)));
+            let (get, add) = (Get::Scalar(scalar.get), Add::Scalar(scalar.add));
+            return Some(found(get, add, Some(scalar.mirror)));
         }
         if let Some(range) = path
             .strip_prefix("min(")
@@ -153,12 +194,14 @@ impl Field {
             let (first, last) = (index_of(first)?, index_of(last)?);
             let array = arrays(kind).iter().find(|a| a.path == name)?;
             let sound = first <= last && last < MAX_ELEMENTS;
-            return sound.then(|| found(Get::Least(array.get, first, last), None));
+            let add = Add::Elements(array.add, first, last);
+            return sound.then(|| found(Get::Least(array.get, first, last), add, None));
         }
         let (name, index) = path.strip_suffix(']')?.split_once('[')?;
         let index = index_of(index)?;
         let array = arrays(kind).iter().find(|a| a.path == name)?;
-        Some(found(Get::Element(array.get, index), None))
+        let add = Add::Elements(array.add, index, index);
+        Some(found(Get::Element(array.get, index), add, None))
     }
 
     /// The value, if the message has one; it may be infinite or NaN.
@@ -186,6 +229,17 @@ impl Field {
                 path: self.path.clone(),
                 value,
             })
+        }
+    }
+
+    /// Adds to everything that is read here, each a number of its own; what the message lacks is
+    /// passed over.
+    pub(super) fn add(&self, message: &mut Message, mut by: impl FnMut() -> f64) {
+        match self.add {
+            Add::Scalar(add) => add(message, by()),
+            Add::Elements(add, first, last) => {
+                (first..=last).for_each(|index| add(message, index, by()));
+            }
         }
     }
 
@@ -260,6 +314,36 @@ mod tests {
         assert_eq!(at("min(velocity[0..1])").value(&message), Ok(0.5));
         assert!(at("min(velocity[0..2])").value(&message).is_err());
         assert!(at("position[0]").value(&message).is_err());
+    }
+
+    #[test]
+    fn noise_goes_where_the_path_reads_and_nowhere_else() {
+        for kind in MessageType::ALL {
+            for scalar in scalars(kind) {
+                let field = Field::resolve(kind, scalar.path).unwrap();
+                let mut message = testing::empty(kind);
+                let before = field.value(&message).unwrap();
+                field.add(&mut message, || 0.5);
+                assert_eq!(field.value(&message), Ok(before + 0.5), "{}", scalar.path);
+                let changed =
+                    |other: &&Scalar| (other.get)(&message) != (other.get)(&testing::empty(kind));
+                assert_eq!(scalars(kind).iter().filter(changed).count(), 1);
+            }
+        }
+        let mut message = Message::JointState(JointState {
+            velocity: vec![0.5, 0.75, 1.0],
+            ..JointState::default()
+        });
+        let least = Field::resolve(MessageType::JointState, "min(velocity[1..5])").unwrap();
+        let mut by = 0.0;
+        least.add(&mut message, || {
+            by += 1.0;
+            by
+        });
+        let Message::JointState(state) = message else {
+            unreachable!()
+        };
+        assert_eq!(state.velocity, [0.5, 1.75, 3.0]);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! fault that says what was wrong, and the samples before it stay in use until their timeout.
 
 mod arc;
+mod blur;
 mod chunk;
 mod decode;
 mod derived;
@@ -32,6 +33,7 @@ mod properties;
 #[cfg(test)]
 mod testing;
 
+pub use blur::Blur;
 pub use decode::{DecodeError, EncodeError};
 pub use fault::{FaultReason, FieldFault, InvalidSample, JumpCause, SenseFault};
 pub use frozen::Frozen;

@@ -191,6 +191,16 @@ pub enum DerivedSpec {
     },
 }
 
+impl DerivedSpec {
+    /// Features of a row.
+    pub fn features(&self) -> usize {
+        match self {
+            DerivedSpec::ProjectedClearance { .. } => 3,
+            DerivedSpec::ArcClearance { horizons_s, .. } => horizons_s.len() + 1,
+        }
+    }
+}
+
 /// Where an input tells how the robot moves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

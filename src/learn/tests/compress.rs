@@ -27,6 +27,7 @@ fn a_compressed_bundle_is_smaller_runs_and_is_judged_on_the_same_strangers() {
         seed: 4,
         yaw: 0.0,
         split: None,
+        static_depths: false,
         command: "edge_reasoner train".into(),
     })
     .unwrap();

@@ -3,11 +3,12 @@ use tempfile::tempdir;
 use super::*;
 use crate::learn::batches::Batches;
 use crate::learn::calibrate::{
-    DISAGREEMENT, best, calibration_error, probabilities, stop, temperature, thresholds,
+    DISAGREEMENT, best, probabilities, stop_when, temperature, thresholds,
 };
 use crate::learn::dataset::{Dropped, Part};
-use crate::learn::fit::{Fit, predict};
+use crate::learn::fit::{Exits, Fit, predict};
 use crate::learn::recordings::Recording;
+use crate::learn::reliability::Reliability;
 use crate::learn::{Dataset, EvalOptions, ScanTruth, TrainOptions, eval, train};
 use crate::model::{Backend, Bundle, Weights, uniform};
 use crate::sense::Window;
@@ -116,6 +117,7 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
             seed,
             first: None,
             teachers: &teachers,
+            exits: Exits::All,
             checkpoints: None,
         };
         fit.run(&batches).unwrap()
@@ -160,6 +162,7 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
         seed: 4,
         yaw: 0.0,
         split: None,
+        static_depths: false,
         command: "edge_reasoner train".into(),
     };
     let summary = train(&options("model")).unwrap();
@@ -199,6 +202,8 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
             out: folder.path().join("eval"),
             yaw: 0.0,
             engine: Backend::NdArray.into(),
+            conditions: false,
+            seed: 1,
         })
     };
     let report = judge(&data).unwrap();
@@ -234,6 +239,7 @@ fn nothing_to_learn_from_is_said_with_the_licences_that_would_do() {
         seed: 1,
         yaw: 0.0,
         split: None,
+        static_depths: false,
         command: String::new(),
     })
     .unwrap_err()
@@ -269,7 +275,17 @@ fn the_temperature_undoes_overconfidence() {
     let hot: Vec<f32> = logits.iter().map(|logit| logit * 4.0).collect();
     let found = temperature(&hot, &truths, 3);
     assert!((found - 4.0).abs() < 0.4, "{found}");
-    let error = |temperature| calibration_error(&probabilities(&hot, 3, temperature), &truths, 3);
+    let error = |temperature| {
+        let mut reliability = Reliability::default();
+        for (row, truth) in probabilities(&hot, 3, temperature)
+            .chunks_exact(3)
+            .zip(&truths)
+        {
+            let (class, confidence) = best(row);
+            reliability.add(confidence, class == *truth);
+        }
+        reliability.error()
+    };
     assert!(
         error(1.0) > 0.2 && error(found) < 0.03,
         "{} {}",
@@ -297,7 +313,11 @@ fn thresholds_keep_fastest_to_the_deepest_exit() {
     let rows = deepest.len() / 3;
     let class = |exit: usize, row: usize| best(&exits[exit][row * 3..row * 3 + 3]).0;
     let stops: Vec<usize> = (0..rows)
-        .map(|row| stop(&exits, &thresholds, 3, row))
+        .map(|row| {
+            stop_when(&thresholds, |exit| {
+                best(&exits[exit][row * 3..row * 3 + 3]).1
+            })
+        })
         .collect();
     let other = (0..rows)
         .filter(|row| class(stops[*row], *row) != class(2, *row))

@@ -1,7 +1,9 @@
 //! Learning on small synthetic data.
 
 mod compress;
+mod conditions;
 mod data;
+mod evaluate;
 mod fit;
 mod packed;
 mod prune;

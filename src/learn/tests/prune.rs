@@ -5,7 +5,7 @@ use tempfile::tempdir;
 use super::fit::toy;
 use super::*;
 use crate::learn::batches::Batches;
-use crate::learn::fit::{Fit, predict};
+use crate::learn::fit::{Exits, Fit, predict};
 use crate::learn::prune::{Importance, Kept, block_weights, choose, cut, importance};
 use crate::model::{Architecture, Backend, Weights};
 use crate::sense::Window;
@@ -47,6 +47,7 @@ fn what_nothing_reads_is_not_important_and_its_loss_changes_no_answer() {
         seed: 1,
         first: None,
         teachers: &[],
+        exits: Exits::All,
         checkpoints: None,
     };
     let found = importance(&fit, &weights, &batches, 3).unwrap();
@@ -110,6 +111,7 @@ fn importance_is_the_slope_of_the_loss() {
         seed: 1,
         first: None,
         teachers: &[],
+        exits: Exits::All,
         checkpoints: None,
     };
     let found = importance(&fit, &weights, &batches, 1).unwrap();

@@ -307,6 +307,7 @@ fn a_task_without_severity_is_trained_judged_and_cross_validated() {
         seed: 4,
         yaw: 0.0,
         split: None,
+        static_depths: false,
         command: "edge_reasoner train".into(),
     };
     let summary = train(&options).unwrap();
@@ -330,6 +331,8 @@ fn a_task_without_severity_is_trained_judged_and_cross_validated() {
         out: folder.path().join("eval"),
         yaw: 0.0,
         engine: Backend::Flex.into(),
+        conditions: false,
+        seed: 1,
     })
     .unwrap();
     assert_eq!(
@@ -340,6 +343,7 @@ fn a_task_without_severity_is_trained_judged_and_cross_validated() {
     for (split, most) in [(SplitBy::Time, 400), (SplitBy::Partitions, 400)] {
         let options = TrainOptions {
             split: Some(split),
+            static_depths: false,
             out: folder.path().join("folds"),
             ..options.clone()
         };

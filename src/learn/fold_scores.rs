@@ -1,0 +1,298 @@
+//! Scores of a cross-validation: how good, robot by robot, and how much it depends on what is left
+//! out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::LearnError;
+use super::markdown::confusion_table;
+use super::report::{ARC, BASELINES, Report};
+use super::scores::Scores;
+use super::task::{SplitBy, Task};
+use super::train::TrainOptions;
+
+/// Scores of the deepest exit on one fold left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoldScores {
+    /// Windows.
+    pub n: u64,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Mean over the classes.
+    pub balanced_accuracy: f64,
+    /// Where the classes have no order of severity.
+    pub macro_f1: Option<f64>,
+    /// Of the policy `fastest`.
+    pub fastest_accuracy: f64,
+    /// Stages it runs on average.
+    pub fastest_stages: f64,
+    /// Robot to figures by their names; those of a robot that the fold has none of are absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub per_robot: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+/// Mean and standard deviation of a figure over the folds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Folds that have the figure.
+    pub folds: usize,
+    /// Over these.
+    pub mean: f64,
+    /// Of a sample; 0 of a single one.
+    pub deviation: f64,
+}
+
+/// A model per fold, each scored on what it has not learned from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoldsReport {
+    /// Name of the task.
+    pub task: String,
+    /// What was left out together.
+    pub split: SplitBy,
+    /// One per fold; all robots together, each counted alike.
+    pub folds: Vec<FoldScores>,
+    /// Figure to mean and standard deviation over the folds.
+    pub mean_and_spread: BTreeMap<String, (f64, f64)>,
+    /// Robot to figures; the baselines' are balanced accuracies.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub per_robot: BTreeMap<String, BTreeMap<String, Spread>>,
+    /// Names of the classes.
+    pub labels: Vec<String>,
+    /// Of all folds together, robot to `[truth][answer]`; empty for classes in order of severity.
+    pub confusion: BTreeMap<String, Vec<Vec<u64>>>,
+    /// Recordings that could not be used or may not teach, and why.
+    pub skipped: Vec<String>,
+    /// What makes it again.
+    pub command: String,
+}
+
+impl FoldScores {
+    pub(super) fn of(report: &Report) -> FoldScores {
+        let mean = |scores: &BTreeMap<String, Scores>, pick: &dyn Fn(&Scores) -> Option<f64>| {
+            let figures: Vec<f64> = scores.values().filter_map(pick).collect();
+            (!figures.is_empty()).then(|| figures.iter().sum::<f64>() / figures.len() as f64)
+        };
+        let deepest = &report.scores.per_robot;
+        let fastest = &report.fastest;
+        let robots = deepest.keys();
+        FoldScores {
+            n: report.cycles,
+            accuracy: mean(deepest, &|s| s.accuracy).unwrap_or(0.0),
+            balanced_accuracy: mean(deepest, &|s| s.balanced_accuracy).unwrap_or(0.0),
+            macro_f1: mean(deepest, &|s| s.macro_f1),
+            fastest_accuracy: mean(&fastest.per_robot, &|s| s.accuracy).unwrap_or(0.0),
+            fastest_stages: fastest.mean_stages,
+            per_robot: robots
+                .map(|robot| (robot.clone(), figures(report, robot)))
+                .collect(),
+        }
+    }
+}
+
+/// Of one robot in one fold, the baselines beside.
+fn figures(report: &Report, robot: &str) -> BTreeMap<String, f64> {
+    let mut figures = BTreeMap::new();
+    let mut add = |name: String, value: Option<f64>| {
+        if let Some(value) = value {
+            figures.insert(name, value);
+        }
+    };
+    if let Some(scores) = report.scores.per_robot.get(robot) {
+        add("accuracy".into(), scores.accuracy);
+        add("balanced_accuracy".into(), scores.balanced_accuracy);
+        add("macro_f1".into(), scores.macro_f1);
+        add("onset_recall".into(), scores.onset_recall);
+        add("false_alarm".into(), scores.false_alarm);
+    }
+    if let Some(scores) = report.fastest.per_robot.get(robot) {
+        add("fastest".into(), scores.balanced_accuracy);
+    }
+    for name in BASELINES.into_iter().chain([ARC]) {
+        let scores = report.baseline(name, robot);
+        add(
+            format!("baseline {name}"),
+            scores.and_then(|s| s.balanced_accuracy),
+        );
+    }
+    figures
+}
+
+impl FoldsReport {
+    pub(super) fn new(
+        options: &TrainOptions,
+        task: &Task,
+        reports: &[Report],
+        skipped: Vec<String>,
+    ) -> FoldsReport {
+        let folds: Vec<FoldScores> = reports.iter().map(FoldScores::of).collect();
+        let mut confusion: BTreeMap<String, Vec<Vec<u64>>> = BTreeMap::new();
+        for (robot, counts) in reports.iter().flat_map(|report| &report.confusion) {
+            let labels = task.labels.len();
+            let sum = confusion.entry(robot.clone());
+            let sum = sum.or_insert_with(|| vec![vec![0; labels]; labels]);
+            for (sum, count) in sum.iter_mut().flatten().zip(counts.iter().flatten()) {
+                *sum += count;
+            }
+        }
+        let mut mean_and_spread = BTreeMap::new();
+        let mut figure = |name: &str, values: Vec<f64>| {
+            if let Some(spread) = Spread::of(&values) {
+                mean_and_spread.insert(name.to_owned(), (spread.mean, spread.deviation));
+            }
+        };
+        figure("accuracy", folds.iter().map(|f| f.accuracy).collect());
+        figure(
+            "balanced_accuracy",
+            folds.iter().map(|f| f.balanced_accuracy).collect(),
+        );
+        figure(
+            "macro_f1",
+            folds.iter().filter_map(|f| f.macro_f1).collect(),
+        );
+        figure(
+            "fastest_accuracy",
+            folds.iter().map(|f| f.fastest_accuracy).collect(),
+        );
+        figure(
+            "fastest_stages",
+            folds.iter().map(|f| f.fastest_stages).collect(),
+        );
+        FoldsReport {
+            task: task.name.clone(),
+            split: task.recordings.split,
+            per_robot: per_robot(&folds),
+            folds,
+            mean_and_spread,
+            labels: task.labels.clone(),
+            confusion,
+            skipped,
+            command: options.command.clone(),
+        }
+    }
+
+    pub(super) fn write(&self, options: &TrainOptions) -> Result<(), LearnError> {
+        let fail = |file: std::path::PathBuf| {
+            move |source| LearnError::File {
+                file,
+                source,
+                remedy: "check that the folder can be written",
+            }
+        };
+        fs::create_dir_all(&options.out).map_err(fail(options.out.clone()))?;
+        let json = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
+        for (end, text) in [("json", json), ("md", self.to_string())] {
+            let file = options
+                .out
+                .join(format!("folds-{}.{end}", self.split.name()));
+            fs::write(&file, text).map_err(fail(file.clone()))?;
+        }
+        Ok(())
+    }
+}
+
+fn per_robot(folds: &[FoldScores]) -> BTreeMap<String, BTreeMap<String, Spread>> {
+    let robots: BTreeSet<&String> = folds
+        .iter()
+        .flat_map(|fold| fold.per_robot.keys())
+        .collect();
+    let figures = |robot: &String| {
+        let mine = || folds.iter().filter_map(|fold| fold.per_robot.get(robot));
+        let names: BTreeSet<&String> = mine().flat_map(BTreeMap::keys).collect();
+        let spread = |name: &String| {
+            let values: Vec<f64> = mine().filter_map(|all| all.get(name).copied()).collect();
+            Some((name.clone(), Spread::of(&values)?))
+        };
+        names.into_iter().filter_map(spread).collect()
+    };
+    let each = |robot: &String| (robot.clone(), figures(robot));
+    robots.into_iter().map(each).collect()
+}
+
+impl Spread {
+    /// None without values.
+    fn of(values: &[f64]) -> Option<Spread> {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        (!values.is_empty()).then(|| Spread {
+            folds: values.len(),
+            mean,
+            deviation: (squares / (n - 1.0).max(1.0)).sqrt(),
+        })
+    }
+}
+
+impl fmt::Display for FoldsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "# {}: {} folds, {} left out\n",
+            self.task,
+            self.folds.len(),
+            self.split.name()
+        )?;
+        writeln!(
+            f,
+            "| figure (deepest exit) | mean | standard deviation | folds |\n|---|---:|---:|---|"
+        )?;
+        let of = |name: &str, fold: &FoldScores| match name {
+            "accuracy" => Some(fold.accuracy),
+            "balanced_accuracy" => Some(fold.balanced_accuracy),
+            "macro_f1" => fold.macro_f1,
+            "fastest_accuracy" => Some(fold.fastest_accuracy),
+            _ => Some(fold.fastest_stages),
+        };
+        for (name, (mean, spread)) in &self.mean_and_spread {
+            let each = self.folds.iter().filter_map(|fold| of(name, fold));
+            let each: Vec<String> = each.map(|value| format!("{value:.4}")).collect();
+            writeln!(
+                f,
+                "| {name} | {mean:.4} | {spread:.4} | {} |",
+                each.join(", ")
+            )?;
+        }
+        for (robot, figures) in &self.per_robot {
+            writeln!(
+                f,
+                "\n## {robot}\n\n| figure | mean | standard deviation | folds |\n|---|---:|---:|---|"
+            )?;
+            for (name, spread) in figures {
+                let each = self.folds.iter().map(|fold| {
+                    let value = fold.per_robot.get(robot).and_then(|all| all.get(name));
+                    value.map_or("-".into(), |value| format!("{value:.4}"))
+                });
+                writeln!(
+                    f,
+                    "| {name} | {:.4} | {:.4} | {} |",
+                    spread.mean,
+                    spread.deviation,
+                    each.collect::<Vec<String>>().join(", ")
+                )?;
+            }
+            if let Some(confusion) = self.confusion.get(robot) {
+                writeln!(f, "\n{}", confusion_table(&self.labels, confusion))?;
+            }
+        }
+        for word in &self.skipped {
+            writeln!(f, "- {word}")?;
+        }
+        writeln!(f, "\nMade by `{}`.", self.command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spread_is_that_of_a_sample() {
+        let spread = Spread::of(&[0.5, 0.7, 0.9]).unwrap();
+        assert_eq!(spread.folds, 3);
+        assert!((spread.mean - 0.7).abs() < 1e-12 && (spread.deviation - 0.2).abs() < 1e-12);
+        assert_eq!(Spread::of(&[0.5]).unwrap().deviation, 0.0);
+        assert_eq!(Spread::of(&[]), None);
+    }
+}

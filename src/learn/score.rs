@@ -1,0 +1,220 @@
+//! Counts what a bundle answers on windows, and what the baselines answer beside it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::answered::{Answered, answers};
+use super::arc::ArcRule;
+use super::baselines::BaselineTallies;
+use super::budget::Budget;
+use super::costs::stage_costs;
+use super::dataset::{Dataset, width};
+use super::error::LearnError;
+use super::reliability::Reliability;
+use super::report::{ARC, BASELINES, ExitReport, FastestReport, PerRobot, Report};
+use super::scores::{Scores, Tally};
+use super::task::Task;
+use crate::model::{Bundle, EngineKind};
+use crate::quantiles::Quantiles;
+
+/// One robot.
+struct Robot {
+    answered: Answered,
+    baselines: BaselineTallies,
+    /// Where the task has an arc among its inputs.
+    arc: Tally,
+}
+
+/// Scores a bundle on windows. Costs that its manifest has not for this engine are measured here.
+pub fn score(
+    bundle: &Bundle,
+    task: &Task,
+    data: &Dataset,
+    engine: EngineKind,
+) -> Result<Report, LearnError> {
+    if data.rows() == 0 {
+        return Err(LearnError::Nothing {
+            what: "no window with a label to score on".into(),
+            remedy: format!(
+                "check the topics of the task; skipped: {}",
+                data.skipped.join("; ")
+            ),
+        });
+    }
+    let manifest = &bundle.manifest;
+    let labels = manifest.labels.len();
+    let sizes = &manifest.architecture;
+    let deepest = sizes.depth - 1;
+    let costs = costs(bundle, data, engine)?;
+    debug_assert_eq!(sizes.frames * sizes.features, width(task));
+    let thresholds: Vec<f32> = manifest.exits.iter().map(|exit| exit.threshold).collect();
+    let arc = ArcRule::of(task);
+    let empty = task.truth.tally(labels);
+    let mut robots: BTreeMap<String, Robot> = BTreeMap::new();
+    for part in &data.parts {
+        let robot = robots.entry(part.recording.robot.clone());
+        let robot = robot.or_insert_with(|| Robot {
+            answered: Answered::new(sizes.depth),
+            baselines: BaselineTallies::of(&task.truth, labels),
+            arc: empty.clone(),
+        });
+        for scan in &part.labelled {
+            robot.baselines.add(scan);
+        }
+        if let Some(rule) = &arc {
+            for (scan, window) in part.rows.iter().zip(part.windows.chunks_exact(data.width)) {
+                let Some(truth) = scan.label else { continue };
+                let answer = rule.answer(window, sizes.features);
+                robot.arc.add(truth, scan.now, answer);
+            }
+        }
+        let exits = answers(bundle, &part.windows, engine)?;
+        robot.answered.add(part, &exits, labels);
+    }
+
+    let mut by_exit = vec![0u64; sizes.depth];
+    let mut used = Vec::new();
+    let mut agree = 0;
+    let mut reliable = vec![Reliability::default(); sizes.depth];
+    for Robot { answered, .. } in robots.values() {
+        for row in 0..answered.rows() {
+            let at = answered.stop(row, &thresholds);
+            by_exit[at] += 1;
+            used.push(costs[..=at].iter().sum::<f64>());
+            let same = answered.answer(at, row).0 == answered.answer(deepest, row).0;
+            agree += u64::from(same);
+        }
+        for (exit, all) in reliable.iter_mut().enumerate() {
+            all.merge(&answered.reliability(exit));
+        }
+    }
+    let cycles = used.len() as u64;
+    let per_robot = |pick: &dyn Fn(&Robot) -> Scores| -> BTreeMap<String, Scores> {
+        let each = |(name, robot): (&String, &Robot)| (name.clone(), pick(robot));
+        robots.iter().map(each).collect()
+    };
+    let exits: Vec<ExitReport> = (0..sizes.depth)
+        .map(|index| ExitReport {
+            exit: index + 1,
+            temperature: manifest.exits[index].temperature,
+            threshold: manifest.exits[index].threshold,
+            calibration_error: reliable[index].error(),
+            stage_cost_us: costs[index],
+            per_robot: per_robot(&|robot| {
+                let tally = robot.answered.tally(empty.clone(), |_| index);
+                tally.scores()
+            }),
+        })
+        .collect();
+    let mut baselines: BTreeMap<String, PerRobot> = BASELINES
+        .into_iter()
+        .filter(|name| task.truth.has_baseline(name))
+        .map(|name| {
+            let pick = |robot: &Robot| robot.baselines.scores().named(name);
+            (name.to_owned(), per_robot(&pick).into())
+        })
+        .collect();
+    if arc.is_some() {
+        baselines.insert(ARC.into(), per_robot(&|robot| robot.arc.scores()).into());
+    }
+    let groups: BTreeSet<_> = data.parts.iter().map(|p| &p.recording.group).collect();
+    let dropped = data.dropped();
+    Ok(Report {
+        model: bundle.id().into(),
+        task: task.name.clone(),
+        recordings: data
+            .parts
+            .iter()
+            .map(|part| part.recording.file.clone())
+            .collect(),
+        groups: groups.len(),
+        trained_on: manifest.training.recordings.len(),
+        cycles,
+        superseded: 0,
+        late: 0,
+        by_source: BTreeMap::from([("MODEL".into(), cycles)]),
+        by_reason: BTreeMap::from([
+            ("INCOMPLETE_INPUT".into(), dropped.incomplete),
+            ("STALE_INPUT".into(), dropped.stale),
+            ("INVALID_INPUT".into(), dropped.invalid),
+            ("TIME_JUMP".into(), dropped.time_jump),
+        ]),
+        by_exit: by_exit
+            .iter()
+            .enumerate()
+            .map(|(i, n)| ((i + 1).to_string(), *n))
+            .collect(),
+        latency_us: Quantiles::of(used),
+        scores: exits[deepest].per_robot.clone().into(),
+        baselines,
+        exits,
+        onset_recall_at_kinematic: robots
+            .iter()
+            .filter(|_| task.truth.has_baseline("kinematic"))
+            .filter_map(|(name, robot)| {
+                let share = robot.baselines.scores().kinematic.false_alarm?;
+                Some((name.clone(), robot.answered.onset_recall_at(share)?))
+            })
+            .collect(),
+        split: task.recordings.split,
+        labels: match task.truth.is_ordered() {
+            true => Vec::new(), // as in reports since the first
+            false => manifest.labels.clone(),
+        },
+        confusion: match task.truth.is_ordered() {
+            true => BTreeMap::new(),
+            false => robots
+                .iter()
+                .map(|(name, robot)| {
+                    let tally = robot.answered.tally(empty.clone(), |_| deepest);
+                    (name.clone(), tally.confusion())
+                })
+                .collect(),
+        },
+        fastest: FastestReport {
+            per_robot: per_robot(&|robot| {
+                let at = |row: usize| robot.answered.stop(row, &thresholds);
+                robot.answered.tally(empty.clone(), at).scores()
+            }),
+            agreement: agree as f64 / cycles.max(1) as f64,
+            mean_stages: by_exit
+                .iter()
+                .enumerate()
+                .map(|(i, n)| (i as f64 + 1.0) * *n as f64)
+                .sum::<f64>()
+                / cycles.max(1) as f64,
+            stages: sizes.depth,
+        },
+        reliability: robots
+            .iter()
+            .map(|(name, robot)| (name.clone(), robot.answered.reliability(deepest).bins()))
+            .collect(),
+        budget: Some(Budget::of(
+            engine.name(),
+            (&sizes.stage_macs(labels), &costs),
+            robots.iter().map(|(name, robot)| (name, &robot.answered)),
+            &empty,
+        )),
+        static_depths: Vec::new(),
+        conditions: Vec::new(),
+        dropped,
+        cut: data
+            .parts
+            .iter()
+            .filter_map(|part| Some(format!("{}: {}", part.recording.file, part.cut.as_ref()?)))
+            .collect(),
+        skipped: data.skipped.clone(),
+        known: Vec::new(),
+        command: manifest.training.command.clone(),
+        parameters: bundle.weights().parameters(),
+        variants: Vec::new(),
+    })
+}
+
+/// Median microseconds of every stage.
+fn costs(bundle: &Bundle, data: &Dataset, engine: EngineKind) -> Result<Vec<f64>, LearnError> {
+    if let Some(costs) = bundle.manifest.stage_cost_us.measured(engine) {
+        return Ok(costs.to_vec());
+    }
+    let part = data.parts.iter().find(|part| !part.rows.is_empty());
+    stage_costs(bundle, part.map_or(&[], |part| &part.windows), engine)
+}

@@ -1,0 +1,86 @@
+//! Noise on the numbers that an input reads of its messages.
+
+use super::fields::Field;
+use super::message::Message;
+use super::spec::{ExtractorSpec, InputSpec};
+
+/// The numeric fields that an input shows, each with the step that the model sees best.
+#[derive(Clone, Debug)]
+pub struct Blur {
+    /// Field, and the least of its scales.
+    fields: Vec<(Field, f64)>,
+}
+
+impl Blur {
+    /// Of an input; empty where it shows no numeric fields, as for scans.
+    pub fn of(input: &InputSpec) -> Blur {
+        let (ExtractorSpec::Fields { fields } | ExtractorSpec::Chunk { fields, .. }) =
+            &input.extractor
+        else {
+            return Blur { fields: Vec::new() };
+        };
+        let mut found: Vec<(Field, f64)> = Vec::new();
+        for spec in fields {
+            let Some(field) = Field::resolve(input.message, &spec.path) else {
+                continue;
+            };
+            let scale = f64::from(spec.scale);
+            // One field may be shown in several scales.
+            match found.iter_mut().find(|(known, _)| *known == field) {
+                Some((_, least)) => *least = least.min(scale),
+                None => found.push((field, scale)),
+            }
+        }
+        Blur { fields: found }
+    }
+
+    /// Whether there is anything to blur.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Adds `share` × scale × a number from `draw` (of standard deviation 1) to every field.
+    pub fn apply(&self, message: &mut Message, share: f64, mut draw: impl FnMut() -> f64) {
+        for (field, scale) in &self.fields {
+            field.add(message, || share * scale * draw());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sense::testing;
+    use crate::sense::{FieldSpec, MessageType};
+
+    #[test]
+    fn a_field_shown_in_two_scales_is_blurred_once_by_the_finer() {
+        let field = |path: &str, scale: f32| FieldSpec {
+            path: path.into(),
+            offset: 0.0,
+            scale,
+            limit: 1.0,
+        };
+        let mut input = InputSpec {
+            source: "cmd".into(),
+            message: MessageType::Twist,
+            extractor: ExtractorSpec::Fields {
+                fields: vec![
+                    field("linear.x", 4.0),
+                    field("linear.x", 2.0),
+                    field("angular.z", 3.0),
+                ],
+            },
+            required: true,
+            timeout_ms: 100,
+        };
+        let mut message = testing::twist(1.0, 1.0);
+        Blur::of(&input).apply(&mut message, 0.5, || 1.0);
+        assert_eq!(message, testing::twist(2.0, 2.5));
+        input.extractor = ExtractorSpec::Sectors {
+            count: 8,
+            far_m: 4.0,
+        };
+        assert!(Blur::of(&input).is_empty());
+    }
+}
