@@ -202,6 +202,9 @@ fn announce(configuration: &Configuration, began: Instant) {
             );
         }
     }
+    if let Some(speed) = &params.speed_limit {
+        tracing::info!("speed limit: {}", speed.topic);
+    }
     tracing::info!(
         "{} on {}, deadline {:?}, ready after {:.2} s",
         configuration.bundle.id(),
