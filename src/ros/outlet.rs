@@ -186,7 +186,11 @@ impl Outlet {
         if let Some((outlet, _held)) = gate {
             self.send_velocity(outlet, Velocity::ZERO);
         }
-        // Nobody judges the ground any more; whoever deactivates the node wants it so.
+    }
+
+    /// After [`Outlet::close`], where somebody wants the node to cease: what it limited goes at the
+    /// controller's speed again. A node that fails leaves its last limit.
+    pub fn lift_speed_limit(&self) {
         if let Some(speed) = &self.speed {
             self.send_limit(&mut lock(&speed.speaking), Percent::NONE);
         }

@@ -112,6 +112,9 @@ impl Session {
     pub fn deactivate(&mut self) {
         self.ingest.set_active(false);
         self.outlet.close();
+        if !self.ingest.live().has_fallen() {
+            self.outlet.lift_speed_limit();
+        }
     }
 
     /// One turn: whatever came is taken in and offered.
