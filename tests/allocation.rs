@@ -137,4 +137,12 @@ fn from_an_accepted_trigger_to_the_published_bytes_no_memory_is_taken() {
     let taken = TAKEN.with(Cell::get) - before;
     assert_eq!(taken, 0);
     assert_eq!(desk.counts().tally().decisions, 201);
+    // Other terms are taken over without it, too.
+    let terms = (*desk.terms()).clone();
+    desk.set_terms(terms);
+    let before = TAKEN.with(Cell::get);
+    for _ in 0..100 {
+        cycle(Verdict::Ready);
+    }
+    assert_eq!(TAKEN.with(Cell::get) - before, 0);
 }

@@ -175,7 +175,7 @@ fn files_that_people_write() {
         });
     };
     attack_file("params", Path::new("params/clearance.yaml"), &|file| {
-        read_file(file).is_ok()
+        read_file(file, &Default::default()).is_ok()
     });
     attack_file("task", Path::new("params/tasks/clearance.yaml"), &|file| {
         Task::load(file).is_ok_and(|task| task.faults().is_empty())

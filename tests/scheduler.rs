@@ -281,6 +281,39 @@ proptest! {
         }
     }
 
+    /// Whatever is changed while cycles are in flight, each is answered by the terms its trigger met.
+    #[test]
+    fn terms_change_from_trigger_to_trigger_and_never_within_a_cycle(
+        costs in prop::collection::vec(arb_cost(), 0..300),
+        gaps in arb_gaps(),
+        deadlines in prop::collection::vec(3u32..40, 1..20),
+    ) {
+        let mut world = World::new(Policy::Best, vec![vec![], vec![]], costs);
+        let mut now = at(0.0);
+        let mut met = HashMap::new();
+        for (index, gap) in gaps.iter().enumerate() {
+            now = now + (*gap).max(1) * US;
+            let deadline = deadlines[index % deadlines.len()] * Duration::from_millis(1);
+            let desk = world.logical.desk();
+            let terms = (*desk.terms()).clone();
+            desk.set_terms(Terms { deadline, ..terms });
+            met.insert(now, deadline);
+            world.arrive(now, Verdict::Ready);
+        }
+        world.logical.drain();
+        world.logical.advance_to(now + 3 * FAULT_TIME);
+
+        let tally = world.logical.desk().counts().tally();
+        prop_assert_eq!(tally.accepted, tally.decisions);
+        prop_assert_eq!(tally.accepted + tally.superseded, world.offered);
+        prop_assert_eq!(tally.late, 0);
+        for (when, decision) in world.decisions() {
+            let arrival = decision.trigger.arrival;
+            prop_assert_eq!(decision.deadline, met[&arrival]);
+            prop_assert!(when <= arrival + decision.deadline);
+        }
+    }
+
     /// An optional stage is begun only when the bound known at that moment fits.
     #[test]
     fn no_optional_stage_is_begun_that_cannot_fit(

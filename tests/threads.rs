@@ -69,6 +69,23 @@ impl World {
             engines.len(),
             Arc::clone(&sink) as _,
         ));
+        World::at(desk, sink, clock, engines)
+    }
+
+    /// Another model that may take over from this one.
+    fn successor(&self, engines: Vec<Behaviour>) -> World {
+        let (desk, sink) = (self.live.desk(), Arc::new(Sink::default()));
+        let terms = (*desk.terms()).clone();
+        let desk = desk.successor(terms, engines.len(), Arc::clone(&sink) as _);
+        World::at(Arc::new(desk), sink, Arc::clone(&self.clock), engines)
+    }
+
+    fn at(
+        desk: Arc<Desk>,
+        sink: Arc<Sink>,
+        clock: Arc<SystemClock>,
+        engines: Vec<Behaviour>,
+    ) -> World {
         let reasoners = engines.into_iter().enumerate();
         let reasoners = reasoners.map(|(station, mut behaviour)| {
             let mut calls = 0;
@@ -195,6 +212,48 @@ fn a_trigger_that_waits_when_its_engine_hangs_is_taken_by_the_next() {
         by_second.map(|decision| decision.source),
         Some(Source::Model)
     );
+}
+
+#[test]
+fn models_that_take_turns_answer_every_trigger_once_and_count_on() {
+    let steady = || -> Behaviour { Box::new(|_| Ok(())) };
+    let first = World::new(200 * MS, 10_000 * MS, vec![steady()]);
+    let second = first.successor(vec![steady(), steady()]);
+    for number in 0..600 {
+        let worlds = [&first, &second];
+        worlds[number / 20 % 2].trigger();
+        if number % 3 == 0 {
+            std::thread::yield_now();
+        }
+    }
+    first.settle();
+    second.settle();
+    assert!(first.live.desk().is_at_rest() && second.live.desk().is_at_rest());
+    let (by_first, by_second) = (&first.sink.decisions, &second.sink.decisions);
+    let (by_first, by_second) = (by_first.lock().unwrap(), by_second.lock().unwrap());
+    assert!(!by_first.is_empty() && !by_second.is_empty());
+    let all = by_first.iter().chain(by_second.iter());
+    let mut cycles: Vec<u64> = all.map(|decision| decision.cycle).collect();
+    cycles.sort_unstable();
+    let accepted = second.live.desk().counts().tally().accepted;
+    assert_eq!(cycles, (1..=accepted).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_model_at_rest_lets_its_guard_sleep_and_answers_when_it_is_back() {
+    let world = World::new(200 * MS, 10_000 * MS, vec![Box::new(|_| Ok(()))]);
+    world.live.set_resting(true);
+    sleep(100 * MS);
+    let before = world.sink.ticks.load(Ordering::Relaxed);
+    sleep(500 * MS);
+    assert_eq!(world.sink.ticks.load(Ordering::Relaxed), before);
+    world.live.set_resting(false);
+    world.trigger();
+    world.settle();
+    sleep(200 * MS);
+    assert!(world.sink.ticks.load(Ordering::Relaxed) > before);
+    let decisions = world.sink.decisions.lock().unwrap();
+    assert_eq!(decisions[0].source, Source::Model);
 }
 
 #[test]

@@ -82,6 +82,8 @@ pub struct Health<'a> {
     pub engine: (&'a str, bool),
     /// The sources.
     pub inputs: Vec<Input<'a>>,
+    /// Whether somebody is needed, and why; none where nobody is ever called.
+    pub attention: Option<(bool, String)>,
 }
 
 /// `diagnostic_msgs/msg/DiagnosticStatus`
@@ -107,10 +109,18 @@ struct ArrayWire<'a> {
     status: &'a [Status],
 }
 
-/// Judges a period: one status for the decisions, one for the engine, one per source.
+/// Judges a period: one status for the decisions, one for the engine, one per source, one for the
+/// call for attention.
 pub fn judge(health: &Health<'_>, thresholds: &Thresholds) -> Vec<Status> {
     let mut all = vec![decisions(health, thresholds), engine(health)];
     all.extend(health.inputs.iter().map(|source| input(health, source)));
+    all.extend(health.attention.as_ref().map(|(needed, explanation)| {
+        let level = match needed {
+            true => Level::Warn,
+            false => Level::Ok,
+        };
+        status(health, "attention", level, explanation.clone(), &[])
+    }));
     all
 }
 
@@ -249,6 +259,16 @@ mod tests {
     }
 
     fn levels(before: &Tally, now: &Tally, preferred: bool, age: Option<Duration>) -> Vec<u8> {
+        levels_and(before, now, preferred, age, None)
+    }
+
+    fn levels_and(
+        before: &Tally,
+        now: &Tally,
+        preferred: bool,
+        age: Option<Duration>,
+        attention: Option<(bool, String)>,
+    ) -> Vec<u8> {
         let scan = Input {
             name: "scan",
             topic: "/scan",
@@ -269,6 +289,7 @@ mod tests {
             deadline: Duration::from_millis(20),
             engine: ("flex", preferred),
             inputs: vec![scan, odom],
+            attention,
         };
         judge(&health, &THRESHOLDS)
             .iter()
@@ -297,5 +318,15 @@ mod tests {
         let old = Some(Duration::from_millis(501));
         assert_eq!(levels(&tally, &tally, false, None), [0, 1, 2, 1]);
         assert_eq!(levels(&tally, &tally, true, old), [0, 0, 2, 1]);
+    }
+
+    #[test]
+    fn a_call_for_attention_is_a_warning() {
+        let (tally, fresh) = (tally(10, 10, 0), Some(Duration::ZERO));
+        let level = |needed| {
+            let attention = Some((needed, String::from("why")));
+            levels_and(&tally, &tally, true, fresh, attention)[4]
+        };
+        assert_eq!((level(true), level(false)), (1, 0));
     }
 }

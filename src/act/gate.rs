@@ -64,7 +64,7 @@ impl Factors {
     }
 }
 
-/// What the gate is told at start.
+/// What the gate is told.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GateLimits {
     /// Per label, in the bundle's order.
@@ -78,6 +78,19 @@ pub struct GateLimits {
     /// Decisions in a row that must allow more before more is let through. One that allows less
     /// counts at once.
     pub release_after: u32,
+}
+
+impl GateLimits {
+    fn sound(mut self) -> GateLimits {
+        for factors in &mut self.factors {
+            for factor in [&mut factors.linear, &mut factors.angular] {
+                if !(0.0..=1.0).contains(factor) {
+                    *factor = 0.0;
+                }
+            }
+        }
+        self
+    }
 }
 
 /// What the gate needs of a decision.
@@ -97,8 +110,8 @@ pub struct Verdict {
 pub struct Gate {
     limits: GateLimits,
     command: Option<(Mono, Velocity)>,
-    /// Cycle of the newest decision, and when its trigger arrived.
-    decided: Option<(u64, Mono)>,
+    /// The newest decision.
+    decided: Option<Verdict>,
     /// What is let through now.
     allowed: Factors,
     /// Decisions in a row that allow more, and the least that all of them allow.
@@ -119,16 +132,9 @@ const CLOSED: Factors = Factors {
 
 impl Gate {
     /// A closed gate. Factors outside 0..=1 or not finite count as 0.
-    pub fn new(mut limits: GateLimits) -> Gate {
-        for factors in &mut limits.factors {
-            for factor in [&mut factors.linear, &mut factors.angular] {
-                if !(0.0..=1.0).contains(factor) {
-                    *factor = 0.0;
-                }
-            }
-        }
+    pub fn new(limits: GateLimits) -> Gate {
         Gate {
-            limits,
+            limits: limits.sound(),
             command: None,
             decided: None,
             allowed: CLOSED,
@@ -137,6 +143,17 @@ impl Gate {
             moved: None,
             repeated: Mono(0),
         }
+    }
+
+    /// From here on `limits` hold; those that held come back. What they allow less of is closed with
+    /// the next word, what they allow more of is earned by decisions as ever.
+    pub fn set_limits(&mut self, limits: GateLimits) -> GateLimits {
+        let before = std::mem::replace(&mut self.limits, limits.sound());
+        if let Some(verdict) = self.decided {
+            self.allowed = self.allowed.at_most(self.wanted(verdict));
+        }
+        self.freer.0 = 0;
+        before
     }
 
     /// Forgets commands and decisions: as closed as a new one.
@@ -155,17 +172,24 @@ impl Gate {
     /// Decisions come from two threads: one that answers an earlier trigger than the newest may
     /// close the gate further, but not open it and not keep it open.
     pub fn on_decision(&mut self, now: Mono, verdict: Verdict) -> Option<Velocity> {
-        let factors = self.limits.factors.get(usize::from(verdict.label)).copied();
-        let wanted = factors.unwrap_or(CLOSED);
-        if self.decided.is_some_and(|(cycle, _)| verdict.cycle < cycle) {
+        let wanted = self.wanted(verdict);
+        if self
+            .decided
+            .is_some_and(|newest| verdict.cycle < newest.cycle)
+        {
             self.allowed = self.allowed.at_most(wanted);
             self.freer.0 = 0;
         } else {
             let fresh = self.is_fresh(now);
-            self.decided = Some((verdict.cycle, verdict.arrival));
+            self.decided = Some(verdict);
             self.follow(wanted, fresh);
         }
         self.resend(now)
+    }
+
+    fn wanted(&self, verdict: Verdict) -> Factors {
+        let factors = self.limits.factors.get(usize::from(verdict.label));
+        factors.copied().unwrap_or(CLOSED)
     }
 
     /// Time passed; what goes out if something grew too old, or if a stop is to be repeated.
@@ -226,7 +250,7 @@ impl Gate {
 
     fn is_fresh(&self, now: Mono) -> bool {
         self.decided
-            .is_some_and(|(_, arrival)| now.since(arrival) <= self.limits.decision_timeout)
+            .is_some_and(|newest| now.since(newest.arrival) <= self.limits.decision_timeout)
     }
 
     fn allowed(&self, now: Mono) -> Option<Velocity> {

@@ -1,7 +1,10 @@
-//! What a decision does once it is made: the messages it becomes, the velocity gate.
+//! What a decision does once it is made: the messages it becomes, the velocity gate, the speed
+//! limit, the call for attention.
 
+pub mod attention;
 pub mod diagnostics;
 pub mod gate;
+pub mod speed_limit;
 pub mod statistics;
 pub mod wire;
 

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use super::patience::within;
 use super::{Configuration, ConfigureError};
 use crate::model::EngineKind;
+use crate::params::Params;
 use crate::profile::{Start, Verdict, check};
-use crate::reason::{Checkup, CostModel, Desk, Engine, EngineFault, Reasoner, time_stages};
+use crate::reason::{
+    Checkup, CostModel, Desk, Engine, EngineFault, Probabilities, Reasoner, time_stages,
+};
 
 /// Runs of every stage before the first real cycle: fills caches and the cost model.
 const WARM_UP: usize = 64;
@@ -22,6 +25,27 @@ pub struct Warm {
     checkup: Checkup,
 }
 
+impl Warm {
+    /// Runs every stage on a window; a fault where one fails or an exit gives no probabilities.
+    pub fn try_on(&mut self, window: &[f32]) -> Result<(), EngineFault> {
+        let mut probabilities = vec![0.0; self.engine.labels()];
+        self.engine.begin(window)?;
+        for exit in 1..=self.engine.exits() {
+            self.engine.advance(&mut probabilities)?;
+            if !Probabilities::from_slice(&probabilities).are_probabilities() {
+                let said = format!("exit {exit} says {probabilities:?}, which is no probabilities");
+                return Err(EngineFault(said));
+            }
+        }
+        Ok(())
+    }
+
+    /// Median cost of the first stage.
+    pub fn first_stage(&self) -> Duration {
+        self.costs.typical(0)
+    }
+}
+
 impl Configuration {
     /// Loads and warms every engine. One that fails is struck out with a warning; with none left,
     /// the last one's fault is the error.
@@ -31,8 +55,8 @@ impl Configuration {
         let bundle = Arc::new(self.bundle.clone());
         let load = move |name: &str| Ok(bundle.engine(name.parse()?)?);
         let warm = warm_all(&mut self.params.engines, window_len, PATIENCE, load)?;
-        if let (Some(name), Some(first)) = (self.params.engines.first(), warm.first()) {
-            self.check_deadline(name, first.costs.typical(0))?;
+        if let Some(first) = warm.first() {
+            self.check_deadline(&self.params, first.first_stage())?;
         }
         Ok(warm)
     }
@@ -48,9 +72,14 @@ impl Configuration {
             .collect()
     }
 
-    /// Before it is promised: whether the engine of first choice can meet the deadline at all.
-    fn check_deadline(&self, engine: &str, first_stage: Duration) -> Result<(), ConfigureError> {
-        let params = &self.params;
+    /// Before it is promised: whether the engine of first choice, whose first stage takes
+    /// `first_stage`, can meet the deadline of `params` at all.
+    pub fn check_deadline(
+        &self,
+        params: &Params,
+        first_stage: Duration,
+    ) -> Result<(), ConfigureError> {
+        let engine = self.params.engines.first().map_or("", String::as_str);
         match check(&Start {
             model: self.bundle.id(),
             engine,

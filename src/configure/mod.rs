@@ -79,6 +79,12 @@ impl Configuration {
         Ok(Configuration { bundle, params })
     }
 
+    /// Takes over what may change while the node decides. The engines stay those that were warmed.
+    pub fn take(&mut self, params: Params) {
+        let engines = std::mem::take(&mut self.params.engines);
+        self.params = Params { engines, ..params };
+    }
+
     /// The names behind a decision's indices.
     pub fn vocabulary(&self) -> Vocabulary {
         Vocabulary {
@@ -122,6 +128,29 @@ impl Configuration {
         ))
     }
 
+    /// The desk of this model where it takes over from the one that `before` is the desk of.
+    pub fn successor_desk(&self, before: &Desk, publish: Arc<dyn Publish>) -> Arc<Desk> {
+        let engines = self.params.engines.len();
+        Arc::new(before.successor(self.terms(), engines, publish))
+    }
+
+    /// What keeps this bundle from taking over from `present` on the same windows, for the same
+    /// acts; empty: nothing does.
+    pub fn differences(present: &Bundle, other: &Bundle) -> Vec<&'static str> {
+        let (present, other) = (&present.manifest, &other.manifest);
+        let mut differences = Vec::new();
+        if present.labels != other.labels {
+            differences.push("labels");
+        }
+        if present.safe_label != other.safe_label {
+            differences.push("safe label");
+        }
+        if present.window != other.window {
+            differences.push("window");
+        }
+        differences
+    }
+
     /// Where messages of the configured sources become triggers.
     pub fn ingest(&self) -> Result<Ingest, ConfigureError> {
         let (spec, settings) = self.window_spec();
@@ -152,8 +181,13 @@ impl Configuration {
     }
 }
 
+/// What parameters may name when the parameter `model` is this.
+pub fn bundle_words(model: &str) -> Result<BundleWords, ConfigureError> {
+    Ok(words(&Bundle::load(&find_bundle(model)?)?))
+}
+
 /// What parameters may name, from the bundle.
-fn words(bundle: &Bundle) -> BundleWords {
+pub fn words(bundle: &Bundle) -> BundleWords {
     let manifest = &bundle.manifest;
     let sources = manifest.window.inputs.iter().map(|input| {
         let mut types = vec![input.message.ros_name().to_owned()];

@@ -1,17 +1,24 @@
 //! Parameters: read once, checked whole, the same for a live node and a replay.
 
+mod act;
+mod kind;
 mod reader;
+mod store;
 pub mod table;
 mod value;
 
 use std::time::Duration;
 
-pub use reader::ParamFaults;
+use act::{read_attention, read_gate, read_speed_limit};
 use reader::Reader;
+pub use reader::{Effective, ParamFaults};
+pub use store::{Phase, Proposal, Refusal, Store};
 pub use value::{NodeName, Value, ValueError, Values, parse_override, read_file};
 
+use crate::act::attention::AttentionLimits;
 use crate::act::diagnostics::Thresholds;
-use crate::act::gate::{Factors, GateLimits};
+use crate::act::gate::GateLimits;
+use crate::act::speed_limit::SpeedLimits;
 use crate::realtime::Realtime;
 use crate::reason::Policy;
 
@@ -68,6 +75,10 @@ pub struct Params {
     pub sources: Vec<SourceParams>,
     /// The velocity gate, when enabled.
     pub gate: Option<GateParams>,
+    /// The speed limit, when enabled.
+    pub speed_limit: Option<SpeedLimitParams>,
+    /// When attention is called for, when enabled.
+    pub attention: Option<AttentionLimits>,
     /// How often statistics are published.
     pub statistics_period: Duration,
     /// Whether ages of inputs are measured on `/clock`.
@@ -112,23 +123,49 @@ pub struct GateParams {
     pub limits: GateLimits,
 }
 
+/// The speed limit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpeedLimitParams {
+    /// Where it is published.
+    pub topic: String,
+    /// How fast under which label.
+    pub limits: SpeedLimits,
+}
+
+const DEFAULT_MODEL: &str = "clearance";
 const MS: Duration = Duration::from_millis(1);
 
 /// The bundle the parameters ask for; read before all else, since the rest is checked against it.
 pub fn model_name(values: &Values) -> String {
     match values.get("model") {
         Some(Value::String(name)) if !name.is_empty() => name.clone(),
-        _ => String::from("clearance"),
+        _ => String::from(DEFAULT_MODEL),
     }
+}
+
+/// Parameters as they were read: every one of them as it is in force, and what they make.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Name by name, defaults included, except those that have no default and were not said.
+    pub effective: Effective,
+    /// What they make, or every fault.
+    pub params: Result<Params, ParamFaults>,
 }
 
 impl Params {
     /// Checks all values against the table and the bundle and reports every fault at once.
     pub fn read(values: &Values, bundle: &BundleWords) -> Result<Params, ParamFaults> {
+        Reading::of(values, bundle).params
+    }
+}
+
+impl Reading {
+    /// Checks all values against the table and the bundle.
+    pub fn of(values: &Values, bundle: &BundleWords) -> Reading {
         let mut reader = Reader::new(values);
-        reader.word("model", "model");
-        let sim_time = reader.boolean("use_sim_time", "use_sim_time");
-        reader.boolean("autostart", "autostart");
+        reader.word("model", "model", DEFAULT_MODEL);
+        let sim_time = reader.boolean("use_sim_time", "use_sim_time", false);
+        reader.boolean("autostart", "autostart", true);
         let engines = read_engines(&mut reader);
         let deadline = reader.millis("deadline_ms", "deadline_ms", 20 * MS);
         // Unless it is told, a tenth of a short deadline.
@@ -141,48 +178,56 @@ impl Params {
             ));
         }
         let refuse = "refuse_impossible_deadline";
-        let refuse = reader.boolean(refuse, refuse).unwrap_or(true);
-        let policy = reader.word("policy", "policy");
-        let policy = policy.and_then(|name| Policy::from_name(&name));
-        let confidence = reader.double("confidence", "confidence").unwrap_or(0.4);
+        let refuse_impossible_deadline = reader.boolean(refuse, refuse, true);
+        let policy = reader.word("policy", "policy", "fastest");
+        let confidence = reader.double("confidence", "confidence", 0.4);
         let hold = reader.millis("hold_ms", "hold_ms", 200 * MS);
         let fault = reader.millis("fault_ms", "fault_ms", 100 * MS);
         let period = reader.millis("statistics_period_ms", "statistics_period_ms", 1000 * MS);
         let sources = read_sources(&mut reader, bundle);
-        let trigger = reader.word("trigger", "trigger");
-        let trigger = trigger.unwrap_or_else(|| bundle.trigger.clone());
+        let trigger = reader.word("trigger", "trigger", &bundle.trigger);
         if !sources.iter().any(|source| source.name == trigger) {
             reader.fault(format!("trigger {trigger} is not among the sources"));
         }
         let gate = read_gate(&mut reader, bundle);
+        let speed_limit = read_speed_limit(&mut reader, bundle);
+        let attention = read_attention(&mut reader);
         let diagnostics = read_diagnostics(&mut reader);
         let realtime = read_realtime(&mut reader);
-        reader.finish(Some(Params {
+        let params = Params {
             engines,
             deadline,
-            refuse_impossible_deadline: refuse,
+            refuse_impossible_deadline,
             publish_margin,
-            policy: policy.unwrap_or(Policy::Fastest),
+            policy: Policy::from_name(&policy).unwrap_or(Policy::Fastest),
             confidence: confidence as f32,
             hold,
             fault,
             trigger,
             sources,
             gate,
+            speed_limit,
+            attention,
             statistics_period: period,
-            sim_time: sim_time.unwrap_or(false),
+            sim_time,
             diagnostics,
             realtime,
-        }))
+        };
+        let (effective, faults) = reader.finish();
+        Reading {
+            effective,
+            params: match faults.is_empty() {
+                true => Ok(params),
+                false => Err(ParamFaults(faults)),
+            },
+        }
     }
 }
 
 fn read_engines(reader: &mut Reader) -> Vec<String> {
     const KNOWN: [&str; 3] = ["packed", "flex", "ndarray"];
-    let precision = reader.word("packed.precision", "packed.precision");
-    let precision = precision.unwrap_or_else(|| String::from("int8"));
-    let engines = reader.words("engines", "engines");
-    let engines = engines.unwrap_or_else(|| ["packed", "flex"].map(String::from).to_vec());
+    let precision = reader.word("packed.precision", "packed.precision", "int8");
+    let engines = reader.words("engines", "engines", &["packed", "flex"]);
     if engines.is_empty() {
         reader.fault(String::from("engines is empty; expected at least one"));
     }
@@ -205,23 +250,18 @@ fn read_engines(reader: &mut Reader) -> Vec<String> {
 }
 
 fn read_sources(reader: &mut Reader, bundle: &BundleWords) -> Vec<SourceParams> {
-    let asked = reader.words("sources", "sources");
     let known: Vec<&str> = bundle.sources.iter().map(|s| s.name.as_str()).collect();
-    if let Some(asked) = &asked {
-        for name in asked.iter().filter(|name| !known.contains(&name.as_str())) {
-            reader.fault(format!(
-                "sources names {name}, which the bundle does not read; expected some of {}",
-                known.join(", ")
-            ));
-        }
+    let asked = reader.words("sources", "sources", &known);
+    for name in asked.iter().filter(|name| !known.contains(&name.as_str())) {
+        reader.fault(format!(
+            "sources names {name}, which the bundle does not read; expected some of {}",
+            known.join(", ")
+        ));
     }
     let mut sources = Vec::new();
     for source in &bundle.sources {
         let read = read_source(reader, source);
-        let wanted = asked
-            .as_ref()
-            .is_none_or(|asked| asked.contains(&source.name));
-        if wanted {
+        if asked.contains(&source.name) {
             sources.push(read);
         } else if read.required {
             reader.fault(format!(
@@ -236,45 +276,40 @@ fn read_sources(reader: &mut Reader, bundle: &BundleWords) -> Vec<SourceParams> 
 fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
     let name = &source.name;
     let of = |what: &str| format!("{name}.{what}");
-    let topic = reader.word("<source>.topic", &of("topic"));
-    let topic = topic.unwrap_or_else(|| source.topic.clone());
+    let topic = reader.word("<source>.topic", &of("topic"), &source.topic);
     if topic.is_empty() || topic.contains(char::is_whitespace) {
         reader.fault(format!(
             "{name}.topic is \"{topic}\"; expected a topic name"
         ));
     }
-    let message = reader.word("<source>.type", &of("type"));
-    let default = source.types.first().cloned().unwrap_or_default();
-    let message = message.unwrap_or(default);
+    let default = source.types.first().map_or("", String::as_str);
+    let message = reader.word("<source>.type", &of("type"), default);
     if !source.types.contains(&message) {
         reader.fault(format!(
             "{name}.type is {message}; expected {}, which the bundle reads",
             source.types.join(" or ")
         ));
     }
-    let qos = reader.word("<source>.qos", &of("qos"));
     SourceParams {
         name: name.clone(),
         topic,
         message,
-        reliable: qos.as_deref() == Some("reliable"),
+        reliable: reader.word("<source>.qos", &of("qos"), "sensor_data") == "reliable",
         timeout: reader.millis("<source>.timeout_ms", &of("timeout_ms"), source.timeout),
         freeze_timeout: reader.millis(
             "<source>.freeze_timeout_ms",
             &of("freeze_timeout_ms"),
             Duration::ZERO,
         ),
-        yaw: reader.double("<source>.yaw", &of("yaw")).unwrap_or(0.0) as f32,
-        required: reader
-            .boolean("<source>.required", &of("required"))
-            .unwrap_or(source.required),
+        yaw: reader.double("<source>.yaw", &of("yaw"), 0.0) as f32,
+        required: reader.boolean("<source>.required", &of("required"), source.required),
     }
 }
 
 fn read_diagnostics(reader: &mut Reader) -> Thresholds {
     let mut share = |name: &str, default| {
         let name = format!("diagnostics.{name}");
-        reader.double(&name, &name).unwrap_or(default)
+        reader.double(&name, &name, default)
     };
     Thresholds {
         warn_fallback_share: share("warn_fallback_share", 0.05),
@@ -284,86 +319,14 @@ fn read_diagnostics(reader: &mut Reader) -> Thresholds {
 }
 
 fn read_realtime(reader: &mut Reader) -> Realtime {
-    let priority = reader.count("realtime.priority", "realtime.priority");
+    let priority = reader.count("realtime.priority", "realtime.priority", 0);
     let mut cpus = |name: &str| reader.cpus(name, name);
     Realtime {
-        priority: priority
-            .filter(|&priority| priority > 0)
-            .map(|priority| priority as u8),
+        priority: (priority > 0).then_some(priority as u8),
         cpus: cpus("realtime.cpus"),
         reasoner_cpus: cpus("realtime.reasoner_cpus"),
-        lock_memory: reader
-            .boolean("realtime.lock_memory", "realtime.lock_memory")
-            .unwrap_or(false),
+        lock_memory: reader.boolean("realtime.lock_memory", "realtime.lock_memory", false),
     }
-}
-
-fn read_gate(reader: &mut Reader, bundle: &BundleWords) -> Option<GateParams> {
-    const AT: &str = "act.velocity_gate";
-    let of = |what: &str| format!("{AT}.{what}");
-    let enabled = reader.boolean(&of("enabled"), &of("enabled"));
-    let input = reader.word(&of("in"), &of("in"));
-    let output = reader.word(&of("out"), &of("out"));
-    let input = input.unwrap_or_else(|| String::from("cmd_vel_in"));
-    let output = output.unwrap_or_else(|| String::from("cmd_vel_out"));
-    // Names as they are written; what remappings make of them is seen once there is a node.
-    if input.trim_start_matches('/') == output.trim_start_matches('/') {
-        reader.fault(format!(
-            "{AT}.in and {AT}.out are both {input}; expected two topics, or the gate hears itself"
-        ));
-    }
-    let stamped = reader.boolean(&of("stamped"), &of("stamped"));
-    let timeout = 500 * MS;
-    let decision_timeout = of("decision_timeout_ms");
-    let command_timeout = of("command_timeout_ms");
-    let decision_timeout = reader.millis(&decision_timeout, &decision_timeout, timeout);
-    let command_timeout = reader.millis(&command_timeout, &command_timeout, timeout);
-    let repeat_stop = of("stop_pub_timeout_ms");
-    let repeat_stop = reader.millis(&repeat_stop, &repeat_stop, 1000 * MS);
-    let release_after = of("release_after");
-    let release_after = reader.count(&release_after, &release_after).unwrap_or(3);
-    let mut factors = Vec::new();
-    for label in &bundle.labels {
-        let name = format!("{AT}.linear.{label}");
-        let linear = reader.double(&of("linear.<label>"), &name);
-        if linear.is_none() && enabled == Some(true) {
-            reader.fault(format!(
-                "{name} is missing or wrong; expected what part of the speed passes under \"{label}\", 0 to 1"
-            ));
-        }
-        let linear = linear.unwrap_or(0.0);
-        let name = format!("{AT}.angular.{label}");
-        let angular = reader.double(&of("angular.<label>"), &name);
-        factors.push(Factors {
-            linear,
-            angular: angular.unwrap_or(linear),
-        });
-    }
-    let safe = bundle.labels.iter().zip(&factors);
-    let safe = safe.clone().find(|(label, _)| **label == bundle.safe_label);
-    for (label, factor) in bundle.labels.iter().zip(&factors) {
-        if let Some((safe, least)) = safe
-            && (factor.linear < least.linear || factor.angular < least.angular)
-        {
-            reader.fault(format!(
-                "{AT} lets through more under the safe label \"{safe}\" than under \"{label}\"; expected \
-                 the least under \"{safe}\", since every fallback answers with it"
-            ));
-        }
-    }
-    let limits = GateLimits {
-        factors,
-        decision_timeout,
-        command_timeout,
-        repeat_stop,
-        release_after,
-    };
-    (enabled == Some(true)).then_some(GateParams {
-        input,
-        output,
-        stamped: stamped.unwrap_or(false),
-        limits,
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Takes typed values out of [`Values`], collecting every fault on the way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::table::{Kind, Parameter, TABLE};
@@ -19,9 +19,13 @@ fn count(faults: usize) -> String {
     }
 }
 
+/// What was read: every parameter there is, as it is in force, and where it stands in the table.
+pub type Effective = BTreeMap<String, (Value, &'static Parameter)>;
+
 pub(super) struct Reader<'a> {
     values: &'a Values,
     asked: BTreeSet<String>,
+    effective: Effective,
     faults: Vec<String>,
 }
 
@@ -30,6 +34,7 @@ impl<'a> Reader<'a> {
         Reader {
             values,
             asked: BTreeSet::new(),
+            effective: Effective::new(),
             faults: Vec::new(),
         }
     }
@@ -38,8 +43,8 @@ impl<'a> Reader<'a> {
         self.faults.push(fault);
     }
 
-    /// Refuses what nobody asked for, then gives `good` if there was no fault at all.
-    pub fn finish<T>(mut self, good: Option<T>) -> Result<T, ParamFaults> {
+    /// Refuses what nobody asked for; every fault, none if all is well.
+    pub fn finish(mut self) -> (Effective, Vec<String>) {
         for name in self.values.keys() {
             if !self.asked.contains(name) && !is_ros_own(name) {
                 let hint = nearest(name, &self.asked)
@@ -48,39 +53,51 @@ impl<'a> Reader<'a> {
                 self.faults.push(format!("{name} is unknown{hint}"));
             }
         }
-        match good {
-            Some(good) if self.faults.is_empty() => Ok(good),
-            _ => Err(ParamFaults(self.faults)),
-        }
+        (self.effective, self.faults)
     }
 
-    pub fn boolean(&mut self, row: &str, name: &str) -> Option<bool> {
-        match self.take(row, name)? {
-            Value::Bool(value) => Some(value),
-            _ => None,
-        }
+    pub fn boolean(&mut self, row: &str, name: &str, default: bool) -> bool {
+        let said = match self.take(row, name) {
+            Some(Value::Bool(value)) => value,
+            _ => default,
+        };
+        self.keep(row, name, Value::Bool(said));
+        said
     }
 
-    pub fn double(&mut self, row: &str, name: &str) -> Option<f64> {
-        match self.take(row, name)? {
-            Value::Double(value) => Some(value),
-            Value::Integer(value) => Some(value as f64),
-            _ => None,
-        }
+    pub fn double(&mut self, row: &str, name: &str, default: f64) -> f64 {
+        let said = self.said_double(row, name).unwrap_or(default);
+        self.keep(row, name, Value::Double(said));
+        said
     }
 
-    pub fn count(&mut self, row: &str, name: &str) -> Option<u32> {
-        match self.take(row, name)? {
-            Value::Integer(value) => u32::try_from(value).ok(),
-            _ => None,
-        }
+    /// Without a default: it is in force only where it is said.
+    pub fn said_double(&mut self, row: &str, name: &str) -> Option<f64> {
+        let said = match self.take(row, name)? {
+            Value::Double(value) => value,
+            Value::Integer(value) => value as f64,
+            _ => return None,
+        };
+        self.keep(row, name, Value::Double(said));
+        Some(said)
     }
 
-    pub fn word(&mut self, row: &str, name: &str) -> Option<String> {
-        match self.take(row, name)? {
-            Value::String(value) => Some(value),
-            _ => None,
-        }
+    pub fn count(&mut self, row: &str, name: &str, default: u32) -> u32 {
+        let said = match self.take(row, name) {
+            Some(Value::Integer(value)) => u32::try_from(value).unwrap_or(default),
+            _ => default,
+        };
+        self.keep(row, name, Value::Integer(i64::from(said)));
+        said
+    }
+
+    pub fn word(&mut self, row: &str, name: &str, default: &str) -> String {
+        let said = match self.take(row, name) {
+            Some(Value::String(value)) => value,
+            _ => default.to_owned(),
+        };
+        self.keep(row, name, Value::String(said.clone()));
+        said
     }
 
     pub fn cpus(&mut self, row: &str, name: &str) -> Vec<usize> {
@@ -89,27 +106,30 @@ impl<'a> Reader<'a> {
             Some(Value::Integer(cpu)) => cpu.to_string(),
             _ => String::new(),
         };
-        parse_cpus(&text).unwrap_or_default()
+        let cpus = parse_cpus(&text).unwrap_or_default();
+        self.keep(row, name, Value::String(text));
+        cpus
     }
 
-    pub fn words(&mut self, row: &str, name: &str) -> Option<Vec<String>> {
-        match self.take(row, name)? {
-            Value::Strings(values) => Some(values),
-            _ => None,
-        }
+    pub fn words(&mut self, row: &str, name: &str, default: &[&str]) -> Vec<String> {
+        let said = match self.take(row, name) {
+            Some(Value::Strings(values)) => values,
+            _ => default.iter().map(|word| (*word).to_owned()).collect(),
+        };
+        self.keep(row, name, Value::Strings(said.clone()));
+        said
     }
 
     pub fn millis(&mut self, row: &str, name: &str, default: Duration) -> Duration {
-        self.double(row, name)
-            .map_or(default, |ms| Duration::from_secs_f64(ms / 1e3))
+        let ms = self.double(row, name, default.as_secs_f64() * 1e3);
+        Duration::from_secs_f64(ms / 1e3)
     }
 
     /// The value if it is there and as the table's row wants it; else a fault is noted.
     fn take(&mut self, row: &str, name: &str) -> Option<Value> {
         self.asked.insert(name.to_owned());
         let value = self.values.get(name)?;
-        let parameter = TABLE.iter().find(|parameter| parameter.name == row)?;
-        match check(parameter, value) {
+        match check(parameter(row)?, value) {
             Ok(()) => Some(value.clone()),
             Err(wanted) => {
                 self.faults
@@ -118,6 +138,16 @@ impl<'a> Reader<'a> {
             }
         }
     }
+
+    fn keep(&mut self, row: &str, name: &str, value: Value) {
+        if let Some(parameter) = parameter(row) {
+            self.effective.insert(name.to_owned(), (value, parameter));
+        }
+    }
+}
+
+fn parameter(row: &str) -> Option<&'static Parameter> {
+    TABLE.iter().find(|parameter| parameter.name == row)
 }
 
 fn check(parameter: &Parameter, value: &Value) -> Result<(), String> {

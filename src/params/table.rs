@@ -1,79 +1,7 @@
 //! Every parameter there is: the one place validation and the README's table come from.
 
-/// A parameter's type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// true, false
-    Bool,
-    /// A number; integers are taken too.
-    Double {
-        /// Least and greatest value allowed, in thousandths, so that the table stays constant.
-        least_milli: i64,
-        /// See `least_milli`.
-        most_milli: i64,
-    },
-    /// A whole number.
-    Count {
-        /// Least value allowed.
-        least: i64,
-        /// Greatest value allowed.
-        most: i64,
-    },
-    /// Text, one of these words if there are any.
-    Word(&'static [&'static str]),
-    /// A list of text.
-    Words,
-    /// Processors, as text such as `0,2-3`; a single one may be a number.
-    Cpus,
-}
-
-impl Kind {
-    /// The type as the README names it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Bool => "bool",
-            Kind::Double { .. } => "double",
-            Kind::Count { .. } => "integer",
-            Kind::Word(_) => "string",
-            Kind::Words => "string[]",
-            Kind::Cpus => "string",
-        }
-    }
-}
-
-/// One parameter. `<source>` and `<label>` in a name stand for each source and label.
-#[derive(Clone, Copy, Debug)]
-pub struct Parameter {
-    /// Full name.
-    pub name: &'static str,
-    /// Type and range.
-    pub kind: Kind,
-    /// As shown in the README.
-    pub default: &'static str,
-    /// One line.
-    pub description: &'static str,
-}
-
-const fn double(least_milli: i64, most_milli: i64) -> Kind {
-    Kind::Double {
-        least_milli,
-        most_milli,
-    }
-}
-
-const fn row(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    description: &'static str,
-) -> Parameter {
-    Parameter {
-        name,
-        kind,
-        default,
-        description,
-    }
-}
+pub use super::kind::{Change, Kind, Parameter};
+use super::kind::{double, live, row};
 
 const ANY: Kind = Kind::Word(&[]);
 const FRACTION: Kind = double(0, 1_000);
@@ -98,43 +26,43 @@ pub const TABLE: &[Parameter] = &[
         "int8",
         "What the engine packed multiplies in; f32 answers as flex does, int8 is the fastest.",
     ),
-    row(
+    live(
         "deadline_ms",
         double(100, 10_000_000),
         "20.0",
         "From the arrival of a trigger to the publication of its decision.",
     ),
-    row(
+    live(
         "refuse_impossible_deadline",
         Kind::Bool,
         "true",
         "Whether the node refuses to start where not even the first exit fits the deadline.",
     ),
-    row(
+    live(
         "publish_margin_ms",
         double(0, 1_000_000),
         "2.0",
         "Kept free before the deadline for publishing; the guard acts this much earlier.",
     ),
-    row(
+    live(
         "policy",
         Kind::Word(&["fastest", "best"]),
         "fastest",
         "fastest: stop at the first exit that is sure. best: use the budget.",
     ),
-    row(
+    live(
         "confidence",
         FRACTION,
         "0.4",
         "Below this confidence the safe label is published (LOW_CONFIDENCE).",
     ),
-    row(
+    live(
         "hold_ms",
         double(0, 10_000_000),
         "200.0",
         "How long a model decision may stand in when the engine is late or fails.",
     ),
-    row(
+    live(
         "fault_ms",
         double(1_000, 60_000_000),
         "100.0",
@@ -218,37 +146,37 @@ pub const TABLE: &[Parameter] = &[
         "false",
         "Whether both topics are geometry_msgs/msg/TwistStamped, as Nav2's enable_stamped_cmd_vel makes them.",
     ),
-    row(
+    live(
         "act.velocity_gate.linear.<label>",
         FRACTION,
         "none",
         "Part of the linear velocity that passes under this label; needed for every label when the gate is enabled.",
     ),
-    row(
+    live(
         "act.velocity_gate.angular.<label>",
         FRACTION,
         "as linear",
         "Part of the angular velocity that passes under this label.",
     ),
-    row(
+    live(
         "act.velocity_gate.decision_timeout_ms",
         double(1_000, 60_000_000),
         "500.0",
         "A decision whose trigger arrived longer ago than this stops the robot.",
     ),
-    row(
+    live(
         "act.velocity_gate.command_timeout_ms",
         double(1_000, 60_000_000),
         "500.0",
         "A command older than this is not repeated; the robot stops.",
     ),
-    row(
+    live(
         "act.velocity_gate.stop_pub_timeout_ms",
         double(0, 60_000_000),
         "1000.0",
         "How long a stop is repeated where no commands come; then the topic is left alone.",
     ),
-    row(
+    live(
         "act.velocity_gate.release_after",
         Kind::Count {
             least: 1,
@@ -258,24 +186,84 @@ pub const TABLE: &[Parameter] = &[
         "Decisions in a row that must allow more before more is let through; one that allows less counts at once.",
     ),
     row(
+        "act.speed_limit.enabled",
+        Kind::Bool,
+        "false",
+        "Whether nav2_msgs/msg/SpeedLimit is published; needs the package nav2_msgs.",
+    ),
+    row(
+        "act.speed_limit.topic",
+        ANY,
+        "speed_limit",
+        "Topic of the limits, as the controller's speed_limit_topic.",
+    ),
+    live(
+        "act.speed_limit.percent.<label>",
+        double(0, 100_000),
+        "none",
+        "Percentage of the controller's maximum under this label, 0: no limit (it cannot stop the robot); needed for every label when the limits are enabled.",
+    ),
+    live(
+        "act.speed_limit.release_after",
+        Kind::Count {
+            least: 1,
+            most: 1000,
+        },
+        "3",
+        "Decisions in a row that must allow more before the limit rises; one that allows less counts at once.",
+    ),
+    row(
+        "act.attention.enabled",
+        Kind::Bool,
+        "false",
+        "Whether ~/attention and ~/attention_needed call for somebody when decisions are unsure or not the model's, again and again.",
+    ),
+    live(
+        "act.attention.confidence",
+        FRACTION,
+        "0.6",
+        "A decision of the model below this confidence counts as unsure.",
+    ),
+    live(
+        "act.attention.decisions",
+        Kind::Count {
+            least: 1,
+            most: 10_000,
+        },
+        "30",
+        "How many of the newest decisions are looked at.",
+    ),
+    live(
+        "act.attention.raise_share",
+        FRACTION,
+        "0.5",
+        "Somebody is needed when more than this share of them is unsure or not the model's.",
+    ),
+    live(
+        "act.attention.release_share",
+        FRACTION,
+        "0.1",
+        "Nobody is needed any more when at most this share is.",
+    ),
+    live(
         "statistics_period_ms",
         double(10_000, 3_600_000_000),
         "1000.0",
         "How often ~/statistics is published.",
     ),
-    row(
+    live(
         "diagnostics.warn_fallback_share",
         FRACTION,
         "0.05",
         "/diagnostics warns when more than this share of a period's decisions were not the model's.",
     ),
-    row(
+    live(
         "diagnostics.error_fallback_share",
         FRACTION,
         "0.5",
         "The same for its level ERROR.",
     ),
-    row(
+    live(
         "diagnostics.error_late_share",
         FRACTION,
         "0.01",
@@ -305,12 +293,15 @@ pub const TABLE: &[Parameter] = &[
         "false",
         "Whether all pages of the process stay in memory (mlockall).",
     ),
-    row(
-        "autostart",
-        Kind::Bool,
-        "true",
-        "Whether the node configures and activates itself; false: a lifecycle manager does, by ~/change_state.",
-    ),
+    Parameter {
+        change: Change::Start,
+        ..row(
+            "autostart",
+            Kind::Bool,
+            "true",
+            "Whether the node configures and activates itself; false: a lifecycle manager does, by ~/change_state.",
+        )
+    },
     row(
         "use_sim_time",
         Kind::Bool,
@@ -321,8 +312,9 @@ pub const TABLE: &[Parameter] = &[
 
 /// The table as the README shows it.
 pub fn markdown() -> String {
-    let mut text =
-        String::from("| parameter | type | default | range | |\n|---|---|---|---|---|\n");
+    let mut text = String::from(
+        "| parameter | type | default | range | change | |\n|---|---|---|---|---|---|\n",
+    );
     for parameter in TABLE {
         let range = match parameter.kind {
             Kind::Double {
@@ -338,11 +330,12 @@ pub fn markdown() -> String {
             _ => String::new(),
         };
         text += &format!(
-            "| `{}` | {} | {} | {} | {} |\n",
+            "| `{}` | {} | {} | {} | {} | {} |\n",
             parameter.name,
             parameter.kind.name(),
             parameter.default,
             range,
+            parameter.change.name(),
             parameter.description
         );
     }

@@ -138,3 +138,47 @@ fn a_needed_source_cannot_be_left_out_by_accident() {
     assert_eq!(only.sources.len(), 1);
     assert!(faults(&["sources:=[scan, lidar]"])[0].contains("lidar"));
 }
+
+#[test]
+fn a_speed_limit_must_name_every_label_and_none_is_not_a_stop() {
+    let on = "act.speed_limit.enabled:=true";
+    assert!(
+        faults(&[on, "act.speed_limit.percent.go:=0.0"])[0].contains("percent.stop is missing")
+    );
+    let said = [
+        on,
+        "act.speed_limit.percent.go:=50",
+        "act.speed_limit.percent.stop:=0.0",
+    ];
+    // 0 is no limit: under the safe label it would let the robot run.
+    assert!(faults(&said)[0].contains("safe label \"stop\""));
+    let said = [
+        on,
+        "act.speed_limit.percent.go:=0.0",
+        "act.speed_limit.percent.stop:=20",
+    ];
+    let limit = Params::read(&values(&said), &bundle())
+        .unwrap()
+        .speed_limit
+        .unwrap();
+    assert_eq!(limit.topic, "speed_limit");
+    assert_eq!(limit.limits.percent[1].on_the_wire(), 20.0);
+    assert!(faults(&["act.speed_limit.percent.go:=101.0"])[0].contains("0 to 100"));
+}
+
+#[test]
+fn attention_is_off_unless_asked_for_and_released_below_where_it_is_raised() {
+    let nothing = Params::read(&Values::new(), &bundle()).unwrap();
+    assert_eq!(nothing.attention, None);
+    let on = "act.attention.enabled:=true";
+    let limits = Params::read(&values(&[on]), &bundle())
+        .unwrap()
+        .attention
+        .unwrap();
+    assert_eq!((limits.decisions, limits.raise_share), (30, 0.5));
+    let swapped = [
+        "act.attention.raise_share:=0.2",
+        "act.attention.release_share:=0.3",
+    ];
+    assert!(faults(&swapped)[0].contains("release_share"));
+}

@@ -1,11 +1,11 @@
 //! What happened so far, countable at any moment from any thread.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 
-use super::decision::{Decision, Reason, Source};
+use super::decision::{Decision, MAX_EXITS, Reason, Source};
 
 /// Latencies kept until the cold side collects them.
 const LATENCIES: usize = 4096;
@@ -22,8 +22,10 @@ pub struct Counts {
     engine_changes: AtomicU64,
     per_source: [AtomicU64; Source::ALL.len()],
     per_reason: [AtomicU64; Reason::ALL.len()],
-    per_exit: Vec<AtomicU64>,
-    stage_bounds_ns: Vec<AtomicU64>,
+    per_exit: [AtomicU64; MAX_EXITS],
+    stage_bounds_ns: [AtomicU64; MAX_EXITS],
+    /// Exits of the deepest model so far.
+    exits: AtomicUsize,
     latencies: ArrayQueue<Duration>,
 }
 
@@ -79,10 +81,36 @@ impl Counts {
             engine_changes: AtomicU64::new(0),
             per_source: Default::default(),
             per_reason: Default::default(),
-            per_exit: (0..exits).map(|_| AtomicU64::new(0)).collect(),
-            stage_bounds_ns: (0..exits).map(|_| AtomicU64::new(0)).collect(),
+            per_exit: [const { AtomicU64::new(0) }; MAX_EXITS],
+            stage_bounds_ns: [const { AtomicU64::new(0) }; MAX_EXITS],
+            exits: AtomicUsize::new(exits.min(MAX_EXITS)),
             latencies: ArrayQueue::new(LATENCIES),
         }
+    }
+
+    /// Another model with so many exits goes on counting here.
+    pub(super) fn go_on_with(&self, exits: usize) {
+        self.exits
+            .fetch_max(exits.min(MAX_EXITS), Ordering::Relaxed);
+        for bound in &self.stage_bounds_ns {
+            bound.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Cycles that were opened and not answered yet.
+    pub(super) fn in_flight(&self) -> u64 {
+        // Answers first: an answer that comes in between must not make it less than it is.
+        let answered: u64 = self
+            .per_source
+            .iter()
+            .map(|n| n.load(Ordering::Acquire))
+            .sum();
+        let accepted = self.accepted.load(Ordering::Acquire);
+        accepted.saturating_sub(answered)
+    }
+
+    fn listed<'a>(&self, cells: &'a [AtomicU64; MAX_EXITS]) -> &'a [AtomicU64] {
+        &cells[..self.exits.load(Ordering::Relaxed)]
     }
 
     pub(super) fn received(&self) {
@@ -117,7 +145,10 @@ impl Counts {
     /// Upper bounds of the stages' costs, as the engine in use last knew them.
     pub fn stage_bounds(&self) -> Vec<Duration> {
         let read = |cell: &AtomicU64| Duration::from_nanos(cell.load(Ordering::Relaxed));
-        self.stage_bounds_ns.iter().map(read).collect()
+        self.listed(&self.stage_bounds_ns)
+            .iter()
+            .map(read)
+            .collect()
     }
 
     /// `took`: from the trigger's arrival until the publisher returned.
@@ -149,7 +180,7 @@ impl Counts {
             engine_changes: read(&self.engine_changes),
             per_source,
             per_reason: std::array::from_fn(|i| read(&self.per_reason[i])),
-            per_exit: self.per_exit.iter().map(read).collect(),
+            per_exit: self.listed(&self.per_exit).iter().map(read).collect(),
         }
     }
 

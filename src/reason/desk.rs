@@ -1,31 +1,24 @@
 //! What ingest, reasoners and guard share: the newest trigger, the cycles in flight and the one
 //! right each of them carries, the right to be answered.
 //!
-//! Nothing here locks or allocates after construction. Every accepted trigger is popped from
-//! `pending` by exactly one thread, which makes it a cycle; every cycle's claim is won by exactly
-//! one compare-and-swap.
+//! Nothing a decision needs locks or allocates after construction. Every accepted trigger is popped
+//! from `pending` by exactly one thread, which makes it a cycle; every cycle's claim is won by
+//! exactly one compare-and-swap. A request carries the terms of its time: what is changed meanwhile
+//! counts from the next trigger on, and no cycle sees two sets of terms.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use crossbeam::queue::ArrayQueue;
 
 use super::counts::Counts;
 use super::decision::{Decision, Probabilities, Reason, Source, Trigger};
 use super::hold::Held;
-use super::policy::Policy;
+use super::request::{Request, Terms};
 use super::station::Station;
 use crate::time::{Clock, Mono};
-
-/// A trigger with the window assembled at its arrival.
-#[derive(Debug)]
-pub struct Request {
-    /// The trigger.
-    pub trigger: Trigger,
-    /// Row-major `[frames, features]`.
-    pub window: Box<[f32]>,
-}
 
 /// Where decisions go. Called on the reasoner's and the guard's thread; must not block.
 pub trait Publish: Send + Sync {
@@ -39,51 +32,44 @@ pub trait Publish: Send + Sync {
 /// The guard's pulse: how soon an act notices that no decision came.
 pub const TICK: Duration = Duration::from_millis(20);
 
-/// What holds for every cycle.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    /// From the trigger's arrival to the publication.
-    pub deadline: Duration,
-    /// Kept free before the deadline for publishing.
-    pub publish_margin: Duration,
-    /// An engine call longer than this counts as a stall.
-    pub fault_time: Duration,
-    /// How long a model decision may stand in for a missing one.
-    pub hold: Duration,
-    /// How the optional stages are spent.
-    pub policy: Policy,
-    /// Below this confidence the safe label is published.
-    pub min_confidence: f32,
-    /// Per exit, the confidence at which `fastest` stops.
-    pub thresholds: Vec<f32>,
-    /// Index of the safe label.
-    pub safe_label: u8,
-    /// Exits of the model.
-    pub exits: u8,
-}
-
 /// A cycle as the guard sees it.
 #[derive(Clone, Debug)]
 pub(super) struct Opened {
     pub cycle: u64,
     pub station: usize,
     pub trigger: Trigger,
+    pub terms: Arc<Terms>,
+}
+
+impl Opened {
+    pub fn due(&self) -> Mono {
+        self.terms.due(self.trigger.arrival)
+    }
+}
+
+/// What goes on when another model takes over: the count of cycles, and the last decision.
+struct Ledger {
+    counts: Counts,
+    held: Held,
+    cycles: AtomicU64,
 }
 
 /// The shared state.
 pub struct Desk {
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) terms: Terms,
+    terms: ArcSwap<Terms>,
+    /// Terms that were replaced and that a request may still carry: so that no thread a decision
+    /// needs is the one that frees them.
+    replaced: Mutex<Vec<Arc<Terms>>>,
     pub(super) labels: usize,
+    window_len: usize,
     pub(super) stations: Vec<Station>,
-    pub(super) counts: Counts,
     pub(super) opened: ArrayQueue<Opened>,
-    held: Held,
+    ledger: Arc<Ledger>,
     pending: ArrayQueue<Box<Request>>,
-    /// Arrival of the pending trigger, 0 when there is none: tells the guard when to look.
-    pending_arrival: AtomicU64,
+    /// When the newest trigger is due, 0 before the first: tells the guard when to look.
+    pending_due: AtomicU64,
     spare: ArrayQueue<Box<Request>>,
-    cycles: AtomicU64,
     active: AtomicUsize,
     publish: Arc<dyn Publish>,
 }
@@ -98,8 +84,34 @@ impl Desk {
         engines: usize,
         publish: Arc<dyn Publish>,
     ) -> Desk {
+        let ledger = Arc::new(Ledger {
+            counts: Counts::new(usize::from(terms.exits)),
+            held: Held::new(),
+            cycles: AtomicU64::new(0),
+        });
+        Self::with_ledger(clock, terms, (labels, window_len, engines), publish, ledger)
+    }
+
+    /// The desk of another model on the same windows and labels, with `engines` engines: cycles,
+    /// counts and the held decision go on where this desk leaves them. Both may be at work at once;
+    /// each answers the triggers that were offered to it.
+    pub fn successor(&self, terms: Terms, engines: usize, publish: Arc<dyn Publish>) -> Desk {
+        self.ledger.counts.go_on_with(usize::from(terms.exits));
+        let sizes = (self.labels, self.window_len, engines);
+        let ledger = Arc::clone(&self.ledger);
+        Self::with_ledger(Arc::clone(&self.clock), terms, sizes, publish, ledger)
+    }
+
+    fn with_ledger(
+        clock: Arc<dyn Clock>,
+        terms: Terms,
+        (labels, window_len, engines): (usize, usize, usize),
+        publish: Arc<dyn Publish>,
+        ledger: Arc<Ledger>,
+    ) -> Desk {
         // One request per engine in work, one pending, one in the guard's hand, one being filled.
         let requests = engines + 3;
+        let terms = Arc::new(terms);
         let spare = ArrayQueue::new(requests);
         for _ in 0..requests {
             let request = Request {
@@ -111,21 +123,22 @@ impl Desk {
                     verdict: super::decision::Verdict::Unusable(Reason::IncompleteInput),
                 },
                 window: vec![0.0; window_len].into_boxed_slice(),
+                terms: Arc::clone(&terms),
             };
             let _ = spare.push(Box::new(request));
         }
         Desk {
-            counts: Counts::new(usize::from(terms.exits)),
             clock,
-            terms,
+            terms: ArcSwap::new(terms),
+            replaced: Mutex::default(),
             labels,
+            window_len,
             stations: (0..engines).map(|_| Station::new()).collect(),
             opened: ArrayQueue::new(64),
-            held: Held::new(),
+            ledger,
             pending: ArrayQueue::new(1),
-            pending_arrival: AtomicU64::new(0),
+            pending_due: AtomicU64::new(0),
             spare,
-            cycles: AtomicU64::new(0),
             active: AtomicUsize::new(0),
             publish,
         }
@@ -136,14 +149,36 @@ impl Desk {
         self.clock.now()
     }
 
-    /// What holds for every cycle.
-    pub fn terms(&self) -> &Terms {
-        &self.terms
+    /// What holds for the next trigger.
+    pub fn terms(&self) -> Arc<Terms> {
+        self.terms.load_full()
+    }
+
+    /// From the next trigger on this holds; cycles that are open keep what held when they began.
+    /// Not for threads that decisions need: it allocates and frees.
+    pub fn set_terms(&self, terms: Terms) {
+        let before = self.terms.swap(Arc::new(terms));
+        let mut replaced = match self.replaced.lock() {
+            Ok(replaced) => replaced,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        replaced.push(before);
+        replaced.retain(|terms| Arc::strong_count(terms) > 1);
     }
 
     /// Counts so far.
     pub fn counts(&self) -> &Counts {
-        &self.counts
+        &self.ledger.counts
+    }
+
+    /// Numbers in a window.
+    pub fn window_len(&self) -> usize {
+        self.window_len
+    }
+
+    /// Whether no trigger waits and no cycle is open, here or at a desk this one succeeded.
+    pub fn is_at_rest(&self) -> bool {
+        self.pending.is_empty() && self.ledger.counts.in_flight() == 0
     }
 
     /// Index of the engine that takes triggers.
@@ -153,7 +188,9 @@ impl Desk {
 
     /// An empty request to fill; give it back with [`Desk::offer`] or [`Desk::put_back`].
     pub fn blank(&self) -> Option<Box<Request>> {
-        self.spare.pop()
+        let mut request = self.spare.pop()?;
+        request.terms = self.terms.load_full();
+        Some(request)
     }
 
     /// Gives a request back unused.
@@ -163,35 +200,29 @@ impl Desk {
 
     /// A trigger arrived. It waits for a free reasoner; a newer one supersedes it.
     pub fn offer(&self, request: Box<Request>) {
-        self.counts.received();
-        let arrival = request.trigger.arrival.0.max(1);
+        self.ledger.counts.received();
+        let due = request.due().0.max(1);
         if let Some(older) = self.pending.force_push(request) {
-            self.counts.superseded();
+            self.ledger.counts.superseded();
             self.put_back(older);
         }
-        self.pending_arrival.store(arrival, Ordering::Release);
+        self.pending_due.store(due, Ordering::Release);
     }
 
     /// Arrivals that are not accepted, because the node is not active or was not run.
     pub fn refuse(&self, arrivals: u64) {
-        self.counts.refused(arrivals);
+        self.ledger.counts.refused(arrivals);
     }
 
     /// The last model decision must not be held any longer: the world it was made in is gone.
     pub fn forget_held(&self) {
-        self.held.withdraw(self.clock.now());
-    }
-
-    /// When the guard answers in the reasoner's place.
-    pub(super) fn due(&self, trigger: &Trigger) -> Mono {
-        trigger.arrival + self.terms.deadline - self.terms.publish_margin
+        self.ledger.held.withdraw(self.clock.now());
     }
 
     /// When the guard must look at the pending trigger.
     pub(super) fn pending_due(&self) -> Option<Mono> {
-        let arrival = self.pending_arrival.load(Ordering::Acquire);
-        (arrival != 0 && !self.pending.is_empty())
-            .then(|| Mono(arrival) + self.terms.deadline - self.terms.publish_margin)
+        let due = self.pending_due.load(Ordering::Acquire);
+        (due != 0 && !self.pending.is_empty()).then_some(Mono(due))
     }
 
     /// Time passed.
@@ -211,13 +242,13 @@ impl Desk {
     /// Puts a trigger that was taken too early back, unless a newer one has come.
     pub(super) fn untake(&self, request: Box<Request>) {
         if let Err(request) = self.pending.push(request) {
-            self.counts.superseded();
+            self.ledger.counts.superseded();
             self.put_back(request);
         }
     }
 
     /// Makes a taken trigger a cycle of `station`.
-    pub(super) fn open(&self, station: usize, trigger: &Trigger) -> u64 {
+    pub(super) fn open(&self, station: usize, request: &Request) -> u64 {
         let cycle = self.next_cycle();
         self.stations[station].open(cycle);
         // A full queue means a guard that has not run for 64 cycles; the oldest of them is long
@@ -225,14 +256,15 @@ impl Desk {
         self.opened.force_push(Opened {
             cycle,
             station,
-            trigger: trigger.clone(),
+            trigger: request.trigger.clone(),
+            terms: Arc::clone(&request.terms),
         });
         cycle
     }
 
     pub(super) fn next_cycle(&self) -> u64 {
-        self.counts.accepted();
-        self.cycles.fetch_add(1, Ordering::Relaxed) + 1
+        self.ledger.counts.accepted();
+        self.ledger.cycles.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Hands the triggers to the next engine that is not stalled; stays when there is none.
@@ -248,7 +280,7 @@ impl Desk {
                 .is_ok()
         {
             self.stations[from].is_out.store(true, Ordering::Release);
-            self.counts.failed_over();
+            self.ledger.counts.failed_over();
         }
     }
 
@@ -265,27 +297,27 @@ impl Desk {
                 .compare_exchange(active, station, Ordering::AcqRel, Ordering::Acquire)
                 .is_ok()
         {
-            self.counts.failed_over();
+            self.ledger.counts.failed_over();
         }
     }
 
     pub(super) fn is_stalled(&self, station: usize, now: Mono) -> bool {
-        let since = self.stations[station].busy_since.load(Ordering::Acquire);
-        since != 0 && now.since(Mono(since)) >= self.terms.fault_time
+        let at = self.stations[station].stalls_at.load(Ordering::Acquire);
+        at != 0 && now >= Mono(at)
     }
 
     /// Answers by an exit of the model. The caller has won the cycle's claim.
     pub(super) fn answer_by_exit(
         &self,
         cycle: u64,
-        trigger: &Trigger,
+        (trigger, terms): (&Trigger, &Terms),
         station: usize,
         exit: u8,
         probabilities: Probabilities,
     ) {
-        let (label, confidence) = probabilities.top().unwrap_or((self.terms.safe_label, 0.0));
-        let sure = confidence >= self.terms.min_confidence;
-        let mut decision = self.blank_decision(cycle, trigger);
+        let (label, confidence) = probabilities.top().unwrap_or((terms.safe_label, 0.0));
+        let sure = confidence >= terms.min_confidence;
+        let mut decision = blank_decision(cycle, trigger, terms);
         decision.exit = exit;
         decision.probabilities = probabilities;
         decision.engine = Some(station as u8);
@@ -295,14 +327,17 @@ impl Desk {
             decision.source = Source::Model;
             decision.reason = Reason::None;
         } else {
-            let safe = usize::from(self.terms.safe_label);
+            let safe = usize::from(terms.safe_label);
             decision.confidence = probabilities.as_slice().get(safe).copied().unwrap_or(0.0);
             decision.reason = Reason::LowConfidence;
         }
         self.send(decision);
         match sure {
-            true => self.held.remember(trigger.arrival, label, confidence),
-            false => self.held.withdraw(trigger.arrival),
+            true => self
+                .ledger
+                .held
+                .remember(trigger.arrival, label, confidence),
+            false => self.ledger.held.withdraw(trigger.arrival),
         }
     }
 
@@ -311,47 +346,47 @@ impl Desk {
     pub(super) fn answer_without_exit(
         &self,
         cycle: u64,
-        trigger: &Trigger,
+        (trigger, terms): (&Trigger, &Terms),
         station: Option<usize>,
         reason: Reason,
     ) {
-        let mut decision = self.blank_decision(cycle, trigger);
+        let mut decision = blank_decision(cycle, trigger, terms);
         decision.reason = reason;
         decision.engine = station.map(|station| station as u8);
         if reason.may_hold()
-            && let Some((label, confidence)) = self.held.recall(trigger.arrival, self.terms.hold)
+            && let Some((label, confidence)) = self.ledger.held.recall(trigger.arrival, terms.hold)
         {
             decision.source = Source::Hold;
             decision.label = label;
             decision.confidence = confidence;
         } else {
             // What was declared unsafe to go on with must not come back by a hold.
-            self.held.withdraw(trigger.arrival);
+            self.ledger.held.withdraw(trigger.arrival);
         }
         self.send(decision);
-    }
-
-    fn blank_decision(&self, cycle: u64, trigger: &Trigger) -> Decision {
-        Decision {
-            cycle,
-            trigger: trigger.clone(),
-            label: self.terms.safe_label,
-            confidence: 0.0,
-            probabilities: Probabilities::NONE,
-            source: Source::Fallback,
-            reason: Reason::None,
-            exit: 0,
-            exits: self.terms.exits,
-            engine: None,
-            latency: Duration::ZERO,
-            deadline: self.terms.deadline,
-        }
     }
 
     fn send(&self, mut decision: Decision) {
         decision.latency = self.clock.now().since(decision.trigger.arrival);
         self.publish.publish(&decision);
         let took = self.clock.now().since(decision.trigger.arrival);
-        self.counts.decided(&decision, took);
+        self.ledger.counts.decided(&decision, took);
+    }
+}
+
+fn blank_decision(cycle: u64, trigger: &Trigger, terms: &Terms) -> Decision {
+    Decision {
+        cycle,
+        trigger: trigger.clone(),
+        label: terms.safe_label,
+        confidence: 0.0,
+        probabilities: Probabilities::NONE,
+        source: Source::Fallback,
+        reason: Reason::None,
+        exit: 0,
+        exits: terms.exits,
+        engine: None,
+        latency: Duration::ZERO,
+        deadline: terms.deadline,
     }
 }

@@ -46,14 +46,14 @@ impl Guard {
             if !station.is_open(opened.cycle) {
                 return false;
             }
-            if now < desk.due(&opened.trigger) {
+            if now < opened.due() {
                 return true;
             }
             if station.claim(opened.cycle) {
                 match station.deepest_exit(opened.cycle, desk.labels) {
                     Some((exit, probabilities)) => desk.answer_by_exit(
                         opened.cycle,
-                        &opened.trigger,
+                        (&opened.trigger, &opened.terms),
                         opened.station,
                         exit,
                         probabilities,
@@ -65,7 +65,7 @@ impl Guard {
                         };
                         desk.answer_without_exit(
                             opened.cycle,
-                            &opened.trigger,
+                            (&opened.trigger, &opened.terms),
                             Some(opened.station),
                             reason,
                         );
@@ -91,7 +91,7 @@ impl Guard {
         let Some(request) = self.desk.take() else {
             return;
         };
-        if now < self.desk.due(&request.trigger) {
+        if now < request.due() {
             self.desk.untake(request);
             return;
         }
@@ -103,19 +103,17 @@ impl Guard {
             Verdict::Ready => Reason::Deadline,
         };
         self.desk
-            .answer_without_exit(cycle, &request.trigger, None, reason);
+            .answer_without_exit(cycle, (&request.trigger, &request.terms), None, reason);
         self.desk.put_back(request);
     }
 
     fn next_due(&self, now: Mono) -> Option<Mono> {
         let desk = &self.desk;
-        let cycles = self.open.iter().map(|opened| desk.due(&opened.trigger));
+        let cycles = self.open.iter().map(Opened::due);
         let active = &desk.stations[desk.active_engine()];
-        let since = active.busy_since.load(std::sync::atomic::Ordering::Acquire);
-        // A stall that nobody can take over is not news a second time.
-        let stall = (since != 0)
-            .then(|| Mono(since) + desk.terms.fault_time)
-            .filter(|&at| at > now);
+        // 0 where nothing runs, and a stall that nobody can take over is not news a second time.
+        let stall = Mono(active.stalls_at.load(std::sync::atomic::Ordering::Acquire));
+        let stall = (stall > now).then_some(stall);
         cycles.chain(desk.pending_due()).chain(stall).min()
     }
 }

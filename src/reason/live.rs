@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::checkup::Rounds;
-use super::desk::{Desk, Request, TICK};
+use super::desk::{Desk, TICK};
 use super::guard::Guard;
 use super::reasoner::{Poll, Reasoner};
+use super::request::Request;
 
 /// The longest an idle reasoner sleeps; whoever has something for it wakes it.
 const IDLE: Duration = Duration::from_secs(2);
@@ -37,6 +38,7 @@ struct Shared {
     desk: Arc<Desk>,
     stop: AtomicBool,
     fallen: AtomicBool,
+    resting: AtomicBool,
     /// Of the reasoners in the order of their stations; the guard's last. Set once all run.
     threads: OnceLock<Vec<Thread>>,
 }
@@ -72,6 +74,7 @@ impl Live {
             desk,
             stop: AtomicBool::new(false),
             fallen: AtomicBool::new(false),
+            resting: AtomicBool::new(false),
             threads: OnceLock::new(),
         });
         let prepare: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(prepare);
@@ -124,6 +127,13 @@ impl Live {
     /// Engines that failed since the last call.
     pub fn engine_reports(&self) -> impl Iterator<Item = EngineReport> + '_ {
         self.faults.try_iter()
+    }
+
+    /// Whether another desk takes the triggers: the guard then sleeps unless a cycle is still open.
+    /// To be said once nothing is offered here any more, and before something is again.
+    pub fn set_resting(&self, resting: bool) {
+        self.shared.resting.store(resting, Ordering::Release);
+        self.shared.wake(self.handles.len() - 1);
     }
 
     /// A trigger arrived.
@@ -199,8 +209,14 @@ fn watch(shared: &Shared) {
         // The guard may have put a trigger back that its reasoner had found missing, or given
         // the triggers to another engine.
         shared.wake_for_pending();
-        desk.tick();
-        let sleep = due.map_or(TICK, |due| desk.now().until(due).min(TICK));
+        let pulse = match shared.resting.load(Ordering::Acquire) {
+            true => IDLE,
+            false => {
+                desk.tick();
+                TICK
+            }
+        };
+        let sleep = due.map_or(pulse, |due| desk.now().until(due).min(pulse));
         thread::park_timeout(sleep);
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::desk::{Desk, Request};
+use super::desk::Desk;
 use super::guard::Guard;
 use super::reasoner::{Poll, Reasoner};
+use super::request::Request;
 use crate::time::{Clock, Mono};
 
 /// A clock that moves only when it is told to.

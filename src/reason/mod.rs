@@ -20,6 +20,7 @@ pub mod live;
 pub mod logical;
 mod policy;
 mod reasoner;
+mod request;
 mod station;
 
 pub use checkup::Checkup;
@@ -28,8 +29,9 @@ pub use counts::{Counts, Tally};
 pub use decision::{
     Decision, MAX_EXITS, MAX_LABELS, Probabilities, Reason, Source, Trigger, Verdict,
 };
-pub use desk::{Desk, Publish, Request, TICK, Terms};
+pub use desk::{Desk, Publish, TICK};
 pub use engine::{Engine, EngineFault, time_stages};
 pub use guard::Guard;
 pub use policy::{Policy, Progress, Step};
 pub use reasoner::{Poll, Reasoner};
+pub use request::{Request, Terms};

@@ -3,14 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::checkup::Checkup;
 use super::cost::CostModel;
 use super::decision::{MAX_LABELS, Probabilities, Reason, Verdict};
-use super::desk::{Desk, Request};
+use super::desk::Desk;
 use super::engine::{Engine, EngineFault};
 use super::policy::{Progress, Step};
+use super::request::Request;
 use crate::time::Mono;
 
 /// What to do after [`Reasoner::poll`].
@@ -79,10 +79,12 @@ impl Reasoner {
         let Some(checkup) = &self.checkup else {
             return Ok(());
         };
-        let busy = &self.desk.stations[self.station].busy_since;
-        busy.store(self.desk.clock.now().0.max(1), Ordering::Release);
-        let passed = checkup.pass(self.engine.as_mut(), self.desk.terms.fault_time);
-        busy.store(0, Ordering::Release);
+        let fault_time = self.desk.terms().fault_time;
+        let stalls_at = &self.desk.stations[self.station].stalls_at;
+        let at = self.desk.clock.now() + fault_time;
+        stalls_at.store(at.0.max(1), Ordering::Release);
+        let passed = checkup.pass(self.engine.as_mut(), fault_time);
+        stalls_at.store(0, Ordering::Release);
         if passed.is_ok() {
             self.desk.reinstate(self.station);
         }
@@ -119,13 +121,13 @@ impl Reasoner {
             let Some(request) = self.desk.take() else {
                 return Poll::Idle;
             };
-            let cycle = self.desk.open(self.station, &request.trigger);
+            let cycle = self.desk.open(self.station, &request);
             if let Verdict::Unusable(reason) = request.trigger.verdict {
                 self.answer_without_exit(cycle, &request, None, reason);
                 self.desk.put_back(request);
                 continue;
             }
-            if self.desk.clock.now() >= self.desk.due(&request.trigger) {
+            if self.desk.clock.now() >= request.due() {
                 // Too late even to begin: the machine did not run us. Say so at once.
                 self.answer_without_exit(cycle, &request, None, Reason::Deadline);
                 self.desk.put_back(request);
@@ -147,9 +149,11 @@ impl Reasoner {
         let Some(work) = self.work.as_mut() else {
             return;
         };
-        let busy = &self.desk.stations[self.station].busy_since;
         work.stage_start = self.desk.clock.now();
-        busy.store(work.stage_start.0.max(1), Ordering::Release);
+        let stalls_at = work.stage_start + work.request.terms.fault_time;
+        self.desk.stations[self.station]
+            .stalls_at
+            .store(stalls_at.0.max(1), Ordering::Release);
         let engine = &mut self.engine;
         let labels = self.desk.labels;
         // The engine is not used again after a panic unless its next `begin` succeeds.
@@ -176,7 +180,7 @@ impl Reasoner {
             return;
         };
         let now = desk.clock.now();
-        station.busy_since.store(0, Ordering::Release);
+        station.stalls_at.store(0, Ordering::Release);
         let probabilities = match std::mem::replace(&mut work.outcome, Ok(Probabilities::NONE)) {
             Ok(probabilities) => probabilities,
             Err(fault) => {
@@ -194,7 +198,7 @@ impl Reasoner {
         };
         self.costs
             .record(usize::from(work.exit), now.since(work.stage_start));
-        desk.counts.bound(
+        desk.counts().bound(
             usize::from(work.exit),
             self.costs.bound(usize::from(work.exit)),
         );
@@ -205,10 +209,8 @@ impl Reasoner {
             desk.put_back(work.request);
             return;
         }
-        let step = desk
-            .terms
-            .policy
-            .next(&self.progress(&work, &probabilities, now));
+        let policy = work.request.terms.policy;
+        let step = policy.next(&self.progress(&work, &probabilities, now));
         if step == Step::Advance {
             self.work = Some(work);
             return;
@@ -216,7 +218,7 @@ impl Reasoner {
         if station.claim(work.cycle) {
             desk.answer_by_exit(
                 work.cycle,
-                &work.request.trigger,
+                (&work.request.trigger, &work.request.terms),
                 self.station,
                 work.exit,
                 probabilities,
@@ -225,26 +227,22 @@ impl Reasoner {
         if step == Step::PassOver {
             let next = usize::from(work.exit);
             self.costs.pass_over(next);
-            desk.counts.bound(next, self.costs.bound(next));
+            desk.counts().bound(next, self.costs.bound(next));
         }
         desk.put_back(work.request);
     }
 
     fn progress(&self, work: &Work, probabilities: &Probabilities, now: Mono) -> Progress {
         let next = usize::from(work.exit);
-        let threshold = self.desk.terms.thresholds.get(next - 1).copied();
+        let threshold = work.request.terms.thresholds.get(next - 1).copied();
         Progress {
             confidence: probabilities
                 .top()
                 .map_or(0.0, |(_, confidence)| confidence),
             threshold: threshold.unwrap_or(f32::INFINITY),
             next_bound: (next < self.engine.exits()).then(|| self.costs.bound(next)),
-            budget: self.budget(&work.request, now),
+            budget: now.until(work.request.due()),
         }
-    }
-
-    fn budget(&self, request: &Request, now: Mono) -> Duration {
-        now.until(self.desk.due(&request.trigger))
     }
 
     fn answer_without_exit(
@@ -255,8 +253,12 @@ impl Reasoner {
         reason: Reason,
     ) {
         if self.desk.stations[self.station].claim(cycle) {
-            self.desk
-                .answer_without_exit(cycle, &request.trigger, station, reason);
+            self.desk.answer_without_exit(
+                cycle,
+                (&request.trigger, &request.terms),
+                station,
+                reason,
+            );
         }
     }
 }

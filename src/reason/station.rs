@@ -12,8 +12,8 @@ pub(super) struct Station {
     /// The exits of the last few cycles; a reasoner that lost its claim may already write the
     /// next cycle's while the guard still reads this one's.
     banks: [Bank; BANKS],
-    /// Start of the engine call that is running, 0 when none is.
-    pub busy_since: AtomicU64,
+    /// From when on the engine call that is running counts as a stall, 0 when none is.
+    pub stalls_at: AtomicU64,
     /// It failed or stalled, another took its place, and it has not shown since that it is sound.
     pub is_out: AtomicBool,
 }
@@ -42,7 +42,7 @@ impl Station {
         Station {
             claim: AtomicU64::new(1),
             banks: std::array::from_fn(|_| Bank::new()),
-            busy_since: AtomicU64::new(0),
+            stalls_at: AtomicU64::new(0),
             is_out: AtomicBool::new(false),
         }
     }

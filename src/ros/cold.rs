@@ -1,4 +1,4 @@
-//! The cold side, on one tokio thread: signals and the reporter. No decision waits for it.
+//! The cold side, on one tokio thread: signals, services and the reporter. No decision waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,20 +43,21 @@ impl Cold {
         Ok(Cold { runtime })
     }
 
-    /// Lets the reporter speak every `period` until it is over, and once more then.
-    pub fn report(
-        &self,
-        mut reporter: Reporter,
-        period: Duration,
-        over: Arc<AtomicBool>,
-    ) -> JoinHandle<()> {
+    /// Runs `work` beside everything else.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(work);
+    }
+
+    /// Lets the reporter speak every period until it is over, and once more then.
+    pub fn report(&self, mut reporter: Reporter, over: Arc<AtomicBool>) -> JoinHandle<()> {
         self.runtime.spawn(async move {
             let mut elapsed = Duration::ZERO;
             const LOOK: Duration = Duration::from_millis(50);
             while !over.load(Ordering::Acquire) {
                 tokio::time::sleep(LOOK).await;
                 elapsed += LOOK;
-                if elapsed >= period {
+                reporter.look();
+                if elapsed >= reporter.period() {
                     elapsed = Duration::ZERO;
                     reporter.report();
                 }

@@ -7,8 +7,9 @@ use std::task::Context as Poller;
 
 use futures::Stream;
 use futures::task::noop_waker;
-use r2r::{Node, PublisherUntyped, QosProfile};
+use r2r::{Node, Publisher, PublisherUntyped, QosProfile};
 
+use super::speed_limit::SpeedLimit;
 use super::{RunError, ros};
 
 /// The serialized messages of a subscription.
@@ -18,6 +19,7 @@ pub type Bytes = Pin<Box<dyn Stream<Item = Vec<u8>> + Send>>;
 #[derive(Default)]
 pub struct Endpoints {
     publishers: HashMap<(String, String), PublisherUntyped>,
+    speed_limits: HashMap<String, Publisher<SpeedLimit>>,
     /// Those that nobody holds just now.
     subscriptions: HashMap<Subscription, Bytes>,
 }
@@ -53,6 +55,22 @@ impl Endpoints {
             node.create_publisher_untyped(topic, message, qos),
         )?;
         self.publishers.insert(key, made.clone());
+        Ok(made)
+    }
+
+    /// A publisher of speed limits; the type support must be loaded.
+    pub fn speed_limit(
+        &mut self,
+        node: &mut Node,
+        topic: &str,
+    ) -> Result<Publisher<SpeedLimit>, RunError> {
+        if let Some(known) = self.speed_limits.get(topic) {
+            return Ok(known.clone());
+        }
+        let qos = QosProfile::default().keep_last(1).transient_local();
+        let doing = format!("publishing {topic}");
+        let made: Publisher<SpeedLimit> = ros(doing, node.create_publisher(topic, qos))?;
+        self.speed_limits.insert(topic.to_owned(), made.clone());
         Ok(made)
     }
 

@@ -13,6 +13,7 @@ use r2r::{Clock as RosClock, Node};
 use super::RunError;
 use super::endpoints::{Bytes, Endpoints, Subscription};
 use super::graph::Graph;
+use super::handover::{Handover, Receiving};
 use super::outlet::Outlet;
 use crate::act::Velocity;
 use crate::act::gate::topic_type;
@@ -61,6 +62,7 @@ pub struct Seen {
 pub struct IngestThread {
     ingest: Ingest,
     live: Arc<Live>,
+    receiving: Receiving,
     outlet: Arc<Outlet>,
     clock: Arc<dyn Clock>,
     ros_clock: Arc<Mutex<RosClock>>,
@@ -82,7 +84,7 @@ impl IngestThread {
         node: &mut Node,
         endpoints: &mut Endpoints,
         configuration: &Configuration,
-        live: Arc<Live>,
+        (live, handover): (Arc<Live>, Arc<Handover>),
         outlet: Arc<Outlet>,
         clock: Arc<dyn Clock>,
         graph: Graph,
@@ -125,6 +127,7 @@ impl IngestThread {
             graph,
             ingest,
             live,
+            receiving: Receiving::new(handover),
             outlet,
             clock,
             ros_clock: node.get_ros_clock(),
@@ -144,6 +147,11 @@ impl IngestThread {
                 names,
             }),
         })
+    }
+
+    /// The threads that triggers are offered to.
+    pub fn live(&self) -> &Live {
+        &self.live
     }
 
     /// What the cold side may look at.
@@ -180,6 +188,7 @@ impl IngestThread {
     pub fn turn(&mut self, node: &mut Node) {
         node.spin_once(SPIN);
         let now = self.clock.now();
+        self.receiving.take_over(&mut self.live, now);
         let before = std::mem::replace(&mut self.turned, now);
         let turn = now.since(before);
         if turn > WITHHELD {
@@ -208,6 +217,7 @@ impl IngestThread {
     }
 
     fn offer(&self, request: Box<Request>) {
+        self.receiving.show(&request);
         match self.active {
             true => self.live.offer(request),
             false => {

@@ -1,16 +1,24 @@
 //! The live door: the only place that knows r2r.
 
+mod at_work;
 mod cold;
 mod endpoints;
 mod graph;
+mod handover;
+mod herald;
 mod ingest_thread;
 mod lifecycle;
 mod log;
+mod mailbox;
 mod managed;
+mod models;
 mod names;
 mod outlet;
+mod parameters;
 mod reporter;
 mod session;
+mod shared;
+mod speed_limit;
 mod values;
 
 use std::process::ExitCode;
@@ -26,6 +34,7 @@ use endpoints::Endpoints;
 use lifecycle::Transition;
 use managed::{Asked, Managed};
 use session::Session;
+use shared::Shared;
 
 /// Longest sleep while there is nothing to decide: how soon a stop is noticed.
 const IDLE: Duration = Duration::from_millis(20);
@@ -63,6 +72,12 @@ pub enum RunError {
         /// As ROS resolves both.
         topic: String,
     },
+    /// No type support for the speed limit.
+    #[error(
+        "act.speed_limit.enabled is true, but nav2_msgs/msg/SpeedLimit cannot be had: {0}; install \
+         the package nav2_msgs of your ROS and source it, or set act.speed_limit.enabled to false"
+    )]
+    NoSpeedLimit(String),
     /// A thread that must run ended by a panic.
     #[error(
         "a thread of the node ended by a panic (see above): no decision can be promised any more, \
@@ -134,14 +149,20 @@ fn create_context() -> Result<Context, String> {
 }
 
 fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold) -> Result<(), RunError> {
+    let said = values::of_node(node);
+    let autostart = values::autostart(&said)?;
+    let shared = Arc::new(Shared::new(said));
     let mut managed = Managed::new(node)?;
+    parameters::serve(node, &cold, &shared)?;
+    models::serve(node, &cold, &shared)?;
     let mut endpoints = Endpoints::default();
     let mut session: Option<Session> = None;
     let mut change = |node: &mut Node, session: &mut Option<Session>, transition| {
-        change(node, &mut endpoints, &cold, session, transition)
+        let rooms = (&mut endpoints, &cold, &*shared);
+        change(node, rooms, session, transition)
     };
     let mut ended = Ok(());
-    if values::autostart(&values::of_node(node))? {
+    if autostart {
         for transition in [Transition::Configure, Transition::Activate] {
             managed.begin(transition);
             // Nobody waits for an answer here: what is wrong ends the node.
@@ -178,16 +199,22 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold) -> Result<(), RunError>
 /// Does what a transition asks for; on an error everything is as it was.
 fn change(
     node: &mut Node,
-    endpoints: &mut Endpoints,
-    cold: &Cold,
+    (endpoints, cold, shared): (&mut Endpoints, &Cold, &Shared),
     session: &mut Option<Session>,
     transition: Transition,
 ) -> Result<(), RunError> {
     match (transition, session.as_mut()) {
-        (Transition::Configure, _) => *session = Some(Session::configure(node, endpoints, cold)?),
+        (Transition::Configure, _) => {
+            let values = shared.begin_configure();
+            let configured = Session::configure(node, endpoints, cold, &values);
+            let (made, at_work) = configured.inspect_err(|_| shared.end_configure(None))?;
+            shared.end_configure(Some(at_work));
+            *session = Some(made);
+        }
         (Transition::Activate, Some(session)) => session.activate(),
         (Transition::Deactivate, Some(session)) => session.deactivate(),
         (Transition::Cleanup | Transition::Shutdown, _) => {
+            shared.cleanup();
             if let Some(session) = session.take() {
                 session.end(endpoints, cold);
             }

@@ -1,15 +1,20 @@
-//! Publishers of the hot path: the decision, and the velocity gate behind it.
+//! Publishers of the hot path: the decision, and behind it the velocity gate and the speed limit.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use r2r::{Node, PublisherUntyped, QosProfile};
+use crossbeam::queue::ArrayQueue;
+use r2r::{Node, Publisher, PublisherUntyped, QosProfile};
 
 use super::RunError;
 use super::endpoints::Endpoints;
+use super::mailbox::Mailbox;
+use super::speed_limit::{self, SpeedLimit};
 use crate::act::Vocabulary;
-use crate::act::gate::{Gate, Velocity, Verdict, topic_type};
+use crate::act::attention::Note;
+use crate::act::gate::{Gate, GateLimits, Velocity, Verdict, topic_type};
+use crate::act::speed_limit::{Percent, SpeedLimiter, SpeedLimits};
 use crate::act::wire::{encode_decision, encode_velocity};
 use crate::configure::Configuration;
 use crate::reason::{Decision, Publish};
@@ -24,12 +29,17 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(ROOM));
 }
 
+/// Decisions kept for the cold side, which looks twenty times a second.
+const NOTES: usize = 1024;
+
 /// Where decisions and gated commands leave.
 pub struct Outlet {
     // r2r's handle may move between threads but is not marked for being shared.
     decisions: Shared,
-    words: Vocabulary,
     gate: Option<GateOutlet>,
+    speed: Option<SpeedOutlet>,
+    /// Decisions nobody on the cold side has looked at; none where nobody does.
+    notes: Option<ArrayQueue<Note>>,
     clock: Arc<dyn Clock>,
     failed: AtomicU64,
     /// The simulation's time in ns, where there is one; else 0.
@@ -40,10 +50,23 @@ pub struct Outlet {
 struct GateOutlet {
     /// Held while publishing: a command let through before a stop must not leave after it.
     gate: Mutex<Gate>,
+    /// Limits that are to hold from the gate's next word on.
+    limits: Mailbox<GateLimits>,
     commands: Shared,
     stamped: bool,
     /// Of the last command, where they are stamped. Only touched with the gate in hand.
     frame: Mutex<String>,
+}
+
+struct SpeedOutlet {
+    speaking: Mutex<Speaking>,
+    limits: Mailbox<SpeedLimits>,
+}
+
+struct Speaking {
+    limiter: SpeedLimiter,
+    message: speed_limit::Message,
+    publisher: Publisher<SpeedLimit>,
 }
 
 struct Shared(PublisherUntyped);
@@ -71,6 +94,7 @@ impl Outlet {
         let gate = match &configuration.params.gate {
             Some(gate) => Some(GateOutlet {
                 gate: Mutex::new(Gate::new(gate.limits.clone())),
+                limits: Mailbox::new(),
                 commands: Shared(endpoints.publisher(
                     node,
                     &gate.output,
@@ -82,10 +106,28 @@ impl Outlet {
             }),
             None => None,
         };
+        let speed = match &configuration.params.speed_limit {
+            Some(speed) => {
+                speed_limit::load().map_err(RunError::NoSpeedLimit)?;
+                Some(SpeedOutlet {
+                    speaking: Mutex::new(Speaking {
+                        limiter: SpeedLimiter::new(speed.limits.clone()),
+                        message: speed_limit::Message::new(),
+                        publisher: endpoints.speed_limit(node, &speed.topic)?,
+                    }),
+                    limits: Mailbox::new(),
+                })
+            }
+            None => None,
+        };
         Ok(Outlet {
             decisions: Shared(decisions),
-            words: configuration.vocabulary(),
             gate,
+            speed,
+            notes: configuration
+                .params
+                .attention
+                .map(|_| ArrayQueue::new(NOTES)),
             clock,
             failed: AtomicU64::new(0),
             simulated: AtomicI64::new(0),
@@ -93,12 +135,31 @@ impl Outlet {
         })
     }
 
+    /// From the gate's next word on these hold.
+    pub fn set_gate_limits(&self, limits: GateLimits) {
+        if let Some(outlet) = &self.gate {
+            outlet.limits.send(limits);
+        }
+    }
+
+    /// From the next decision on these hold.
+    pub fn set_speed_limits(&self, limits: SpeedLimits) {
+        if let Some(speed) = &self.speed {
+            speed.limits.send(limits);
+        }
+    }
+
+    /// A decision the cold side has not looked at.
+    pub fn next_note(&self) -> Option<Note> {
+        self.notes.as_ref()?.pop()
+    }
+
     /// Publishes that ROS refused.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Touches this thread's buffer, so that the first decision does not allocate it.
+    /// Touches this thread's buffer, so that its first decision does not allocate it.
     pub fn warm_up(&self) {
         BUFFER.with_borrow_mut(|buffer| buffer.reserve(ROOM));
     }
@@ -107,6 +168,9 @@ impl Outlet {
     pub fn open(&self) {
         if let Some(outlet) = &self.gate {
             lock(&outlet.gate).reset();
+        }
+        if let Some(speed) = &self.speed {
+            lock(&speed.speaking).limiter.reset();
         }
         self.closed.store(false, Ordering::Release);
     }
@@ -122,6 +186,36 @@ impl Outlet {
         if let Some((outlet, _held)) = gate {
             self.send_velocity(outlet, Velocity::ZERO);
         }
+    }
+
+    /// After [`Outlet::close`], where somebody wants the node to cease: what it limited goes at the
+    /// controller's speed again. A node that fails leaves its last limit.
+    pub fn lift_speed_limit(&self) {
+        if let Some(speed) = &self.speed {
+            self.send_limit(&mut lock(&speed.speaking), Percent::NONE);
+        }
+    }
+
+    fn limit_speed(&self, decision: &Decision) {
+        let Some(speed) = &self.speed else {
+            return;
+        };
+        let mut speaking = lock(&speed.speaking);
+        let limiter = &mut speaking.limiter;
+        speed.limits.receive(|limits| limiter.set_limits(limits));
+        let limit = limiter.on_decision(self.clock.now(), decision.cycle, decision.label);
+        if let Some(limit) = limit
+            && !self.closed.load(Ordering::Acquire)
+        {
+            self.send_limit(&mut speaking, limit);
+        }
+    }
+
+    fn send_limit(&self, speaking: &mut Speaking, limit: Percent) {
+        let Speaking {
+            message, publisher, ..
+        } = speaking;
+        self.count(message.publish(publisher, self.stamp(), limit.on_the_wire()));
     }
 
     /// What commands are.
@@ -144,6 +238,7 @@ impl Outlet {
     fn through_gate(&self, act: impl FnOnce(&GateOutlet, &mut Gate)) {
         if let Some(outlet) = &self.gate {
             let mut gate = lock(&outlet.gate);
+            outlet.limits.receive(|limits| gate.set_limits(limits));
             if !self.closed.load(Ordering::Acquire) {
                 act(outlet, &mut gate);
             }
@@ -177,15 +272,13 @@ impl Outlet {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
     }
-}
 
-impl Publish for Outlet {
-    fn publish(&self, decision: &Decision) {
+    fn publish(&self, decision: &Decision, words: &Vocabulary) {
         if self.closed.load(Ordering::Acquire) {
             return;
         }
         BUFFER.with_borrow_mut(|buffer| {
-            encode_decision(decision, &self.words, buffer);
+            encode_decision(decision, words, buffer);
             self.count(self.decisions.0.publish_raw(buffer));
         });
         self.through_gate(|outlet, gate| {
@@ -198,6 +291,10 @@ impl Publish for Outlet {
                 self.send_velocity(outlet, out);
             }
         });
+        self.limit_speed(decision);
+        if let Some(notes) = &self.notes {
+            notes.force_push(Note::of(decision));
+        }
     }
 
     fn tick(&self) {
@@ -206,6 +303,29 @@ impl Publish for Outlet {
                 self.send_velocity(outlet, out);
             }
         });
+    }
+}
+
+/// One model's way out: its words for decisions.
+pub struct Voice {
+    outlet: Arc<Outlet>,
+    words: Vocabulary,
+}
+
+impl Voice {
+    /// Through this outlet.
+    pub fn new(outlet: Arc<Outlet>, words: Vocabulary) -> Voice {
+        Voice { outlet, words }
+    }
+}
+
+impl Publish for Voice {
+    fn publish(&self, decision: &Decision) {
+        self.outlet.publish(decision, &self.words);
+    }
+
+    fn tick(&self) {
+        self.outlet.tick();
     }
 }
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use hdrhistogram::Histogram;
 use r2r::PublisherUntyped;
 
+use super::at_work::Face;
+use super::herald::Herald;
 use super::ingest_thread::Seen;
 use super::outlet::Outlet;
-use crate::act::diagnostics::{Health, Input, Thresholds, encode_diagnostics, judge};
+use crate::act::diagnostics::{Health, Input, encode_diagnostics, judge};
 use crate::act::statistics::{Statistics, encode_statistics};
 use crate::act::wire::because;
-use crate::configure::Configuration;
-use crate::params::SourceParams;
-use crate::reason::live::Live;
 use crate::reason::{Reason, Source, Tally};
 use crate::time::Stamp;
 
@@ -23,13 +23,12 @@ pub struct Reporter {
     statistics: PublisherUntyped,
     diagnostics: Option<PublisherUntyped>,
     node: String,
-    model: String,
-    thresholds: Thresholds,
-    engines: Vec<String>,
-    sources: Vec<SourceParams>,
-    live: Arc<Live>,
+    faces: Arc<ArcSwap<Face>>,
+    /// The one this report is about.
+    face: Arc<Face>,
     seen: Arc<Seen>,
     outlet: Arc<Outlet>,
+    herald: Option<Herald>,
     latencies: Histogram<u64>,
     before: Tally,
     /// Per reason, when the log last spoke of it and how many there were then.
@@ -46,11 +45,10 @@ const LOGGED: usize = 3;
 impl Reporter {
     /// Publishes through these two; `node` is its full name.
     pub fn new(
-        statistics: PublisherUntyped,
-        diagnostics: Option<PublisherUntyped>,
+        (statistics, diagnostics): (PublisherUntyped, Option<PublisherUntyped>),
+        herald: Option<Herald>,
         node: String,
-        configuration: &Configuration,
-        live: Arc<Live>,
+        faces: Arc<ArcSwap<Face>>,
         seen: Arc<Seen>,
         outlet: Arc<Outlet>,
     ) -> Reporter {
@@ -58,13 +56,11 @@ impl Reporter {
             statistics,
             diagnostics,
             node,
-            model: configuration.bundle.id().to_owned(),
-            thresholds: configuration.params.diagnostics,
-            engines: configuration.params.engines.clone(),
-            sources: configuration.params.sources.clone(),
-            live,
+            face: faces.load_full(),
+            faces,
             seen,
             outlet,
+            herald,
             // Microseconds up to a minute, three digits.
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
                 .unwrap_or_else(|_| unreachable!("constant bounds")),
@@ -74,9 +70,23 @@ impl Reporter {
         }
     }
 
+    /// Looks at what cannot wait for the next report: twenty times a second is soon enough.
+    pub fn look(&mut self) {
+        let limits = self.faces.load().attention;
+        if let (Some(herald), Some(limits)) = (&mut self.herald, limits) {
+            herald.look(&self.outlet, limits);
+        }
+    }
+
+    /// Between two reports.
+    pub fn period(&self) -> Duration {
+        self.faces.load().period
+    }
+
     /// Statistics, diagnostics and the log.
     pub fn report(&mut self) {
-        let desk = self.live.desk();
+        self.face = self.faces.load_full();
+        let desk = self.face.live.desk();
         while let Some(latency) = desk.counts().next_latency() {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
             self.latencies.saturating_record(micros.max(1));
@@ -94,7 +104,7 @@ impl Reporter {
             stamp: Stamp::wall_clock(),
             tally,
             latency_ms: self.latency_ms(),
-            stage_bounds: self.live.desk().counts().stage_bounds(),
+            stage_bounds: self.face.live.desk().counts().stage_bounds(),
             engine: self.engine(),
             inputs: &self.seen.names,
             input_age_ms: ages
@@ -110,25 +120,29 @@ impl Reporter {
         let Some(publisher) = &self.diagnostics else {
             return;
         };
-        let desk = self.live.desk();
+        let desk = self.face.live.desk();
         let health = Health {
             node: &self.node,
-            model: &self.model,
+            model: &self.face.model,
             before: &self.before,
             now: tally,
             latency_ms: self.latency_ms(),
             deadline: desk.terms().deadline,
             engine: (self.engine(), desk.active_engine() == 0),
             inputs: self.inputs().collect(),
+            attention: self.herald.as_ref().map(|herald| {
+                let call = herald.call();
+                (call.needed, call.explanation)
+            }),
         };
-        let status = judge(&health, &self.thresholds);
+        let status = judge(&health, &self.face.thresholds);
         let mut bytes = Vec::new();
         encode_diagnostics(Stamp::wall_clock(), &status, &mut bytes);
         let _ = publisher.publish_raw(&bytes);
     }
 
     fn inputs(&self) -> impl Iterator<Item = Input<'_>> {
-        let sources = self.sources.iter().enumerate();
+        let sources = self.face.sources.iter().enumerate();
         sources.map(|(index, source)| Input {
             name: &source.name,
             topic: &source.topic,
@@ -139,7 +153,8 @@ impl Reporter {
     }
 
     fn engine(&self) -> &str {
-        let engine = self.engines.get(self.live.desk().active_engine());
+        let face = &self.face;
+        let engine = face.engines.get(face.live.desk().active_engine());
         engine.map_or("", String::as_str)
     }
 
@@ -150,13 +165,17 @@ impl Reporter {
     /// Since the newest message of a source; none: it never spoke.
     fn age(&self, source: usize) -> Option<Duration> {
         let newest = self.seen.newest_ms[source].load(Ordering::Relaxed);
-        let now_ms = (self.live.desk().now().0 / 1_000_000) as i64;
+        let now_ms = (self.face.live.desk().now().0 / 1_000_000) as i64;
         (newest >= 0).then(|| Duration::from_millis((now_ms - newest).max(0) as u64))
     }
 
     fn log_faults(&mut self, tally: &Tally) {
-        for report in self.live.engine_reports() {
-            let name = self.engines.get(report.station).map_or("", String::as_str);
+        for report in self.face.live.engine_reports() {
+            let name = self
+                .face
+                .engines
+                .get(report.station)
+                .map_or("", String::as_str);
             tracing::error!("engine {name}: {}", report.fault);
         }
         if tally.engine_changes > self.before.engine_changes {
@@ -213,6 +232,9 @@ impl Reporter {
 
     /// What it all came to.
     pub fn last_line(&self) {
+        if let Some(herald) = &self.herald {
+            herald.end();
+        }
         let tally = &self.before;
         tracing::info!(
             "ended: {} received, {} decided ({} model, {} held, {} fallback), {} superseded, {} late, \

@@ -4,27 +4,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use r2r::{Node, QosProfile};
 use tokio::task::JoinHandle;
 
+use super::at_work::{AtWork, Candidate, Face, Model};
 use super::cold::Cold;
 use super::endpoints::Endpoints;
 use super::graph::Graph;
+use super::handover::Handover;
+use super::herald::Herald;
 use super::ingest_thread::IngestThread;
 use super::names::Names;
 use super::outlet::Outlet;
 use super::reporter::Reporter;
-use super::{RunError, ros, values};
+use super::{RunError, ros};
 use crate::act::diagnostics::DIAGNOSTICS_TYPE;
 use crate::configure::Configuration;
+use crate::params::{Values, model_name};
 use crate::realtime::{Realtime, Role};
-use crate::reason::live::Live;
 use crate::time::{Clock, SystemClock};
 
 /// Everything loaded and warm. Begins inactive.
 pub struct Session {
     ingest: IngestThread,
-    live: Arc<Live>,
     outlet: Arc<Outlet>,
     realtime: Realtime,
     reporter: JoinHandle<()>,
@@ -34,59 +37,65 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads the parameters, loads and warms every engine, subscribes and publishes.
+    /// Loads and warms every engine, subscribes and publishes; what the cold side may change of it
+    /// comes beside it.
     pub fn configure(
         node: &mut Node,
         endpoints: &mut Endpoints,
         cold: &Cold,
-    ) -> Result<Session, RunError> {
+        values: &Values,
+    ) -> Result<(Session, AtWork), RunError> {
         let began = Instant::now();
-        let mut configuration = Configuration::read(&values::of_node(node))?;
+        let mut configuration = Configuration::read(values)?;
         let engines = configuration.warm_engines()?;
-        if configuration.params.sim_time {
-            let source = node.get_time_source();
-            ros("listening to /clock", source.enable_sim_time(node))?;
+        let source = node.get_time_source();
+        match configuration.params.sim_time {
+            true => ros("listening to /clock", source.enable_sim_time(node))?,
+            false => source.disable_sim_time(),
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let graph = Graph::new(Names::of(node)?, &configuration, clock.now())?;
         let outlet = Outlet::new(node, endpoints, &configuration, Arc::clone(&clock))?;
         let outlet = Arc::new(outlet);
         let farewell = Farewell(Arc::clone(&outlet));
-        let desk = configuration.desk(Arc::clone(&clock), Arc::clone(&outlet) as _);
-        let reasoners = configuration.reasoners(&desk, engines);
         outlet.warm_up();
         let realtime = configuration.params.realtime.clone();
-        let wishes = realtime.clone();
-        let live = Live::start(Arc::clone(&desk), reasoners, move |thread| {
-            warn_all(wishes.set_up_thread(Role::of_thread(thread)))
+        let candidate = Candidate {
+            name: model_name(values),
+            configuration,
+            engines,
+        };
+        let model = Model::start(candidate, &outlet, |configuration, voice| {
+            configuration.desk(Arc::clone(&clock), voice)
         });
-        let live = Arc::new(live.map_err(|cause| RunError::System {
+        let model = model.map_err(|cause| RunError::System {
             doing: "starting the reasoner and guard threads",
             cause,
-        })?);
+        })?;
+        let handover = Arc::new(Handover::new());
         let ingest = IngestThread::new(
             node,
             endpoints,
-            &configuration,
-            Arc::clone(&live),
+            &model.configuration,
+            (Arc::clone(&model.live), Arc::clone(&handover)),
             Arc::clone(&outlet),
             clock,
             graph,
         )?;
-        let reporter = reporter(node, endpoints, &configuration, &live, &ingest, &outlet)?;
-        announce(&configuration, began);
+        announce(&model.configuration, began);
         ingest.announce_clock();
+        let at_work = AtWork::new(model, Arc::clone(&outlet), handover);
+        let reporter = reporter(node, endpoints, at_work.face(), &ingest, &outlet)?;
         let over = Arc::new(AtomicBool::new(false));
-        let period = configuration.params.statistics_period;
-        Ok(Session {
-            reporter: cold.report(reporter, period, Arc::clone(&over)),
+        let session = Session {
+            reporter: cold.report(reporter, Arc::clone(&over)),
             ingest,
-            live,
             outlet,
             realtime,
             over,
             _farewell: farewell,
-        })
+        };
+        Ok((session, at_work))
     }
 
     /// From here on every trigger is answered.
@@ -94,7 +103,7 @@ impl Session {
         // Late, so that nothing started before inherits it and everything is in memory.
         warn_all(self.realtime.set_up_thread(Role::Ingest));
         warn_all(self.realtime.lock_memory());
-        self.live.desk().forget_held();
+        self.ingest.live().desk().forget_held();
         self.outlet.open();
         self.ingest.set_active(true);
     }
@@ -103,11 +112,14 @@ impl Session {
     pub fn deactivate(&mut self) {
         self.ingest.set_active(false);
         self.outlet.close();
+        if !self.ingest.live().has_fallen() {
+            self.outlet.lift_speed_limit();
+        }
     }
 
     /// One turn: whatever came is taken in and offered.
     pub fn turn(&mut self, node: &mut Node) -> Result<(), RunError> {
-        match self.live.has_fallen() {
+        match self.ingest.live().has_fallen() {
             true => Err(RunError::Fallen),
             false => {
                 self.ingest.turn(node);
@@ -128,8 +140,7 @@ impl Session {
 fn reporter(
     node: &mut Node,
     endpoints: &mut Endpoints,
-    configuration: &Configuration,
-    live: &Arc<Live>,
+    faces: Arc<ArcSwap<Face>>,
     ingest: &IngestThread,
     outlet: &Arc<Outlet>,
 ) -> Result<Reporter, RunError> {
@@ -141,12 +152,13 @@ fn reporter(
     if let Err(error) = &diagnostics {
         tracing::warn!("{error}; build with diagnostic_msgs installed");
     }
+    let limits = faces.load().attention;
+    let herald = limits.map(|limits| Herald::new(node, endpoints, limits));
     Ok(Reporter::new(
-        statistics,
-        diagnostics.ok(),
+        (statistics, diagnostics.ok()),
+        herald.transpose()?,
         node.fully_qualified_name().unwrap_or_default(),
-        configuration,
-        Arc::clone(live),
+        faces,
         ingest.shared(),
         Arc::clone(outlet),
     ))
@@ -192,6 +204,9 @@ fn announce(configuration: &Configuration, began: Instant) {
                  answer is a fallback; 0.0 would stop it"
             );
         }
+    }
+    if let Some(speed) = &params.speed_limit {
+        tracing::info!("speed limit: {}", speed.topic);
     }
     tracing::info!(
         "{} on {}, deadline {:?}, ready after {:.2} s",

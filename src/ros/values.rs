@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use r2r::rcl_interfaces::msg::ParameterValue as ParameterValueMsg;
 use r2r::{Node, ParameterValue};
 
 use crate::params::{NodeName, ParamFaults, Value, ValueError, Values, parse_override, read_file};
@@ -24,6 +25,63 @@ pub fn of_node(node: &Node) -> Values {
         .iter()
         .map(|(name, parameter)| (name.clone(), value(&parameter.value)))
         .collect()
+}
+
+// As `rcl_interfaces/msg/ParameterType` numbers types.
+const NOT_SET: u8 = 0;
+const BOOL: u8 = 1;
+const INTEGER: u8 = 2;
+const DOUBLE: u8 = 3;
+const STRING: u8 = 4;
+const STRING_ARRAY: u8 = 9;
+
+/// A value as it comes over the wire; none: not set.
+pub fn from_message(message: &ParameterValueMsg) -> Option<Value> {
+    Some(match message.type_ {
+        NOT_SET => return None,
+        BOOL => Value::Bool(message.bool_value),
+        INTEGER => Value::Integer(message.integer_value),
+        DOUBLE => Value::Double(message.double_value),
+        STRING => Value::String(message.string_value.clone()),
+        STRING_ARRAY => Value::Strings(message.string_array_value.clone()),
+        _ => Value::Other("array"),
+    })
+}
+
+/// A value as it goes over the wire.
+pub fn to_message(value: &Value) -> ParameterValueMsg {
+    let mut message = ParameterValueMsg {
+        type_: type_number(value),
+        ..ParameterValueMsg::default()
+    };
+    match value {
+        Value::Bool(value) => message.bool_value = *value,
+        Value::Integer(value) => message.integer_value = *value,
+        Value::Double(value) => message.double_value = *value,
+        Value::String(value) => message.string_value = without_zeros(value),
+        Value::Strings(values) => {
+            message.string_array_value = values.iter().map(|value| without_zeros(value)).collect();
+        }
+        Value::Other(_) => {}
+    }
+    message
+}
+
+/// Of a parameter's value.
+pub fn type_number(value: &Value) -> u8 {
+    match value {
+        Value::Bool(_) => BOOL,
+        Value::Integer(_) => INTEGER,
+        Value::Double(_) => DOUBLE,
+        Value::String(_) => STRING,
+        Value::Strings(_) => STRING_ARRAY,
+        Value::Other(_) => NOT_SET,
+    }
+}
+
+/// Strings of C end at the first zero; r2r would panic on one inside.
+pub fn without_zeros(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// Whether the node configures and activates itself. Checked here, since it is asked for before

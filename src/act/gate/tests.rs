@@ -164,10 +164,29 @@ fn a_stop_is_repeated_for_a_while_and_then_the_topic_is_left_alone() {
     assert!((12..=21).contains(&sent.len()), "{}", sent.len());
 }
 
+#[test]
+fn new_limits_close_with_the_next_word_and_open_only_by_decisions() {
+    let mut gate = Gate::new(limits());
+    gate.on_command(T, T, ahead(0.4));
+    gate.on_decision(T, on(T, 0));
+    let mut half = limits();
+    half.factors[0] = half.factors[1];
+    gate.set_limits(half);
+    assert_eq!(gate.tick(T).unwrap().linear[0], 0.2, "less at once");
+    let before = gate.set_limits(limits());
+    assert_eq!(before.factors[0].linear, 0.5);
+    assert_eq!(gate.tick(T), None, "more is earned");
+    assert_eq!(gate.on_decision(T, on(T, 0)), Some(ahead(0.4)));
+    let mut nonsense = limits();
+    nonsense.factors[0].linear = f64::NAN;
+    gate.set_limits(nonsense);
+    assert_eq!(gate.tick(T).unwrap().linear[0], 0.0);
+}
+
 proptest! {
     #[test]
     fn it_never_makes_a_command_faster(
-        steps in prop::collection::vec((0u8..4, 0u64..700, any::<f64>(), any::<f64>()), 1..60)
+        steps in prop::collection::vec((0u8..5, 0u64..700, any::<f64>(), any::<f64>()), 1..60)
     ) {
         let mut gate = Gate::new(limits());
         let mut now = T;
@@ -177,6 +196,12 @@ proptest! {
             let out = match what {
                 0 => gate.tick(now),
                 1 | 2 => gate.on_decision(now, on(now, what)),
+                4 => {
+                    let mut other = limits();
+                    other.factors[1] = Factors { linear: speed, angular: turn };
+                    gate.set_limits(other);
+                    None
+                }
                 _ => {
                     command = Velocity { linear: [speed, -speed, 0.0], angular: [0.0, 0.0, turn] };
                     Some(gate.on_command(now, now, command))

@@ -1,0 +1,235 @@
+//! A speed limit for Nav2 by the newest decision: `nav2_msgs/msg/SpeedLimit`, in percent of the
+//! controller's own maximum, where 0 means no limit (nav2_costmap_2d's NO_SPEED_LIMIT).
+
+use std::time::Duration;
+
+use crate::time::Mono;
+
+/// A percentage as Nav2 reads it: within 0..=100, where 0 is no limit at all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Percent(f64);
+
+impl Percent {
+    /// No limit.
+    pub const NONE: Percent = Percent(0.0);
+
+    /// None outside 0..=100 or where it is no number.
+    pub fn new(percent: f64) -> Option<Percent> {
+        (0.0..=100.0).contains(&percent).then_some(Percent(percent))
+    }
+
+    /// As the message carries it; 100 is no limit, too.
+    pub fn on_the_wire(self) -> f64 {
+        match self.0 {
+            100.0 => 0.0,
+            percent => percent,
+        }
+    }
+
+    /// What part of the speed it leaves, so that limits can be compared.
+    pub fn leaves(self) -> f64 {
+        match self.0 {
+            0.0 => 100.0,
+            percent => percent,
+        }
+    }
+
+    fn tighter(self, other: Percent) -> Percent {
+        match self.leaves() <= other.leaves() {
+            true => self,
+            false => other,
+        }
+    }
+}
+
+/// What the limiter is told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpeedLimits {
+    /// Per label, in the bundle's order.
+    pub percent: Vec<Percent>,
+    /// Decisions in a row that must allow more before more is allowed; one that allows less counts
+    /// at once.
+    pub release_after: u32,
+}
+
+/// Follows the decisions. Sent when it changes, and again every second for whoever came late.
+#[derive(Debug)]
+pub struct SpeedLimiter {
+    limits: SpeedLimits,
+    newest: Option<(u64, u8)>,
+    in_force: Percent,
+    /// Decisions in a row that allow more, and the tightest of what they allow.
+    freer: (u32, Percent),
+    sent: Option<(Mono, Percent)>,
+}
+
+/// Between two words that say the same.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl SpeedLimiter {
+    /// No limit until the first decision.
+    pub fn new(limits: SpeedLimits) -> SpeedLimiter {
+        SpeedLimiter {
+            limits,
+            newest: None,
+            in_force: Percent::NONE,
+            freer: (0, Percent::NONE),
+            sent: None,
+        }
+    }
+
+    /// From here on these hold; what they allow less of from the next decision on.
+    pub fn set_limits(&mut self, limits: SpeedLimits) -> SpeedLimits {
+        let before = std::mem::replace(&mut self.limits, limits);
+        if let Some((_, label)) = self.newest {
+            self.in_force = self.in_force.tighter(self.wanted(label));
+        }
+        self.freer.0 = 0;
+        before
+    }
+
+    /// Decisions begin anew; what is in force is forgotten.
+    pub fn reset(&mut self) {
+        let limits = std::mem::take(&mut self.limits);
+        *self = SpeedLimiter::new(limits);
+    }
+
+    /// A decision of this cycle left; the limit to send, if one is to be sent. One that answers an
+    /// earlier trigger than the newest may tighten the limit, not loosen it.
+    pub fn on_decision(&mut self, now: Mono, cycle: u64, label: u8) -> Option<Percent> {
+        let wanted = self.wanted(label);
+        if self.newest.is_some_and(|(newest, _)| cycle < newest) {
+            self.in_force = self.in_force.tighter(wanted);
+            self.freer.0 = 0;
+        } else {
+            self.newest = Some((cycle, label));
+            self.follow(wanted);
+        }
+        let said = |(at, said): (Mono, Percent)| said == self.in_force && now.since(at) < AGAIN;
+        if self.sent.is_some_and(said) {
+            return None;
+        }
+        self.sent = Some((now, self.in_force));
+        Some(self.in_force)
+    }
+
+    fn wanted(&self, label: u8) -> Percent {
+        // A label without a limit cannot be: there is one per label of the bundle.
+        let percent = self.limits.percent.get(usize::from(label));
+        percent.copied().unwrap_or(self.in_force)
+    }
+
+    fn follow(&mut self, wanted: Percent) {
+        if wanted.leaves() <= self.in_force.leaves() {
+            self.in_force = wanted;
+            self.freer.0 = 0;
+            return;
+        }
+        self.freer = match self.freer {
+            (0, _) => (1, wanted),
+            (count, tightest) => (count + 1, tightest.tighter(wanted)),
+        };
+        if self.freer.0 >= self.limits.release_after {
+            self.in_force = self.freer.1;
+            self.freer.0 = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const T: Mono = Mono(10_000_000_000);
+
+    fn limiter() -> SpeedLimiter {
+        let percent = [0.0, 70.0, 40.0].map(|p| Percent::new(p).unwrap());
+        SpeedLimiter::new(SpeedLimits {
+            percent: percent.to_vec(),
+            release_after: 3,
+        })
+    }
+
+    fn said(limiter: &mut SpeedLimiter, cycle: u64, label: u8) -> Option<f64> {
+        limiter
+            .on_decision(T, cycle, label)
+            .map(Percent::on_the_wire)
+    }
+
+    #[test]
+    fn slower_at_once_and_faster_when_decisions_agree() {
+        let mut limiter = limiter();
+        assert_eq!(
+            said(&mut limiter, 1, 0),
+            Some(0.0),
+            "whatever stood before is cleared"
+        );
+        assert_eq!(said(&mut limiter, 2, 2), Some(40.0));
+        assert_eq!(said(&mut limiter, 3, 2), None, "nothing new");
+        assert_eq!(said(&mut limiter, 4, 0), None);
+        assert_eq!(said(&mut limiter, 5, 1), None);
+        assert_eq!(
+            said(&mut limiter, 6, 0),
+            Some(70.0),
+            "as far as all three allow"
+        );
+        for cycle in 7..9 {
+            assert_eq!(said(&mut limiter, cycle, 0), None);
+        }
+        assert_eq!(said(&mut limiter, 9, 0), Some(0.0), "cleared");
+    }
+
+    #[test]
+    fn an_older_cycle_that_comes_last_only_tightens() {
+        let mut limiter = limiter();
+        said(&mut limiter, 5, 1);
+        assert_eq!(said(&mut limiter, 3, 0), None);
+        assert_eq!(said(&mut limiter, 4, 2), Some(40.0));
+    }
+
+    #[test]
+    fn it_is_said_again_for_those_who_came_late() {
+        let mut limiter = limiter();
+        limiter.on_decision(T, 1, 2);
+        assert_eq!(limiter.on_decision(T + AGAIN / 2, 2, 2), None);
+        assert!(limiter.on_decision(T + AGAIN, 3, 2).is_some());
+        limiter.reset();
+        assert!(limiter.on_decision(T + AGAIN, 4, 2).is_some());
+    }
+
+    #[test]
+    fn new_limits_tighten_with_the_next_decision() {
+        let mut limiter = limiter();
+        said(&mut limiter, 1, 1);
+        let mut limits = limiter.limits.clone();
+        limits.percent[1] = Percent::new(20.0).unwrap();
+        limiter.set_limits(limits);
+        assert_eq!(said(&mut limiter, 2, 1), Some(20.0));
+    }
+
+    #[test]
+    fn only_percentages_are_percentages() {
+        for bad in [-1.0, 100.1, f64::NAN, f64::INFINITY] {
+            assert_eq!(Percent::new(bad), None);
+        }
+        assert_eq!(Percent::new(100.0).unwrap().on_the_wire(), 0.0);
+    }
+
+    proptest! {
+        /// Never looser than the newest decision allows.
+        #[test]
+        fn it_never_allows_more_than_the_newest_decision(
+            labels in prop::collection::vec(0u8..3, 1..80)
+        ) {
+            let mut limiter = limiter();
+            let mut last = Percent::NONE;
+            for (cycle, label) in labels.into_iter().enumerate() {
+                if let Some(percent) = limiter.on_decision(T, cycle as u64, label) {
+                    last = percent;
+                }
+                prop_assert!(last.leaves() <= limiter.limits.percent[usize::from(label)].leaves());
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What a row of the table of parameters says.
+
+/// A parameter's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// true, false
+    Bool,
+    /// A number; integers are taken too.
+    Double {
+        /// Least and greatest value allowed, in thousandths, so that the table stays constant.
+        least_milli: i64,
+        /// See `least_milli`.
+        most_milli: i64,
+    },
+    /// A whole number.
+    Count {
+        /// Least value allowed.
+        least: i64,
+        /// Greatest value allowed.
+        most: i64,
+    },
+    /// Text, one of these words if there are any.
+    Word(&'static [&'static str]),
+    /// A list of text.
+    Words,
+    /// Processors, as text such as `0,2-3`; a single one may be a number.
+    Cpus,
+}
+
+impl Kind {
+    /// The type as the README names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Bool => "bool",
+            Kind::Double { .. } => "double",
+            Kind::Count { .. } => "integer",
+            Kind::Word(_) => "string",
+            Kind::Words => "string[]",
+            Kind::Cpus => "string",
+        }
+    }
+}
+
+/// When a change of a parameter is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// At any time; it holds from the next trigger on.
+    Live,
+    /// While the node is unconfigured; it holds from the next configure on.
+    Configure,
+    /// Never: it is read once, when the process starts.
+    Start,
+}
+
+impl Change {
+    /// The word in the README.
+    pub fn name(self) -> &'static str {
+        match self {
+            Change::Live => "live",
+            Change::Configure => "configure",
+            Change::Start => "start",
+        }
+    }
+}
+
+/// One parameter. `<source>` and `<label>` in a name stand for each source and label.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Full name.
+    pub name: &'static str,
+    /// Type and range.
+    pub kind: Kind,
+    /// As shown in the README.
+    pub default: &'static str,
+    /// When a change is taken.
+    pub change: Change,
+    /// One line.
+    pub description: &'static str,
+}
+
+pub(super) const fn double(least_milli: i64, most_milli: i64) -> Kind {
+    Kind::Double {
+        least_milli,
+        most_milli,
+    }
+}
+
+/// A parameter that is read at configure.
+pub(super) const fn row(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    description: &'static str,
+) -> Parameter {
+    Parameter {
+        name,
+        kind,
+        default,
+        change: Change::Configure,
+        description,
+    }
+}
+
+/// A parameter that may change while the node decides.
+pub(super) const fn live(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    description: &'static str,
+) -> Parameter {
+    Parameter {
+        change: Change::Live,
+        ..row(name, kind, default, description)
+    }
+}

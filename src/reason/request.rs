@@ -1,0 +1,55 @@
+//! A trigger on its way to a decision, and the terms it is decided by.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::decision::Trigger;
+use super::policy::Policy;
+use crate::time::Mono;
+
+/// A trigger with the window assembled at its arrival.
+#[derive(Debug)]
+pub struct Request {
+    /// The trigger.
+    pub trigger: Trigger,
+    /// Row-major `[frames, features]`.
+    pub window: Box<[f32]>,
+    /// What holds for it.
+    pub(super) terms: Arc<Terms>,
+}
+
+/// What holds for a cycle, from its trigger to its decision.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// From the trigger's arrival to the publication.
+    pub deadline: Duration,
+    /// Kept free before the deadline for publishing.
+    pub publish_margin: Duration,
+    /// An engine call longer than this counts as a stall.
+    pub fault_time: Duration,
+    /// How long a model decision may stand in for a missing one.
+    pub hold: Duration,
+    /// How the optional stages are spent.
+    pub policy: Policy,
+    /// Below this confidence the safe label is published.
+    pub min_confidence: f32,
+    /// Per exit, the confidence at which `fastest` stops.
+    pub thresholds: Vec<f32>,
+    /// Index of the safe label.
+    pub safe_label: u8,
+    /// Exits of the model.
+    pub exits: u8,
+}
+
+impl Terms {
+    /// When the guard answers a trigger that arrived at `arrival` in the reasoner's place.
+    pub(super) fn due(&self, arrival: Mono) -> Mono {
+        arrival + self.deadline - self.publish_margin
+    }
+}
+
+impl Request {
+    pub(super) fn due(&self) -> Mono {
+        self.terms.due(self.trigger.arrival)
+    }
+}

@@ -1,0 +1,100 @@
+//! Between the cold side and the ingest thread: the threads of another model, to offer triggers to
+//! from between two cycles on, and windows to try it on. Neither side waits for the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam::queue::ArrayQueue;
+
+use crate::reason::live::Live;
+use crate::reason::{Request, Verdict};
+use crate::time::Mono;
+
+/// Windows asked for at most.
+pub const WINDOWS: usize = 8;
+/// A desk that never comes to rest is left with a cycle in flight; it is answered all the same.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What is handed over.
+pub struct Handover {
+    next: ArrayQueue<Arc<Live>>,
+    done: AtomicU64,
+    wanted: ArrayQueue<Box<[f32]>>,
+    seen: ArrayQueue<Box<[f32]>>,
+}
+
+impl Handover {
+    /// Nothing is handed over yet.
+    pub fn new() -> Handover {
+        Handover {
+            next: ArrayQueue::new(1),
+            done: AtomicU64::new(0),
+            wanted: ArrayQueue::new(WINDOWS),
+            seen: ArrayQueue::new(WINDOWS),
+        }
+    }
+
+    /// Triggers go to these threads from between two cycles on. Keep them alive, and those before
+    /// them: the ingest thread shall not be the one that ends them.
+    pub fn hand_over(&self, live: Arc<Live>) {
+        drop(self.next.force_push(live));
+    }
+
+    /// Handovers that the ingest thread has made.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// Asks for copies of the next windows, `len` numbers each; forgets those seen before.
+    pub fn ask_for_windows(&self, len: usize) {
+        while self.seen.pop().is_some() {}
+        while self.wanted.push(vec![0.0; len].into_boxed_slice()).is_ok() {}
+    }
+
+    /// A window that came since they were asked for.
+    pub fn window(&self) -> Option<Box<[f32]>> {
+        self.seen.pop()
+    }
+}
+
+/// The ingest thread's end.
+pub struct Receiving {
+    handover: Arc<Handover>,
+    next: Option<(Arc<Live>, Mono)>,
+}
+
+impl Receiving {
+    /// Of this handover.
+    pub fn new(handover: Arc<Handover>) -> Receiving {
+        Receiving {
+            handover,
+            next: None,
+        }
+    }
+
+    /// Puts what was handed over into the place of `live`, once nothing is in flight there.
+    pub fn take_over(&mut self, live: &mut Arc<Live>, now: Mono) {
+        if let Some(next) = self.handover.next.pop() {
+            self.next = Some((next, now));
+        }
+        let ready = |since: Mono| live.desk().is_at_rest() || now.since(since) >= PATIENCE;
+        if let Some((next, _)) = self.next.take_if(|(_, since)| ready(*since)) {
+            *live = next;
+            self.handover.done.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Copies the request's window where one is asked for.
+    pub fn show(&self, request: &Request) {
+        if request.trigger.verdict != Verdict::Ready {
+            return;
+        }
+        if let Some(mut copy) = self.handover.wanted.pop()
+            && copy.len() == request.window.len()
+        {
+            copy.copy_from_slice(&request.window);
+            let _ = self.handover.seen.push(copy);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `~/attention` and `~/attention_needed`: says when somebody should look after the robot. Latched:
+//! whoever comes later hears how it stands.
+
+use r2r::{Node, PublisherUntyped, QosProfile};
+
+use super::RunError;
+use super::endpoints::Endpoints;
+use super::outlet::Outlet;
+use crate::act::attention::{
+    ATTENTION_TYPE, Attention, AttentionLimits, Call, encode_attention, encode_bool,
+};
+use crate::time::Stamp;
+
+/// On the cold side.
+pub struct Herald {
+    attention: Attention,
+    calls: PublisherUntyped,
+    flags: PublisherUntyped,
+}
+
+impl Herald {
+    /// Says at once that nobody is needed.
+    pub fn new(
+        node: &mut Node,
+        endpoints: &mut Endpoints,
+        limits: AttentionLimits,
+    ) -> Result<Herald, RunError> {
+        let latched = || QosProfile::default().keep_last(1).transient_local();
+        let flag = "~/attention_needed";
+        let herald = Herald {
+            attention: Attention::new(limits),
+            calls: endpoints.publisher(node, "~/attention", ATTENTION_TYPE, latched())?,
+            flags: endpoints.publisher(node, flag, "std_msgs/msg/Bool", latched())?,
+        };
+        herald.say(&herald.attention.call());
+        Ok(herald)
+    }
+
+    /// Takes in the decisions since it last looked, under these limits.
+    pub fn look(&mut self, outlet: &Outlet, limits: AttentionLimits) {
+        self.attention.set_limits(limits);
+        while let Some(note) = outlet.next_note() {
+            if let Some(call) = self.attention.note(note) {
+                match call.needed {
+                    true => tracing::warn!("{}", call.explanation),
+                    false => tracing::info!("{}", call.explanation),
+                }
+                self.say(&call);
+            }
+        }
+    }
+
+    /// How it stands.
+    pub fn call(&self) -> Call {
+        self.attention.call()
+    }
+
+    /// Nobody decides any more: nobody is called for it.
+    pub fn end(&self) {
+        let limits = AttentionLimits {
+            confidence: 0.0,
+            decisions: 1,
+            raise_share: 1.0,
+            release_share: 1.0,
+        };
+        self.say(&Attention::new(limits).call());
+    }
+
+    fn say(&self, call: &Call) {
+        let mut bytes = Vec::new();
+        encode_attention(Stamp::wall_clock(), call, &mut bytes);
+        let _ = self.calls.publish_raw(&bytes);
+        encode_bool(call.needed, &mut bytes);
+        let _ = self.flags.publish_raw(&bytes);
+    }
+}

@@ -1,0 +1,219 @@
+//! `~/load_model` and `~/rollback`: another bundle in the place of the one that decides, without a
+//! pause. Loaded, warmed and tried on a thread that no decision waits for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use r2r::edge_reasoner::srv::LoadModel;
+use r2r::std_srvs::srv::Trigger;
+use r2r::{Node, QosProfile};
+
+use super::at_work::{Candidate, Present};
+use super::cold::Cold;
+use super::handover::{Handover, WINDOWS};
+use super::shared::Shared;
+use super::values::without_zeros;
+use super::{RunError, ros};
+use crate::configure::{Configuration, ConfigureError, Warm, find_bundle};
+use crate::model::Bundle;
+use crate::params::{Refusal, Value};
+use crate::reason::EngineFault;
+
+/// How long a bundle waits for windows to be tried on. A silent sensor gives none; it was warmed
+/// then, and not tried.
+const WINDOWS_WITHIN: Duration = Duration::from_secs(1);
+/// How long the answer waits for the swap.
+const SWAP_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why no other model took over; the one that decides goes on deciding.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Nothing is loaded.
+    #[error(
+        "the node is not configured, so there is no model to replace; set the parameter model and \
+         configure it"
+    )]
+    Unconfigured,
+    /// The node was cleaned up while the bundle was loaded.
+    #[error("the node was cleaned up meanwhile; configure it and ask again")]
+    Gone,
+    /// Bundle or engines.
+    #[error(transparent)]
+    Configure(#[from] ConfigureError),
+    /// The bundle is for other work.
+    #[error(
+        "{model} has {differences} other than {present}, so it cannot take over on the same inputs \
+         for the same acts; set the parameter model, and cleanup and configure the node"
+    )]
+    Different {
+        /// Of the bundle asked for.
+        model: String,
+        /// Of the one at work.
+        present: String,
+        /// What differs.
+        differences: String,
+    },
+    /// The parameters do not fit it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It cannot answer the windows of now.
+    #[error("{model} failed on a window that came while it was tried: {fault}; train it anew")]
+    Fails {
+        /// The bundle.
+        model: String,
+        /// What went wrong.
+        fault: EngineFault,
+    },
+    /// Nothing was loaded before.
+    #[error("no model was replaced since the node was configured; there is nothing to go back to")]
+    NothingBefore,
+    /// The system refused threads.
+    #[error("starting the threads of the model: {0}")]
+    System(#[from] std::io::Error),
+    /// A bug.
+    #[error("loading panicked (see the log); please report it with the bundle")]
+    Panicked,
+}
+
+/// Offers the services.
+pub fn serve(node: &mut Node, cold: &Cold, shared: &Arc<Shared>) -> Result<(), RunError> {
+    let doing = "offering ~/load_model and ~/rollback";
+    let qos = QosProfile::services_default;
+    let mut loads = ros(
+        doing,
+        node.create_service::<LoadModel::Service>("~/load_model", qos()),
+    )?;
+    let mut rollbacks = ros(
+        doing,
+        node.create_service::<Trigger::Service>("~/rollback", qos()),
+    )?;
+    let this = Arc::clone(shared);
+    cold.spawn(async move {
+        while let Some(request) = loads.next().await {
+            let (shared, path) = (Arc::clone(&this), request.message.path.clone());
+            let done = tokio::task::spawn_blocking(move || load(&shared, &path)).await;
+            let done = done.unwrap_or(Err(LoadError::Panicked));
+            let model_id = this.model_id().unwrap_or_default();
+            let (success, message) = said(done);
+            let _ = request.respond(LoadModel::Response {
+                success,
+                message,
+                model_id,
+            });
+        }
+    });
+    let this = Arc::clone(shared);
+    cold.spawn(async move {
+        while let Some(request) = rollbacks.next().await {
+            let shared = Arc::clone(&this);
+            let done = tokio::task::spawn_blocking(move || rollback(&shared)).await;
+            let (success, message) = said(done.unwrap_or(Err(LoadError::Panicked)));
+            let _ = request.respond(Trigger::Response { success, message });
+        }
+    });
+    Ok(())
+}
+
+fn said(done: Result<String, LoadError>) -> (bool, String) {
+    match done {
+        Ok(word) => {
+            tracing::info!("{word}");
+            (true, without_zeros(&word))
+        }
+        Err(error) => {
+            tracing::error!("{error}; the model at work goes on");
+            (false, without_zeros(&error.to_string()))
+        }
+    }
+}
+
+fn load(shared: &Shared, name: &str) -> Result<String, LoadError> {
+    let Present {
+        mut said,
+        bundle: present,
+        handover,
+    } = shared.present().ok_or(LoadError::Unconfigured)?;
+    let sizes = &present.manifest.architecture;
+    handover.ask_for_windows(sizes.frames * sizes.features);
+    let asked = Instant::now();
+    let bundle = Bundle::load(&find_bundle(name)?).map_err(ConfigureError::from)?;
+    let differences = Configuration::differences(&present, &bundle);
+    if !differences.is_empty() {
+        return Err(LoadError::Different {
+            model: bundle.id().to_owned(),
+            present: present.id().to_owned(),
+            differences: differences.join(", "),
+        });
+    }
+    said.insert(String::from("model"), Value::String(name.to_owned()));
+    let mut configuration = Configuration::with_bundle(&said, bundle)?;
+    let mut engines = configuration.warm_engines()?;
+    let tried = try_on(&handover, asked, &mut engines).map_err(|fault| LoadError::Fails {
+        model: configuration.bundle.id().to_owned(),
+        fault,
+    })?;
+    let model = configuration.bundle.id().to_owned();
+    let before = handover.done();
+    let candidate = Candidate {
+        name: name.to_owned(),
+        configuration,
+        engines,
+    };
+    shared.replace_model(candidate, &handover)?;
+    let swapped = wait_for_swap(&handover, before);
+    if swapped {
+        shared.rest();
+    }
+    Ok(format!(
+        "{model} decides {}in the place of {}; it was tried on {tried} windows of the last second",
+        match swapped {
+            true => "from here on ",
+            false => "from the next turn on ",
+        },
+        present.id(),
+    ))
+}
+
+fn rollback(shared: &Shared) -> Result<String, LoadError> {
+    let Present {
+        bundle: present,
+        handover,
+        ..
+    } = shared.present().ok_or(LoadError::Unconfigured)?;
+    let before = handover.done();
+    let model = shared.roll_back()?;
+    if wait_for_swap(&handover, before) {
+        shared.rest();
+    }
+    Ok(format!(
+        "{model} decides again, in the place of {}",
+        present.id()
+    ))
+}
+
+/// Runs all engines on the windows that came meanwhile; how many there were.
+fn try_on(handover: &Handover, asked: Instant, engines: &mut [Warm]) -> Result<usize, EngineFault> {
+    let mut tried = 0;
+    while tried < WINDOWS {
+        match handover.window() {
+            Some(window) => {
+                engines
+                    .iter_mut()
+                    .try_for_each(|engine| engine.try_on(&window))?;
+                tried += 1;
+            }
+            None if asked.elapsed() >= WINDOWS_WITHIN => break,
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+    Ok(tried)
+}
+
+fn wait_for_swap(handover: &Handover, before: u64) -> bool {
+    let began = Instant::now();
+    while handover.done() == before && began.elapsed() < SWAP_WITHIN {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    handover.done() != before
+}
