@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tracing::{trace, trace_span};
+
+use super::CYCLE;
 use super::checkup::Checkup;
 use super::cost::CostModel;
 use super::decision::{MAX_LABELS, Probabilities, Reason, Verdict};
@@ -131,6 +134,12 @@ impl Reasoner {
                 self.desk.put_back(request);
                 continue;
             }
+            trace!(
+                target: CYCLE,
+                cycle,
+                waited_us = self.waited(&request).as_micros() as u64,
+                "taken"
+            );
             self.work = Some(Work {
                 request,
                 cycle,
@@ -147,6 +156,8 @@ impl Reasoner {
         let Some(work) = self.work.as_mut() else {
             return;
         };
+        let span = trace_span!(target: CYCLE, "stage", cycle = work.cycle, stage = work.exit + 1);
+        let _inside = span.enter();
         let busy = &self.desk.stations[self.station].busy_since;
         work.stage_start = self.desk.clock.now();
         busy.store(work.stage_start.0.max(1), Ordering::Release);
@@ -241,6 +252,11 @@ impl Reasoner {
             next_bound: (next < self.engine.exits()).then(|| self.costs.bound(next)),
             budget: self.budget(&work.request, now),
         }
+    }
+
+    /// From the trigger's arrival to now.
+    fn waited(&self, request: &Request) -> Duration {
+        self.desk.clock.now().since(request.trigger.arrival)
     }
 
     fn budget(&self, request: &Request, now: Mono) -> Duration {

@@ -1,13 +1,17 @@
 //! CDR bytes into messages, with the limits that keep a hostile length field harmless.
 
+use std::marker::PhantomData;
+
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use cdr_encoding::{CdrDeserializer, to_vec};
 use serde::Deserialize;
+use serde::de::DeserializeSeed;
 
 use super::message::{
     Float32MultiArray, Imu, JointState, LaserScan, Message, MessageType, Odometry, RosString,
     Twist, TwistStamped,
 };
+use super::reuse::InPlace;
 
 /// The encapsulation header: two bytes of representation id, two of options.
 const HEADER: usize = 4;
@@ -56,16 +60,24 @@ impl Message {
     /// Decodes one message from CDR with its 4-byte encapsulation header, in either byte order.
     /// Bytes after the payload are allowed: some middlewares pad.
     pub fn decode(kind: MessageType, cdr: &[u8]) -> Result<Message, DecodeError> {
-        let Some((header, body)) = cdr.split_first_chunk::<HEADER>() else {
-            return Err(DecodeError::NoHeader {
-                kind,
-                length: cdr.len(),
-            });
-        };
-        match u16::from_be_bytes([header[0], header[1]]) {
-            CDR_LE => decode_body::<LittleEndian>(kind, body),
-            CDR_BE => decode_body::<BigEndian>(kind, body),
-            found => Err(DecodeError::Encapsulation { kind, found }),
+        match byte_order(kind, cdr)? {
+            (Order::Little, body) => decode_body::<LittleEndian>(kind, body),
+            (Order::Big, body) => decode_body::<BigEndian>(kind, body),
+        }
+    }
+
+    /// The same, over a message that is not needed any more: a scan that is read over a scan takes
+    /// no memory unless it is longer. After an error what is left is no message.
+    pub fn decode_over(&mut self, kind: MessageType, cdr: &[u8]) -> Result<(), DecodeError> {
+        match (kind, &mut *self) {
+            (MessageType::LaserScan, Message::LaserScan(scan)) => match byte_order(kind, cdr)? {
+                (Order::Little, body) => read_with::<_, LittleEndian>(kind, body, InPlace(scan)),
+                (Order::Big, body) => read_with::<_, BigEndian>(kind, body, InPlace(scan)),
+            },
+            _ => {
+                *self = Message::decode(kind, cdr)?;
+                Ok(())
+            }
         }
     }
 
@@ -94,6 +106,26 @@ impl Message {
     }
 }
 
+enum Order {
+    Little,
+    Big,
+}
+
+/// The byte order that the encapsulation header says, and what is behind it.
+fn byte_order(kind: MessageType, cdr: &[u8]) -> Result<(Order, &[u8]), DecodeError> {
+    let Some((header, body)) = cdr.split_first_chunk::<HEADER>() else {
+        return Err(DecodeError::NoHeader {
+            kind,
+            length: cdr.len(),
+        });
+    };
+    match u16::from_be_bytes([header[0], header[1]]) {
+        CDR_LE => Ok((Order::Little, body)),
+        CDR_BE => Ok((Order::Big, body)),
+        found => Err(DecodeError::Encapsulation { kind, found }),
+    }
+}
+
 fn decode_body<BO: ByteOrder>(kind: MessageType, body: &[u8]) -> Result<Message, DecodeError> {
     Ok(match kind {
         MessageType::LaserScan => Message::LaserScan(read::<LaserScan, BO>(kind, body)?),
@@ -113,18 +145,28 @@ fn read<'a, T: Deserialize<'a>, BO: ByteOrder>(
     kind: MessageType,
     body: &'a [u8],
 ) -> Result<T, DecodeError> {
+    read_with::<_, BO>(kind, body, PhantomData::<T>)
+}
+
+fn read_with<'a, S: DeserializeSeed<'a>, BO: ByteOrder>(
+    kind: MessageType,
+    body: &'a [u8],
+    seed: S,
+) -> Result<S::Value, DecodeError> {
     let mut reader = CdrDeserializer::<BO>::new(body);
-    T::deserialize(&mut reader).map_err(|cause| DecodeError::Body {
-        kind,
-        position: HEADER + reader.bytes_consumed(),
-        length: HEADER + body.len(),
-        cause: match cause {
-            cdr_encoding::Error::Eof => {
-                "the bytes end before the fields do (cut, or a length field too large)".to_owned()
-            }
-            other => other.to_string(),
-        },
-    })
+    seed.deserialize(&mut reader)
+        .map_err(|cause| DecodeError::Body {
+            kind,
+            position: HEADER + reader.bytes_consumed(),
+            length: HEADER + body.len(),
+            cause: match cause {
+                cdr_encoding::Error::Eof => {
+                    "the bytes end before the fields do (cut, or a length field too large)"
+                        .to_owned()
+                }
+                other => other.to_string(),
+            },
+        })
 }
 
 /// How single fields are read from and written to the wire.
