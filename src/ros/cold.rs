@@ -56,6 +56,7 @@ impl Cold {
             while !over.load(Ordering::Acquire) {
                 tokio::time::sleep(LOOK).await;
                 elapsed += LOOK;
+                reporter.log_notices();
                 if elapsed >= period {
                     elapsed = Duration::ZERO;
                     reporter.report();
