@@ -3,6 +3,7 @@
 //! same on the inputs that fuzzing found.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use edge_reasoner::model::{Architecture, Manifest, Stored};
 use edge_reasoner::params::{BundleSource, BundleWords, Params, Values, parse_override, read_file};
@@ -13,9 +14,12 @@ use edge_reasoner::time::Stamp;
 /// The manifest of the shipped bundle.
 pub const MANIFEST: &str = include_str!("../../models/clearance/model.yaml");
 
+static SHIPPED: LazyLock<Manifest> =
+    LazyLock::new(|| serde_yaml::from_str(MANIFEST).expect("shipped"));
+
 /// A sound manifest of a small model whose weights are stored so.
 pub fn small(precision: Stored) -> Manifest {
-    let mut manifest: Manifest = serde_yaml::from_str(MANIFEST).expect("shipped");
+    let mut manifest = SHIPPED.clone();
     manifest.architecture = Architecture {
         width: 8,
         heads: 2,
@@ -72,8 +76,7 @@ pub fn cdr(data: &[u8]) {
 /// Messages on their way through the window: source, ms since the one before (as i8, so that time
 /// goes back too), length (u16), CDR; again and again. Whatever comes, the features are in range.
 pub fn window(data: &[u8]) {
-    let manifest: Manifest = serde_yaml::from_str(MANIFEST).expect("shipped");
-    let spec = &manifest.window;
+    let spec = &SHIPPED.window;
     let settings: Vec<SourceSettings> = spec.inputs.iter().map(SourceSettings::of).collect();
     let mut window = Window::new(spec, &settings).expect("shipped");
     let mut features = vec![f32::NAN; window.frames() * window.features()];

@@ -37,13 +37,21 @@ fn main() {
     }
     let params = include_str!("../../../params/clearance.yaml");
     write("params", "seed_clearance", params.as_bytes());
-    for (index, text) in ["scan.yaw:=3.14", "engines:=[packed, flex]", "deadline_ms:=5"]
-        .iter()
-        .enumerate()
+    for (index, text) in [
+        "scan.yaw:=3.14",
+        "engines:=[packed, flex]",
+        "deadline_ms:=5",
+    ]
+    .iter()
+    .enumerate()
     {
         write("params", &format!("seed_{index}"), text.as_bytes());
     }
-    for compression in [None, Some(mcap::Compression::Zstd), Some(mcap::Compression::Lz4)] {
+    for compression in [
+        None,
+        Some(mcap::Compression::Zstd),
+        Some(mcap::Compression::Lz4),
+    ] {
         let name = format!("seed_{compression:?}").replace(['(', ')'], "");
         write("mcap", &name, &mcap_drive(compression, true));
     }
@@ -99,7 +107,9 @@ fn messages() -> Vec<Message> {
         Message::Imu(Imu::default()),
         Message::JointState(joints),
         Message::Float32MultiArray(numbers),
-        Message::String(RosString { data: "SNOW".into() }),
+        Message::String(RosString {
+            data: "SNOW".into(),
+        }),
     ];
     assert!(made.iter().map(Message::kind).eq(MessageType::ALL));
     made
@@ -133,7 +143,9 @@ fn mcap_drive(compression: Option<mcap::Compression>, chunks: bool) -> Vec<u8> {
         .calculate_summary_section_crc(false)
         .create(&mut file)
         .expect("a writer");
-    let schema = writer.add_schema("sensor_msgs/msg/LaserScan", "ros2msg", b"").expect("a schema");
+    let schema = writer
+        .add_schema("sensor_msgs/msg/LaserScan", "ros2msg", b"")
+        .expect("a schema");
     let channel = writer
         .add_channel(schema, "/scan", "cdr", &Default::default())
         .expect("a channel");
@@ -146,7 +158,9 @@ fn mcap_drive(compression: Option<mcap::Compression>, chunks: bool) -> Vec<u8> {
             publish_time: time,
         };
         let message = cdr(&scan(i64::from(n)));
-        writer.write_to_known_channel(&header, &message).expect("a message");
+        writer
+            .write_to_known_channel(&header, &message)
+            .expect("a message");
     }
     writer.finish().expect("an end");
     drop(writer);
