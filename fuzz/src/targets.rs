@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use edge_reasoner::model::{Architecture, Manifest, Stored};
-use edge_reasoner::params::{BundleSource, BundleWords, Params, Values, parse_override, read_file};
+use edge_reasoner::params::{
+    BundleSource, BundleWords, NodeName, Params, Values, parse_override, read_file,
+};
 use edge_reasoner::replay::bag::Bag;
 use edge_reasoner::sense::{LaserScan, Message, MessageType, SourceId, SourceSettings, Window};
 use edge_reasoner::time::Stamp;
@@ -123,7 +125,7 @@ pub fn params(data: &[u8], file: &Path) {
         },
         _ => {
             std::fs::write(file, data).expect("a place to write");
-            match read_file(file) {
+            match read_file(file, &NodeName::default()) {
                 Ok(values) => values,
                 Err(_) => return,
             }
