@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast drives train replay bench-engine bench-node bench-trees soak test-kernels fmt lint deny clean distclean
+.PHONY: help setup build demo test test-fast drives train replay bench-engine bench-node bench-trees soak fuzz test-kernels fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -73,6 +73,20 @@ test-kernels: ## the kernels alone: under Miri, with the address sanitizer, on e
 	  CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld \
 	  CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER=qemu-aarch64 cargo test $(kernels) --target $(arm); \
 	else echo "aarch64: skipped, needs qemu-user and rustup target add $(arm)"; fi
+
+# The inputs found are kept in target/; copy those that are worth it to fuzz/corpus, where a test of
+# the suite runs them.
+fuzzed := cdr window manifest weights params mcap db3
+fuzz: ## coverage-guided fuzzing of all that reads other people's bytes (SECONDS=60 per target, FUZZ=one of them)
+	@$(env) if ! cargo +nightly --version > /dev/null 2>&1; then \
+	  echo "fuzz: skipped, there is no nightly Rust (rustup toolchain install nightly)"; exit 0; fi; \
+	if ! cargo fuzz --version > /dev/null 2>&1; then \
+	  echo "fuzz: skipped, cargo-fuzz is not installed (cargo install --locked cargo-fuzz)"; exit 0; fi; \
+	for one in $(or $(FUZZ),$(fuzzed)); do \
+	  found="$$CARGO_TARGET_DIR/fuzz/corpus/$$one"; mkdir -p "$$found"; \
+	  cargo +nightly fuzz run --target-dir "$$CARGO_TARGET_DIR/fuzz" $$one "$$found" fuzz/corpus/$$one -- \
+	    -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=2048 -timeout=10 -print_final_stats=1; \
+	done
 
 # The peers are a crate and a Python environment of their own, so that the product needs neither.
 bench-engine: build ## our engines beside other runtimes, one pinned core: target/bench/engine.{json,md,svg}

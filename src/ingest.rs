@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::trace_span;
+
 use crate::params::Params;
-use crate::reason::{Desk, Reason, Request, Verdict};
+use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
 use crate::sense::{
-    DecodeError, FaultReason, Frozen, Header, Message, MessageType, SenseFault, SourceId, Thin,
-    Window, WindowSpec, WindowState,
+    DecodeError, FaultReason, Frozen, Header, LaserScan, Message, MessageType, SenseFault,
+    SourceId, Thin, Twist, Window, WindowSpec, WindowState,
 };
 use crate::time::{Mono, Stamp};
 
@@ -33,6 +35,31 @@ pub enum IngestFault {
         /// For how long.
         span: Duration,
     },
+    /// It is older than the source may be, by its own stamp.
+    #[error(
+        "source {name}: delayed, the header stamp is {span:?} before its arrival, allowed are \
+         {allowed:?} ({name}.stamp_timeout_ms); look at the network and the driver's queue, or at the \
+         clocks if they differ"
+    )]
+    Delayed {
+        /// The source.
+        name: Arc<str>,
+        /// From its stamp to its arrival.
+        span: Duration,
+        /// The parameter.
+        allowed: Duration,
+    },
+    /// Ages of inputs cannot be told.
+    #[error(
+        "source {name}: its messages come, but ROS time has stood still for {span:?}; see that /clock \
+         is published, or set use_sim_time to false where there is no simulation"
+    )]
+    ClockStopped {
+        /// The source.
+        name: Arc<str>,
+        /// For how long.
+        span: Duration,
+    },
     /// The window has no use for it.
     #[error(transparent)]
     Sense(#[from] SenseFault),
@@ -44,15 +71,20 @@ pub struct Ingest {
     sources: Vec<Source>,
     trigger: SourceId,
     thin: Thin,
+    ros_time: Standstill,
 }
 
 struct Source {
     name: Arc<str>,
     message: MessageType,
     timeout: Duration,
+    /// Zero: stamps are not held against arrivals.
+    stamp_timeout: Duration,
     frame: Arc<str>,
     last_arrival: Option<Mono>,
     frozen: Frozen,
+    /// The newest message, for its memory.
+    latest: Message,
 }
 
 impl Ingest {
@@ -65,7 +97,9 @@ impl Ingest {
                 name: Arc::from(input.source.as_str()),
                 message: message.unwrap_or(input.message),
                 timeout: source.map_or(Duration::MAX, |source| source.timeout),
+                stamp_timeout: source.map_or(Duration::ZERO, |source| source.stamp_timeout),
                 frame: Arc::from(""),
+                latest: Message::LaserScan(LaserScan::default()),
                 last_arrival: None,
                 frozen: Frozen::new(source.map_or(Duration::ZERO, |s| s.freeze_timeout)),
             }
@@ -73,6 +107,7 @@ impl Ingest {
         Ingest {
             trigger: window.trigger(),
             thin: Thin::new(spec.every_ms),
+            ros_time: Standstill::default(),
             sources: sources.collect(),
             window,
         }
@@ -105,37 +140,69 @@ impl Ingest {
         arrival_ros: Stamp,
     ) -> (Option<Box<Request>>, Result<(), IngestFault>) {
         let index = usize::from(source.0);
+        let span = trace_span!(target: CYCLE, "take_in", source = &*self.sources[index].name);
+        let _inside = span.enter();
         self.sources[index].last_arrival = Some(arrival);
-        let decoded = Message::decode(self.sources[index].message, cdr);
-        let header = decoded.as_ref().ok().and_then(Message::header).cloned();
-        let frozen = &mut self.sources[index].frozen;
-        let frozen = frozen.look(cdr, header.is_some(), arrival);
-        let taken = match &decoded {
-            Ok(_) if let Some(span) = frozen => Err(IngestFault::Frozen {
-                name: Arc::clone(&self.sources[index].name),
-                span,
-            }),
-            Ok(message) => {
-                let pushed = match as_plain_twist(message) {
-                    Some(plain) => self.window.push(source, &plain, arrival_ros),
-                    None => self.window.push(source, message, arrival_ros),
-                };
-                pushed.map_err(IngestFault::from)
-            }
+        let nothing = Message::Twist(Twist::default());
+        let mut message = std::mem::replace(&mut self.sources[index].latest, nothing);
+        let decoded = message.decode_over(self.sources[index].message, cdr);
+        let header = decoded.is_ok().then(|| message.header()).flatten();
+        let taken = match decoded {
+            Ok(()) => self
+                .hold_back(source, cdr, header, arrival, arrival_ros)
+                .and_then(|()| {
+                    let plain = as_plain_twist(&message);
+                    let message = plain.as_ref().unwrap_or(&message);
+                    Ok(self.window.push(source, message, arrival_ros)?)
+                }),
             Err(fault) => Err(IngestFault::Decode {
                 name: Arc::clone(&self.sources[index].name),
-                fault: fault.clone(),
+                fault,
             }),
         };
         let fault = taken.as_ref().err().map(reason_of);
         if fault == Some(Reason::TimeJump) {
             desk.forget_held();
         }
-        if source != self.trigger || !self.thin.asks(arrival_ros) {
-            return (None, taken);
-        }
-        let request = self.request(desk, header.as_ref(), arrival, arrival_ros, fault);
+        let request = match source == self.trigger && self.thin.asks(arrival_ros) {
+            true => self.request(desk, header, arrival, arrival_ros, fault),
+            false => None,
+        };
+        self.sources[index].latest = message;
         (request, taken)
+    }
+
+    /// Why a message that reads well is not news: its sensor, its way here or the clock is at fault.
+    fn hold_back(
+        &mut self,
+        source: SourceId,
+        cdr: &[u8],
+        header: Option<&Header>,
+        arrival: Mono,
+        arrival_ros: Stamp,
+    ) -> Result<(), IngestFault> {
+        let of = &mut self.sources[usize::from(source.0)];
+        let name = || Arc::clone(&of.name);
+        if let Some(span) = of.frozen.look(cdr, header.is_some(), arrival) {
+            return Err(IngestFault::Frozen { name: name(), span });
+        }
+        if source == self.trigger {
+            let span = self.ros_time.look(arrival_ros, arrival);
+            if span > of.timeout {
+                return Err(IngestFault::ClockStopped { name: name(), span });
+            }
+        }
+        let stamp = header.map_or(Stamp(0), |header| header.stamp);
+        let span = arrival_ros.since(stamp);
+        if !of.stamp_timeout.is_zero() && stamp != Stamp(0) && span > of.stamp_timeout {
+            let allowed = of.stamp_timeout;
+            return Err(IngestFault::Delayed {
+                name: name(),
+                span,
+                allowed,
+            });
+        }
+        Ok(())
     }
 
     /// The request that answers a trigger source's silence, once per timeout while it lasts.
@@ -214,10 +281,29 @@ impl Ingest {
     }
 }
 
+/// How long ROS time has stood still while messages came: a simulation's clock that nobody
+/// publishes any more would leave every input as young as it was then.
+#[derive(Default)]
+struct Standstill(Option<(Stamp, Mono)>);
+
+impl Standstill {
+    fn look(&mut self, ros: Stamp, now: Mono) -> Duration {
+        match self.0 {
+            Some((stood, since)) if stood == ros => now.since(since),
+            _ => {
+                self.0 = Some((ros, now));
+                Duration::ZERO
+            }
+        }
+    }
+}
+
 fn reason_of(fault: &IngestFault) -> Reason {
     match fault {
         IngestFault::Decode { .. } => Reason::InvalidInput,
-        IngestFault::Frozen { .. } => Reason::StaleInput,
+        IngestFault::Frozen { .. }
+        | IngestFault::Delayed { .. }
+        | IngestFault::ClockStopped { .. } => Reason::StaleInput,
         IngestFault::Sense(fault) => match fault.reason() {
             FaultReason::InvalidInput => Reason::InvalidInput,
             FaultReason::TimeJump => Reason::TimeJump,

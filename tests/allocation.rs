@@ -2,6 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,10 +10,19 @@ use std::time::Duration;
 use edge_reasoner::act::gate::{self, Gate, GateLimits, Velocity};
 use edge_reasoner::act::wire::{Vocabulary, encode, encode_decision};
 use edge_reasoner::configure::Configuration;
+use edge_reasoner::ingest::Ingest;
 use edge_reasoner::model::{Bundle, EngineKind};
 use edge_reasoner::params::{Value, Values};
-use edge_reasoner::reason::{Decision, Guard, Poll, Publish, Reason, Verdict};
-use edge_reasoner::time::{Clock, SystemClock};
+use edge_reasoner::reason::{
+    CYCLE, Decision, Desk, Guard, Poll, Publish, Reason, Reasoner, Verdict,
+};
+use edge_reasoner::sense::Message;
+use edge_reasoner::time::{Clock, Stamp, SystemClock};
+use tracing::span::{Attributes, Id};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+mod support;
 
 struct Counting;
 
@@ -90,59 +100,151 @@ impl Publish for Outlet {
     }
 }
 
-#[test]
-fn from_an_accepted_trigger_to_the_published_bytes_no_memory_is_taken() {
-    let mut values = Values::new();
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/clearance");
-    values.insert(
-        "model".into(),
-        Value::String(model.to_string_lossy().into_owned()),
-    );
-    let mut configuration = Configuration::read(&values).unwrap();
-    let engines = configuration.warm_engines().unwrap();
-    let clock = Arc::new(SystemClock::new());
-    let limits = GateLimits {
-        factors: vec![],
-        decision_timeout: Duration::from_secs(1),
-        command_timeout: Duration::from_secs(1),
-        repeat_stop: Duration::ZERO,
-        release_after: 1,
-    };
-    let outlet = Arc::new(Outlet {
-        words: configuration.vocabulary(),
-        out: Mutex::new((Vec::with_capacity(2048), Gate::new(limits))),
-    });
-    let desk = configuration.desk(Arc::clone(&clock) as _, Arc::clone(&outlet) as _);
-    let mut reasoners = configuration.reasoners(&desk, engines);
-    let mut guard = Guard::new(Arc::clone(&desk));
-    let first = &mut reasoners[0];
-    let mut cycle = |verdict: Verdict| {
-        let mut request = desk.blank().unwrap();
-        request.trigger.arrival = clock.now();
-        request.trigger.verdict = verdict;
-        desk.offer(request);
-        while first.poll() == Poll::Stage {
-            first.run_stage();
-            first.settle();
-            guard.step();
+/// What a live node has between a scan's bytes and a decision's, on one thread.
+struct Rig {
+    desk: Arc<Desk>,
+    ingest: Ingest,
+    reasoner: Reasoner,
+    guard: Guard,
+    clock: Arc<SystemClock>,
+    scan: Vec<u8>,
+    stamp: Stamp,
+}
+
+impl Rig {
+    fn new() -> Rig {
+        let mut values = Values::new();
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/clearance");
+        values.insert(
+            "model".into(),
+            Value::String(model.to_string_lossy().into_owned()),
+        );
+        values.insert("scan.freeze_timeout_ms".into(), Value::Double(1000.0));
+        values.insert("scan.stamp_timeout_ms".into(), Value::Double(1000.0));
+        let mut configuration = Configuration::read(&values).unwrap();
+        let engines = configuration.warm_engines().unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let limits = GateLimits {
+            factors: vec![],
+            decision_timeout: Duration::from_secs(1),
+            command_timeout: Duration::from_secs(1),
+            repeat_stop: Duration::ZERO,
+            release_after: 1,
+        };
+        let outlet = Arc::new(Outlet {
+            words: configuration.vocabulary(),
+            out: Mutex::new((Vec::with_capacity(2048), Gate::new(limits))),
+        });
+        let desk = configuration.desk(Arc::clone(&clock) as _, Arc::clone(&outlet) as _);
+        let mut reasoners = configuration.reasoners(&desk, engines);
+        Rig {
+            ingest: configuration.ingest().unwrap(),
+            reasoner: reasoners.remove(0),
+            guard: Guard::new(Arc::clone(&desk)),
+            desk,
+            clock,
+            scan: Message::LaserScan(support::scan(0, 2.0)).encode().unwrap(),
+            stamp: Stamp(1_700_000_000_000_000_000),
         }
-    };
-    // Queues and thread-local places are made at their first use.
-    cycle(Verdict::Ready);
-    let before = TAKEN.with(Cell::get);
-    for _ in 0..100 {
-        cycle(Verdict::Ready);
-        cycle(Verdict::Unusable(Reason::StaleInput));
     }
-    let taken = TAKEN.with(Cell::get) - before;
-    assert_eq!(taken, 0);
-    assert_eq!(desk.counts().tally().decisions, 201);
-    // Other terms are taken over without it, too.
-    let terms = (*desk.terms()).clone();
-    desk.set_terms(terms);
-    let before = TAKEN.with(Cell::get);
-    for _ in 0..100 {
-        cycle(Verdict::Ready);
+
+    /// A scan comes in, 100 ms after the one before, and is answered.
+    fn scan(&mut self) {
+        self.stamp = self.stamp + Duration::from_millis(100);
+        let (sec, nanosec) = self.stamp.to_ros();
+        self.scan[4..8].copy_from_slice(&sec.to_le_bytes());
+        self.scan[8..12].copy_from_slice(&nanosec.to_le_bytes());
+        let (source, now) = (self.ingest.trigger(), self.clock.now());
+        let (request, taken) = self
+            .ingest
+            .message(&self.desk, source, &self.scan, now, self.stamp);
+        assert!(taken.is_ok(), "{taken:?}");
+        self.desk.offer(request.expect("a trigger"));
+        self.answer();
     }
-    assert_eq!(TAKEN.with(Cell::get) - before, 0);
+
+    /// A trigger whose window cannot be used.
+    fn stale(&mut self) {
+        let mut request = self.desk.blank().unwrap();
+        request.trigger.arrival = self.clock.now();
+        request.trigger.verdict = Verdict::Unusable(Reason::StaleInput);
+        self.desk.offer(request);
+        self.answer();
+    }
+
+    /// Another range: nothing real says the same twice.
+    fn vary(&mut self) {
+        let last = self.scan.len() - 8;
+        self.scan[last] ^= 1;
+    }
+
+    fn answer(&mut self) {
+        while self.reasoner.poll() == Poll::Stage {
+            self.reasoner.run_stage();
+            self.reasoner.settle();
+            self.guard.step();
+        }
+    }
+}
+
+#[test]
+fn from_the_bytes_of_a_scan_to_those_of_its_decision_no_memory_is_taken() {
+    // A subscriber as a node has it, to which spans of cycles are of no interest.
+    let filter = tracing_subscriber::filter::LevelFilter::DEBUG;
+    let subscriber = tracing_subscriber::registry().with(Spans::default().with_filter(filter));
+    tracing::subscriber::with_default(subscriber, || {
+        let mut rig = Rig::new();
+        // Queues and thread-local places are made at their first use, the window's history is
+        // filled.
+        for _ in 0..20 {
+            rig.vary();
+            rig.scan();
+        }
+        rig.stale();
+        let before = TAKEN.with(Cell::get);
+        for _ in 0..100 {
+            rig.vary();
+            rig.scan();
+            rig.stale();
+        }
+        let taken = TAKEN.with(Cell::get) - before;
+        assert_eq!(taken, 0);
+        assert_eq!(rig.desk.counts().tally().decisions, 221);
+        // Other terms are taken over without it, too.
+        let terms = (*rig.desk.terms()).clone();
+        rig.desk.set_terms(terms);
+        let before = TAKEN.with(Cell::get);
+        for _ in 0..100 {
+            rig.vary();
+            rig.scan();
+        }
+        assert_eq!(TAKEN.with(Cell::get) - before, 0);
+    });
+}
+
+/// Counts spans and events by name.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<BTreeMap<String, usize>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Spans {
+    fn on_new_span(&self, span: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        let name = span.metadata().name().to_owned();
+        *self.0.lock().unwrap().entry(name).or_default() += 1;
+    }
+}
+
+#[test]
+fn whoever_asks_sees_the_steps_of_every_cycle() {
+    let seen = Spans::default();
+    let filter = Targets::new().with_target(CYCLE, tracing::Level::TRACE);
+    let subscriber = tracing_subscriber::registry().with(seen.clone().with_filter(filter));
+    tracing::subscriber::with_default(subscriber, || {
+        let mut rig = Rig::new();
+        for _ in 0..3 {
+            rig.scan();
+        }
+    });
+    let seen = seen.0.lock().unwrap();
+    assert_eq!((seen["take_in"], seen["publish"]), (3, 3), "{seen:?}");
+    assert!(seen["stage"] >= 3, "{seen:?}");
 }

@@ -104,6 +104,8 @@ pub struct SourceParams {
     pub timeout: Duration,
     /// Saying the same for longer than this: frozen; zero: not watched.
     pub freeze_timeout: Duration,
+    /// Stamped longer than this before its arrival: stale; zero: not watched.
+    pub stamp_timeout: Duration,
     /// Sensor against robot, rad.
     pub yaw: f32,
     /// Whether decisions need it.
@@ -299,6 +301,11 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
         freeze_timeout: reader.millis(
             "<source>.freeze_timeout_ms",
             &of("freeze_timeout_ms"),
+            Duration::ZERO,
+        ),
+        stamp_timeout: reader.millis(
+            "<source>.stamp_timeout_ms",
+            &of("stamp_timeout_ms"),
             Duration::ZERO,
         ),
         yaw: reader.double("<source>.yaw", &of("yaw"), 0.0) as f32,

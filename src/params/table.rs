@@ -111,6 +111,12 @@ pub const TABLE: &[Parameter] = &[
         "A source that says the same bit by bit for longer than this, under new stamps, is stale (a stuck driver). 0: not watched; simulated sensors without noise need that.",
     ),
     row(
+        "<source>.stamp_timeout_ms",
+        double(0, 3_600_000_000),
+        "0.0",
+        "A message whose header stamp is longer than this before its arrival is stale (a delayed one); for sensors stamped by the clock the node has. 0: not watched.",
+    ),
+    row(
         "<source>.yaw",
         double(-6_284, 6_284),
         "0.0",

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::queue::ArrayQueue;
+use tracing::trace_span;
 
+use super::CYCLE;
 use super::counts::Counts;
 use super::decision::{Decision, Probabilities, Reason, Source, Trigger};
 use super::hold::Held;
@@ -368,6 +370,15 @@ impl Desk {
 
     fn send(&self, mut decision: Decision) {
         decision.latency = self.clock.now().since(decision.trigger.arrival);
+        let span = trace_span!(
+            target: CYCLE,
+            "publish",
+            cycle = decision.cycle,
+            source = decision.source.name(),
+            reason = decision.reason.name(),
+            latency_us = decision.latency.as_micros() as u64,
+        );
+        let _inside = span.enter();
         self.publish.publish(&decision);
         let took = self.clock.now().since(decision.trigger.arrival);
         self.ledger.counts.decided(&decision, took);

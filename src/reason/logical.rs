@@ -65,6 +65,10 @@ enum Event {
     Guard,
 }
 
+/// The least time between two runs of the guard, as a machine would take some to wake it. A guard
+/// that asks to run at a time that has passed would otherwise hold time still for ever.
+const LEAST_SLEEP: Duration = Duration::from_micros(50);
+
 impl<M: Machine> Logical<M> {
     /// `clock` must be the desk's.
     pub fn new(
@@ -172,8 +176,9 @@ impl<M: Machine> Logical<M> {
 
     fn run_guard(&mut self) {
         if let Some(due) = self.guard.step() {
-            let delay = self.machine.guard_delay();
-            self.guard_at = Some(due.max(self.clock.now()) + delay);
+            let (now, delay) = (self.clock.now(), self.machine.guard_delay());
+            let at = if due > now { due } else { now + LEAST_SLEEP };
+            self.guard_at = Some(at + delay);
         }
     }
 

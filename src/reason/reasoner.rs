@@ -3,7 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use tracing::{trace, trace_span};
+
+use super::CYCLE;
 use super::checkup::Checkup;
 use super::cost::CostModel;
 use super::decision::{MAX_LABELS, Probabilities, Reason, Verdict};
@@ -133,6 +137,12 @@ impl Reasoner {
                 self.desk.put_back(request);
                 continue;
             }
+            trace!(
+                target: CYCLE,
+                cycle,
+                waited_us = self.waited(&request).as_micros() as u64,
+                "taken"
+            );
             self.work = Some(Work {
                 request,
                 cycle,
@@ -149,6 +159,8 @@ impl Reasoner {
         let Some(work) = self.work.as_mut() else {
             return;
         };
+        let span = trace_span!(target: CYCLE, "stage", cycle = work.cycle, stage = work.exit + 1);
+        let _inside = span.enter();
         work.stage_start = self.desk.clock.now();
         let stalls_at = work.stage_start + work.request.terms.fault_time;
         self.desk.stations[self.station]
@@ -243,6 +255,11 @@ impl Reasoner {
             next_bound: (next < self.engine.exits()).then(|| self.costs.bound(next)),
             budget: now.until(work.request.due()),
         }
+    }
+
+    /// From the trigger's arrival to now.
+    fn waited(&self, request: &Request) -> Duration {
+        self.desk.clock.now().since(request.trigger.arrival)
     }
 
     fn answer_without_exit(

@@ -57,6 +57,7 @@ impl Cold {
                 tokio::time::sleep(LOOK).await;
                 elapsed += LOOK;
                 reporter.look();
+                reporter.log_notices();
                 if elapsed >= reporter.period() {
                     elapsed = Duration::ZERO;
                     reporter.report();

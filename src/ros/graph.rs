@@ -11,7 +11,7 @@ use crate::act::gate::topic_type;
 use crate::configure::Configuration;
 use crate::time::Mono;
 
-/// Between two looks while something is amiss, and otherwise.
+/// Between two looks for sources that are silent, and for a second driver.
 const SOON: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(5);
 
@@ -21,6 +21,7 @@ pub struct Graph {
     sources: Vec<Topic>,
     gate_output: Option<(String, &'static str)>,
     next: Mono,
+    next_for_gate: Mono,
     said: Vec<String>,
 }
 
@@ -70,23 +71,27 @@ impl Graph {
             sources,
             gate_output,
             next: now + SOON,
+            next_for_gate: now + SOON,
             said: Vec::new(),
         })
     }
 
-    /// What is amiss and was not said yet. `heard` tells per source whether it ever spoke.
+    /// What is amiss and was not said yet. `heard` tells per source whether it spoke lately.
     pub fn look(&mut self, node: &Node, now: Mono, heard: impl Fn(usize) -> bool) -> Vec<String> {
         if now < self.next {
             return Vec::new();
         }
-        let silent: Vec<usize> = (0..self.sources.len()).filter(|i| !heard(*i)).collect();
-        self.next = now + if silent.is_empty() { SELDOM } else { SOON };
-        let silences = silent.into_iter().filter_map(|index| {
+        self.next = now + SOON;
+        let silent = (0..self.sources.len()).filter(|index| !heard(*index));
+        let silences = silent.filter_map(|index| {
             let topic = &self.sources[index];
             why_silent(topic, &self.publishers(node, &topic.name))
         });
         let mut words: Vec<String> = silences.collect();
-        if let Some((output, message)) = &self.gate_output {
+        if let Some((output, message)) = &self.gate_output
+            && now >= self.next_for_gate
+        {
+            self.next_for_gate = now + SELDOM;
             words.extend(second_driver(
                 output,
                 message,
@@ -119,7 +124,7 @@ fn is_best_effort(qos: &QosProfile) -> bool {
     qos.reliability == r2r::qos::ReliabilityPolicy::BestEffort
 }
 
-/// Nothing was ever heard: the first cause that the graph shows. Nobody publishing is not one; the
+/// Nothing is heard: the first cause that the graph shows. Nobody publishing is not one; the
 /// log says that with every decision that lacks its input.
 fn why_silent(topic: &Topic, publishers: &[Publisher]) -> Option<String> {
     let Topic {

@@ -37,6 +37,8 @@ const SLACK: Duration = Duration::from_millis(1);
 const WITHHELD: Duration = Duration::from_millis(250);
 /// How long after such a turn messages are still thrown away.
 const SETTLE: Duration = Duration::from_millis(150);
+/// A source that says nothing for this long is looked for on the graph.
+const SILENT: Duration = Duration::from_secs(1);
 /// Faults kept for the log; more of them between two looks are only counted.
 const FAULTS: usize = 16;
 /// A spin hands over one message per subscription and r2r's channels hold ten.
@@ -230,7 +232,10 @@ impl IngestThread {
 
     fn look_at_the_graph(&mut self, node: &Node, now: Mono) {
         let newest = &self.seen.newest_ms;
-        let heard = |source: usize| newest[source].load(Ordering::Relaxed) >= 0;
+        let heard = |source: usize| {
+            let newest = newest[source].load(Ordering::Relaxed);
+            newest >= 0 && now.since(Mono(newest as u64 * 1_000_000)) < SILENT
+        };
         for notice in self.graph.look(node, now, heard) {
             let _ = self.seen.notices.push(notice);
         }

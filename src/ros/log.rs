@@ -7,10 +7,14 @@ use r2r::{LogSeverity, Node, PublisherUntyped, QosProfile};
 use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::{FilterFn, LevelFilter, Targets};
+use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 
 use super::{RunError, ros};
 use crate::act::wire::{TimeWire, encode};
+use crate::reason::CYCLE;
 use crate::time::Stamp;
 
 const ROSOUT: &str = "/rosout";
@@ -55,16 +59,36 @@ pub fn start(node: &mut Node) -> Result<(), RunError> {
         logger: node.logger().to_owned(),
         rosout,
     };
+    // To the ROS log goes what is ours and not of level TRACE.
+    let ours = FilterFn::new(|metadata| {
+        metadata.target().starts_with("edge_reasoner") && *metadata.level() <= Level::DEBUG
+    });
+    let logs = layer.with_filter(ours.with_max_level_hint(LevelFilter::DEBUG));
+    let all = tracing_subscriber::registry().with(logs).with(cycles());
     // Only the first of several nodes in a process gets to say where logs go.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
+    let _ = tracing::subscriber::set_global_default(all);
     Ok(())
 }
 
-impl<S: Subscriber> Layer<S> for RosLog {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
-        metadata.target().starts_with("edge_reasoner") && *metadata.level() <= Level::DEBUG
-    }
+/// Where RUST_LOG names it (`RUST_LOG=edge_reasoner::cycle=trace`): a line on stderr for each step of
+/// a cycle as it ends, with the thread and the time it took.
+fn cycles<S>() -> Option<impl Layer<S>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let asked = std::env::var("RUST_LOG").is_ok_and(|asked| asked.contains(CYCLE));
+    asked.then(|| {
+        tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .with_target(false)
+            .with_thread_names(true)
+            .with_span_events(FmtSpan::CLOSE)
+            .with_filter(Targets::new().with_target(CYCLE, LevelFilter::TRACE))
+    })
+}
 
+impl<S: Subscriber> Layer<S> for RosLog {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let severity = match *event.metadata().level() {
             Level::ERROR => LogSeverity::Error,

@@ -169,6 +169,13 @@ impl Reporter {
         (newest >= 0).then(|| Duration::from_millis((now_ms - newest).max(0) as u64))
     }
 
+    /// What the graph shows to be wrong; not kept for the next report, which may be far.
+    pub fn log_notices(&self) {
+        while let Some(notice) = self.seen.notices.pop() {
+            tracing::warn!("{notice}");
+        }
+    }
+
     fn log_faults(&mut self, tally: &Tally) {
         for report in self.face.live.engine_reports() {
             let name = self
@@ -180,9 +187,6 @@ impl Reporter {
         }
         if tally.engine_changes > self.before.engine_changes {
             tracing::warn!("engine {} takes over", self.engine());
-        }
-        while let Some(notice) = self.seen.notices.pop() {
-            tracing::warn!("{notice}");
         }
         for logged in 0.. {
             let Some(fault) = self.seen.faults.pop() else {

@@ -22,6 +22,7 @@ mod history;
 mod layout;
 mod message;
 mod mirror;
+mod reuse;
 mod scan;
 mod spec;
 mod stamps;

@@ -1,0 +1,4 @@
+//! Reading recordings.
+
+#[path = "../../src/replay/bag/mod.rs"]
+pub mod bag;
