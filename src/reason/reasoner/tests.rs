@@ -1,11 +1,13 @@
 //! How an engine that failed comes back.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use super::super::decision::{Decision, Source};
-use super::super::desk::{Publish, Terms};
+use super::super::desk::Publish;
 use super::super::logical::LogicalClock;
 use super::super::policy::Policy;
+use super::super::request::Terms;
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
