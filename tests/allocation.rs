@@ -119,6 +119,8 @@ impl Rig {
             "model".into(),
             Value::String(model.to_string_lossy().into_owned()),
         );
+        // A busy machine shall not lead some cycles another way, over places used for the first time.
+        values.insert("deadline_ms".into(), Value::Double(10_000.0));
         values.insert("scan.freeze_timeout_ms".into(), Value::Double(1000.0));
         values.insert("scan.stamp_timeout_ms".into(), Value::Double(1000.0));
         let mut configuration = Configuration::read(&values).unwrap();
