@@ -52,7 +52,7 @@ train: build drives ## train the shipped models (TASKS) on DATA and DRIVES, bund
 	    echo "$$task: the weights of the commit, bit for bit"; \
 	  else \
 	    echo "$$task: not the weights of the commit. Another processor adds floats in another order;"; \
-	    echo "  then two trainings are as far apart as two seeds (see the table in README, On your recordings)"; \
+	    echo "  then two trainings are as far apart as two seeds"; \
 	  fi; \
 	done
 
