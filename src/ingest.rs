@@ -9,7 +9,7 @@ use crate::params::Params;
 use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
 use crate::sense::{
     DecodeError, FaultReason, Frozen, Header, LaserScan, Message, MessageType, SenseFault,
-    SourceId, Thin, Twist, Window, WindowSpec, WindowState,
+    SourceId, Thin, Twist, Window, WindowSpec, WindowState, returns,
 };
 use crate::time::{Mono, Stamp};
 
@@ -49,6 +49,20 @@ pub enum IngestFault {
         /// The parameter.
         allowed: Duration,
     },
+    /// Fewer beams return something than the source promises.
+    #[error(
+        "source {name}: {:.1} % of its beams return something, {name}.min_returns asks for {:.1} %; \
+         look whether the laser is covered or dirty, or lower {name}.min_returns in the open",
+        100.0 * share, 100.0 * least
+    )]
+    Blind {
+        /// The source.
+        name: Arc<str>,
+        /// Of the beams, 0..1.
+        share: f32,
+        /// The parameter.
+        least: f32,
+    },
     /// Ages of inputs cannot be told.
     #[error(
         "source {name}: its messages come, but ROS time has stood still for {span:?}; see that /clock \
@@ -80,6 +94,8 @@ struct Source {
     timeout: Duration,
     /// Zero: stamps are not held against arrivals.
     stamp_timeout: Duration,
+    /// Share of a scan's beams, 0..1.
+    min_returns: f32,
     frame: Arc<str>,
     last_arrival: Option<Mono>,
     frozen: Frozen,
@@ -98,6 +114,7 @@ impl Ingest {
                 message: message.unwrap_or(input.message),
                 timeout: source.map_or(Duration::MAX, |source| source.timeout),
                 stamp_timeout: source.map_or(Duration::ZERO, |source| source.stamp_timeout),
+                min_returns: source.map_or(0.0, |source| source.min_returns),
                 frame: Arc::from(""),
                 latest: Message::LaserScan(LaserScan::default()),
                 last_arrival: None,
@@ -149,7 +166,7 @@ impl Ingest {
         let header = decoded.is_ok().then(|| message.header()).flatten();
         let taken = match decoded {
             Ok(()) => self
-                .hold_back(source, cdr, header, arrival, arrival_ros)
+                .hold_back(source, cdr, &message, arrival, arrival_ros)
                 .and_then(|()| {
                     let plain = as_plain_twist(&message);
                     let message = plain.as_ref().unwrap_or(&message);
@@ -177,14 +194,25 @@ impl Ingest {
         &mut self,
         source: SourceId,
         cdr: &[u8],
-        header: Option<&Header>,
+        message: &Message,
         arrival: Mono,
         arrival_ros: Stamp,
     ) -> Result<(), IngestFault> {
+        let header = message.header();
         let of = &mut self.sources[usize::from(source.0)];
         let name = || Arc::clone(&of.name);
         if let Some(span) = of.frozen.look(cdr, header.is_some(), arrival) {
             return Err(IngestFault::Frozen { name: name(), span });
+        }
+        if let (Message::LaserScan(scan), true) = (message, of.min_returns > 0.0) {
+            let (share, least) = (returns(scan), of.min_returns);
+            if share < least {
+                return Err(IngestFault::Blind {
+                    name: name(),
+                    share,
+                    least,
+                });
+            }
         }
         if source == self.trigger {
             let span = self.ros_time.look(arrival_ros, arrival);
@@ -300,7 +328,7 @@ impl Standstill {
 
 fn reason_of(fault: &IngestFault) -> Reason {
     match fault {
-        IngestFault::Decode { .. } => Reason::InvalidInput,
+        IngestFault::Decode { .. } | IngestFault::Blind { .. } => Reason::InvalidInput,
         IngestFault::Frozen { .. }
         | IngestFault::Delayed { .. }
         | IngestFault::ClockStopped { .. } => Reason::StaleInput,

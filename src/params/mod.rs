@@ -106,6 +106,8 @@ pub struct SourceParams {
     pub freeze_timeout: Duration,
     /// Stamped longer than this before its arrival: stale; zero: not watched.
     pub stamp_timeout: Duration,
+    /// A scan of which a smaller share of the beams returns something is invalid; 0: not watched.
+    pub min_returns: f32,
     /// Sensor against robot, rad.
     pub yaw: f32,
     /// Whether decisions need it.
@@ -284,6 +286,13 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
             "{name}.topic is \"{topic}\"; expected a topic name"
         ));
     }
+    let min_returns = reader.double("<source>.min_returns", &of("min_returns"), 0.0) as f32;
+    let scans = crate::sense::MessageType::LaserScan.to_string();
+    if min_returns > 0.0 && !source.types.contains(&scans) {
+        reader.fault(format!(
+            "{name}.min_returns is {min_returns}; expected 0, since only {scans} has beams"
+        ));
+    }
     let default = source.types.first().map_or("", String::as_str);
     let message = reader.word("<source>.type", &of("type"), default);
     if !source.types.contains(&message) {
@@ -308,6 +317,7 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
             &of("stamp_timeout_ms"),
             Duration::ZERO,
         ),
+        min_returns,
         yaw: reader.double("<source>.yaw", &of("yaw"), 0.0) as f32,
         required: reader.boolean("<source>.required", &of("required"), source.required),
     }

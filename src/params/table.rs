@@ -117,6 +117,12 @@ pub const TABLE: &[Parameter] = &[
         "A message whose header stamp is longer than this before its arrival is stale (a delayed one); for sensors stamped by the clock the node has. 0: not watched.",
     ),
     row(
+        "<source>.min_returns",
+        double(0, 1_000),
+        "0.0",
+        "A scan of which a smaller share of the beams returns something is invalid (a covered or dead laser). 0: not watched; in the open few beams return.",
+    ),
+    row(
         "<source>.yaw",
         double(-6_284, 6_284),
         "0.0",

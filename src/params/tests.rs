@@ -49,6 +49,19 @@ fn the_packed_engine_has_the_precision_asked_for() {
 }
 
 #[test]
+fn only_scans_have_beams_that_return_something() {
+    let params = Params::read(&values(&["scan.min_returns:=0.05"]), &bundle()).unwrap();
+    assert_eq!(params.sources[0].min_returns, 0.05);
+    let faults = faults(&["odom.min_returns:=0.05", "scan.min_returns:=1.5"]);
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.contains("only sensor_msgs/msg/LaserScan"))
+    );
+}
+
+#[test]
 fn all_faults_come_at_once_each_with_its_name() {
     let faults = faults(&[
         "deadline_ms:=fast",

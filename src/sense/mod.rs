@@ -44,7 +44,7 @@ pub use message::{
     RosString, Twist, TwistStamped, TwistWithCovariance, Vector3,
 };
 pub use mirror::Mirror;
-pub use scan::{ScanFault, clearance};
+pub use scan::{ScanFault, clearance, returns};
 pub use spec::{
     DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, MotionSpec, Resample, SourceSettings,
     SpecError, Statistic, WindowSpec,

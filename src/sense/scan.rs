@@ -98,6 +98,11 @@ pub fn clearance(scan: &LaserScan, yaw: f32, half_angle: f32) -> Option<f32> {
         .reduce(f32::min)
 }
 
+/// Share of a scan's beams that return something valid, 0..1; 0 for a scan without beams.
+pub fn returns(scan: &LaserScan) -> f32 {
+    Beams::new(scan, 0.0).valid().count() as f32 / scan.ranges.len().max(1) as f32
+}
+
 /// Refuses scans whose fields contradict each other.
 pub(super) fn check(scan: &LaserScan) -> Result<(), ScanFault> {
     let ranges = scan.ranges.len();

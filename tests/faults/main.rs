@@ -40,6 +40,8 @@ pub enum SensorFault {
     WildStamps,
     /// No number.
     Nan,
+    /// No beam returns: a covered lens, or nothing in reach.
+    Blind,
     /// A tenth of the beams that the angles promise.
     WrongShape,
     /// Half of the bytes.
@@ -79,13 +81,14 @@ pub enum EngineFault {
 
 const WATCH_FREEZE: &str = "freeze_timeout_ms:=1000.0";
 const WATCH_STAMPS: &str = "stamp_timeout_ms:=500.0";
+const WATCH_BEAMS: &str = "min_returns:=0.05";
 
 #[test]
 #[rustfmt::skip]
 fn sensors() {
     use SensorFault::*;
     // Unless it is watched, a delay is not seen: stamps may be another clock's. Nor is a frozen
-    // sensor: simulated ones have no noise. FutureStamp and WrongFrame that last are a new clock and
+    // sensor: simulated ones have no noise. Nor is a blind one: in the open nothing returns. FutureStamp and WrongFrame that last are a new clock and
     // a new mounting, taken at the second and third message. A command has no header: its stamp and
     // frame cannot be wrong. The scan triggers; it is needed whatever `required` says.
     let table = [
@@ -99,6 +102,8 @@ fn sensors() {
         ("scan", FutureStamp,   "",           "INVALID_INPUT TIME_JUMP MODEL", "INVALID_INPUT TIME_JUMP MODEL"),
         ("scan", WildStamps,    "",           "INVALID_INPUT",                 "INVALID_INPUT"),
         ("scan", Nan,           "",           "INVALID_INPUT",                 "INVALID_INPUT"),
+        ("scan", Blind,         "",           "MODEL",                         "MODEL"),
+        ("scan", Blind,         WATCH_BEAMS,  "INVALID_INPUT",                 "INVALID_INPUT"),
         ("scan", WrongShape,    "",           "INVALID_INPUT",                 "INVALID_INPUT"),
         ("scan", Cut,           "",           "INVALID_INPUT",                 "INVALID_INPUT"),
         ("scan", WrongFrame,    "",           "INVALID_INPUT TIME_JUMP MODEL", "INVALID_INPUT TIME_JUMP MODEL"),

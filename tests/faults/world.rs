@@ -308,6 +308,7 @@ fn measured(source: &str, ms: i64, stamp: Stamp) -> Message {
 fn spoil(message: &mut Message, what: SensorFault) {
     match (message, what) {
         (Message::LaserScan(scan), SensorFault::Nan) => scan.ranges.fill(f32::NAN),
+        (Message::LaserScan(scan), SensorFault::Blind) => scan.ranges.fill(f32::INFINITY),
         (Message::LaserScan(scan), SensorFault::WrongShape) => scan.ranges.truncate(36),
         (Message::LaserScan(scan), SensorFault::WrongFrame) => scan.header.frame_id = "arm".into(),
         (Message::Odometry(odometry), SensorFault::Nan) => {
