@@ -56,6 +56,7 @@ def test_a_message_of_50_mb_is_refused_and_forgotten(robot, start):
     words = ("more than 1000000 elements", "thrown away")
     refused = lambda: any(word in log.msg for log in robot.logs for word in words)  # noqa: E731
     assert robot.spin_until(refused, 30.0), node.output()
+    assert robot.spin_until(lambda: len(robot.decisions) > heard, 5.0), node.output()
     reasons = {decision.reason for decision in robot.decisions[heard:]}
     assert reasons and reasons <= {"INVALID_INPUT", "STALE_INPUT"}, reasons
     robot.drive(15)
