@@ -86,7 +86,7 @@ pub struct CompressArgs {
     /// What the weights are written in: f32, int8 or int4
     #[arg(long, default_value = "int8")]
     precision: Stored,
-    /// Passes of the recovery after pruning [default: half of the task's student_epochs]
+    /// Passes of the recovery after pruning [default: a quarter of the task's student_epochs]
     #[arg(long, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     epochs: Option<u64>,
     #[command(flatten)]
