@@ -22,7 +22,10 @@ class Manager:
         assert robot.spin_until(self.change.service_is_ready, 10.0)
 
     def call(self, client, request, patience=10.0):
-        assert self.robot.spin_until(client.service_is_ready, 5.0)
+        if not client.service_is_ready():
+            assert self.robot.spin_until(client.service_is_ready, 5.0)
+            # The node must have found this client too, or DDS loses its answer.
+            self.robot.spin(0.5)
         future = client.call_async(request)
         assert self.robot.spin_until(future.done, patience), "no answer"
         return future.result()

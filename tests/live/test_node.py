@@ -316,7 +316,9 @@ def test_what_waited_while_the_process_was_stopped_is_not_decided_on(robot, star
     counted = lambda: robot.statistics and robot.statistics[-1].received >= 30  # noqa: E731
     robot.spin_until(counted, 3.0)
     counts = robot.statistics[-1]
-    assert counts.refused > 0, "what was thrown away is counted"
+    # Best effort, DDS may have lost some or all of what was sent meanwhile.
+    delivered = counts.received - 30
+    assert counts.refused >= delivered - 1, f"what was thrown away is counted: {counts}"
     assert counts.received == counts.accepted + counts.superseded + counts.refused, counts
     answers = [a[0] for a in robot.answers(fresh) if a]
     assert answers and answers[-1].source == "MODEL", "and then it goes on"
