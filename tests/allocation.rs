@@ -189,8 +189,13 @@ impl Rig {
     }
 }
 
+/// Subscribers of other threads change what `tracing` remembers of every place, here too: one test
+/// with a subscriber at a time.
+static SUBSCRIBED: Mutex<()> = Mutex::new(());
+
 #[test]
 fn from_the_bytes_of_a_scan_to_those_of_its_decision_no_memory_is_taken() {
+    let _alone = SUBSCRIBED.lock();
     // A subscriber as a node has it, to which spans of cycles are of no interest.
     let filter = tracing_subscriber::filter::LevelFilter::DEBUG;
     let subscriber = tracing_subscriber::registry().with(Spans::default().with_filter(filter));
@@ -237,6 +242,7 @@ impl<S: tracing::Subscriber> Layer<S> for Spans {
 
 #[test]
 fn whoever_asks_sees_the_steps_of_every_cycle() {
+    let _alone = SUBSCRIBED.lock();
     let seen = Spans::default();
     let filter = Targets::new().with_target(CYCLE, tracing::Level::TRACE);
     let subscriber = tracing_subscriber::registry().with(seen.clone().with_filter(filter));
