@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::earned::{Allowance, Earned};
 use crate::sense::MessageType;
 use crate::time::Mono;
 
@@ -55,7 +56,7 @@ pub struct Factors {
     pub angular: f64,
 }
 
-impl Factors {
+impl Allowance for Factors {
     fn at_most(self, other: Factors) -> Factors {
         Factors {
             linear: self.linear.min(other.linear),
@@ -113,9 +114,7 @@ pub struct Gate {
     /// The newest decision.
     decided: Option<Verdict>,
     /// What is let through now.
-    allowed: Factors,
-    /// Decisions in a row that allow more, and the least that all of them allow.
-    freer: (u32, Factors),
+    earned: Earned<Factors>,
     sent: Velocity,
     /// When the robot was last told to move, and when the stop after it was last repeated.
     moved: Option<Mono>,
@@ -137,8 +136,7 @@ impl Gate {
             limits: limits.sound(),
             command: None,
             decided: None,
-            allowed: CLOSED,
-            freer: (0, CLOSED),
+            earned: Earned::new(CLOSED),
             sent: Velocity::ZERO,
             moved: None,
             repeated: Mono(0),
@@ -150,9 +148,8 @@ impl Gate {
     pub fn set_limits(&mut self, limits: GateLimits) -> GateLimits {
         let before = std::mem::replace(&mut self.limits, limits.sound());
         if let Some(verdict) = self.decided {
-            self.allowed = self.allowed.at_most(self.wanted(verdict));
+            self.earned.tighten(self.wanted(verdict));
         }
-        self.freer.0 = 0;
         before
     }
 
@@ -177,12 +174,14 @@ impl Gate {
             .decided
             .is_some_and(|newest| verdict.cycle < newest.cycle)
         {
-            self.allowed = self.allowed.at_most(wanted);
-            self.freer.0 = 0;
+            self.earned.tighten(wanted);
         } else {
-            let fresh = self.is_fresh(now);
+            if !self.is_fresh(now) {
+                // After a pause in the decisions everything is earned anew.
+                self.earned = Earned::new(CLOSED);
+            }
             self.decided = Some(verdict);
-            self.follow(wanted, fresh);
+            self.earned.follow(wanted, self.limits.release_after);
         }
         self.resend(now)
     }
@@ -224,30 +223,6 @@ impl Gate {
         after
     }
 
-    /// Down at once; up when enough decisions in a row agree, and then only as far as all of them
-    /// allow. After a pause in the decisions everything is earned anew.
-    fn follow(&mut self, wanted: Factors, fresh: bool) {
-        if !fresh {
-            self.allowed = CLOSED;
-            self.freer.0 = 0;
-        }
-        let no_less =
-            wanted.linear >= self.allowed.linear && wanted.angular >= self.allowed.angular;
-        if !no_less || wanted == self.allowed {
-            self.allowed = wanted.at_most(self.allowed);
-            self.freer.0 = 0;
-            return;
-        }
-        self.freer = match self.freer {
-            (0, _) => (1, wanted),
-            (count, least) => (count + 1, wanted.at_most(least)),
-        };
-        if self.freer.0 >= self.limits.release_after {
-            self.allowed = self.freer.1;
-            self.freer.0 = 0;
-        }
-    }
-
     fn is_fresh(&self, now: Mono) -> bool {
         self.decided
             .is_some_and(|newest| now.since(newest.arrival) <= self.limits.decision_timeout)
@@ -256,7 +231,7 @@ impl Gate {
     fn allowed(&self, now: Mono) -> Option<Velocity> {
         let (at, command) = self.command?;
         let fresh = now.since(at) <= self.limits.command_timeout && self.is_fresh(now);
-        (fresh && command.is_finite()).then(|| command.scaled(self.allowed))
+        (fresh && command.is_finite()).then(|| command.scaled(self.earned.allowed()))
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod attention;
 pub mod diagnostics;
+mod earned;
 pub mod gate;
 pub mod speed_limit;
 pub mod statistics;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::earned::{Allowance, Earned};
 use crate::time::Mono;
 
 /// A percentage as Nav2 reads it: within 0..=100, where 0 is no limit at all.
@@ -33,8 +34,10 @@ impl Percent {
             percent => percent,
         }
     }
+}
 
-    fn tighter(self, other: Percent) -> Percent {
+impl Allowance for Percent {
+    fn at_most(self, other: Percent) -> Percent {
         match self.leaves() <= other.leaves() {
             true => self,
             false => other,
@@ -57,9 +60,7 @@ pub struct SpeedLimits {
 pub struct SpeedLimiter {
     limits: SpeedLimits,
     newest: Option<(u64, u8)>,
-    in_force: Percent,
-    /// Decisions in a row that allow more, and the tightest of what they allow.
-    freer: (u32, Percent),
+    in_force: Earned<Percent>,
     sent: Option<(Mono, Percent)>,
 }
 
@@ -72,8 +73,7 @@ impl SpeedLimiter {
         SpeedLimiter {
             limits,
             newest: None,
-            in_force: Percent::NONE,
-            freer: (0, Percent::NONE),
+            in_force: Earned::new(Percent::NONE),
             sent: None,
         }
     }
@@ -82,9 +82,8 @@ impl SpeedLimiter {
     pub fn set_limits(&mut self, limits: SpeedLimits) -> SpeedLimits {
         let before = std::mem::replace(&mut self.limits, limits);
         if let Some((_, label)) = self.newest {
-            self.in_force = self.in_force.tighter(self.wanted(label));
+            self.in_force.tighten(self.wanted(label));
         }
-        self.freer.0 = 0;
         before
     }
 
@@ -99,40 +98,24 @@ impl SpeedLimiter {
     pub fn on_decision(&mut self, now: Mono, cycle: u64, label: u8) -> Option<Percent> {
         let wanted = self.wanted(label);
         if self.newest.is_some_and(|(newest, _)| cycle < newest) {
-            self.in_force = self.in_force.tighter(wanted);
-            self.freer.0 = 0;
+            self.in_force.tighten(wanted);
         } else {
             self.newest = Some((cycle, label));
-            self.follow(wanted);
+            self.in_force.follow(wanted, self.limits.release_after);
         }
-        let said = |(at, said): (Mono, Percent)| said == self.in_force && now.since(at) < AGAIN;
+        let in_force = self.in_force.allowed();
+        let said = |(at, said): (Mono, Percent)| said == in_force && now.since(at) < AGAIN;
         if self.sent.is_some_and(said) {
             return None;
         }
-        self.sent = Some((now, self.in_force));
-        Some(self.in_force)
+        self.sent = Some((now, in_force));
+        Some(in_force)
     }
 
     fn wanted(&self, label: u8) -> Percent {
         // A label without a limit cannot be: there is one per label of the bundle.
         let percent = self.limits.percent.get(usize::from(label));
-        percent.copied().unwrap_or(self.in_force)
-    }
-
-    fn follow(&mut self, wanted: Percent) {
-        if wanted.leaves() <= self.in_force.leaves() {
-            self.in_force = wanted;
-            self.freer.0 = 0;
-            return;
-        }
-        self.freer = match self.freer {
-            (0, _) => (1, wanted),
-            (count, tightest) => (count + 1, tightest.tighter(wanted)),
-        };
-        if self.freer.0 >= self.limits.release_after {
-            self.in_force = self.freer.1;
-            self.freer.0 = 0;
-        }
+        percent.copied().unwrap_or(self.in_force.allowed())
     }
 }
 

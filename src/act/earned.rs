@@ -1,0 +1,50 @@
+//! Less at once, more when decisions agree: the hysteresis of every act.
+
+/// What there can be more or less of.
+pub(super) trait Allowance: Copy + PartialEq {
+    /// The most that both allow.
+    fn at_most(self, other: Self) -> Self;
+}
+
+/// What decisions have earned: it falls with the first that allows less, and rises when enough in a
+/// row allow more, and then only as far as all of them do.
+#[derive(Debug)]
+pub(super) struct Earned<A> {
+    allowed: A,
+    /// Decisions in a row that allow more, and the most that all of them allow.
+    freer: (u32, A),
+}
+
+impl<A: Allowance> Earned<A> {
+    /// What is allowed before any decision.
+    pub fn new(allowed: A) -> Earned<A> {
+        Earned {
+            allowed,
+            freer: (0, allowed),
+        }
+    }
+
+    pub fn allowed(&self) -> A {
+        self.allowed
+    }
+
+    /// No more than this from here on; what more there was to be earned is earned anew.
+    pub fn tighten(&mut self, most: A) {
+        self.allowed = most.at_most(self.allowed);
+        self.freer.0 = 0;
+    }
+
+    /// The next decision in a row allows this; a rise takes `release_after` of them.
+    pub fn follow(&mut self, wanted: A, release_after: u32) {
+        if wanted.at_most(self.allowed) != self.allowed || wanted == self.allowed {
+            return self.tighten(wanted);
+        }
+        self.freer = match self.freer {
+            (0, _) => (1, wanted),
+            (count, most) => (count + 1, wanted.at_most(most)),
+        };
+        if self.freer.0 >= release_after {
+            *self = Earned::new(self.freer.1);
+        }
+    }
+}
