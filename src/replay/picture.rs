@@ -4,9 +4,9 @@ use std::path::Path;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::{FontStyle, register_font};
 
 use super::one::{Point, Replayed};
+use crate::chart::{Failed, bring_the_font, text};
 use crate::configure::Configuration;
 
 const SIZE: (u32, u32) = (1600, 1000);
@@ -28,17 +28,13 @@ const ROWS: usize = 16;
 /// Decisions drawn as dots; more are thinned evenly.
 const DOTS: usize = 20_000;
 
-type Failed = String;
-
 /// Draws into an `.svg` or `.png` file.
 pub fn draw(
     configuration: &Configuration,
     replayed: &[Replayed],
     file: &Path,
 ) -> Result<(), Failed> {
-    // The font travels with the program: a vehicle has none installed.
-    let font = epaint_default_fonts::UBUNTU_LIGHT;
-    register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "font".to_owned())?;
+    bring_the_font();
     if file.extension().is_some_and(|extension| extension == "svg") {
         let area = SVGBackend::new(file, SIZE).into_drawing_area();
         compose(&area, configuration, replayed)
@@ -64,10 +60,6 @@ where
     latencies(&left, configuration, replayed)?;
     exits(&right, configuration, replayed)?;
     area.present().map_err(text)
-}
-
-fn text(error: impl std::fmt::Display) -> Failed {
-    error.to_string()
 }
 
 /// One strip per recording, coloured by label.

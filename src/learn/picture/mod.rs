@@ -8,15 +8,14 @@ mod reliability;
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
-use std::sync::Once;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::{FontStyle, register_font};
 
 use super::error::LearnError;
 use super::report::Report;
 use super::task::SplitBy;
+use crate::chart::{Failed, bring_the_font, text};
 
 const INK: RGBColor = RGBColor(38, 50, 56);
 const FAINT: RGBColor = RGBColor(224, 228, 232);
@@ -32,9 +31,6 @@ const ROBOTS: [RGBColor; 5] = [
     RGBColor(120, 90, 70),
 ];
 
-/// Why a picture failed.
-type Failed = String;
-
 /// One picture, on whatever draws it.
 trait Picture {
     /// Width and height, pixels.
@@ -47,15 +43,7 @@ trait Picture {
 
 /// Draws what the report has figures for; a picture it has none for is removed.
 pub fn draw(report: &Report, folder: &Path) -> Result<(), LearnError> {
-    static FONT: Once = Once::new();
-    FONT.call_once(|| {
-        // Its own font, so that the picture is the same on machines without any.
-        let _ = register_font(
-            "sans-serif",
-            FontStyle::Normal,
-            epaint_default_fonts::UBUNTU_LIGHT,
-        );
-    });
+    bring_the_font();
     save(folder, "report", Some(exits::Exits(report)))?;
     let reliable = (!report.reliability.is_empty()).then_some(reliability::Diagram(report));
     save(folder, "report-reliability", reliable)?;
@@ -107,10 +95,6 @@ where
     area.fill(&WHITE).map_err(text)?;
     picture.draw(&area)?;
     area.present().map_err(text)
-}
-
-fn text(error: impl std::fmt::Display) -> Failed {
-    error.to_string()
 }
 
 fn font(size: u32) -> TextStyle<'static> {
