@@ -8,7 +8,7 @@ use tracing::trace_span;
 use crate::params::Params;
 use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
 use crate::sense::{
-    DecodeError, FaultReason, Frozen, Header, LaserScan, Message, MessageType, SenseFault,
+    DecodeError, FaultReason, Frozen, Header, Lag, LaserScan, Message, MessageType, SenseFault,
     SourceId, Thin, Twist, Window, WindowSpec, WindowState, returns,
 };
 use crate::time::{Mono, Stamp};
@@ -48,6 +48,17 @@ pub enum IngestFault {
         span: Duration,
         /// The parameter.
         allowed: Duration,
+    },
+    /// It was sent before this process was not run for a while, and came only now.
+    #[error(
+        "source {name}: left over from while this process was not run, its stamp lags {more:?} more \
+         than is usual; {name}.qos: sensor_data does not have old messages sent again"
+    )]
+    LeftOver {
+        /// The source.
+        name: Arc<str>,
+        /// More than the usual time from stamp to arrival.
+        more: Duration,
     },
     /// Fewer beams return something than the source promises.
     #[error(
@@ -99,6 +110,7 @@ struct Source {
     frame: Arc<str>,
     last_arrival: Option<Mono>,
     frozen: Frozen,
+    lag: Lag,
     /// The newest message, for its memory.
     latest: Message,
 }
@@ -119,6 +131,7 @@ impl Ingest {
                 latest: Message::LaserScan(LaserScan::default()),
                 last_arrival: None,
                 frozen: Frozen::new(source.map_or(Duration::ZERO, |s| s.freeze_timeout)),
+                lag: Lag::default(),
             }
         });
         Ingest {
@@ -221,8 +234,14 @@ impl Ingest {
             }
         }
         let stamp = header.map_or(Stamp(0), |header| header.stamp);
+        if stamp == Stamp(0) {
+            return Ok(());
+        }
+        if let Some(more) = of.lag.look(stamp, arrival_ros, arrival) {
+            return Err(IngestFault::LeftOver { name: name(), more });
+        }
         let span = arrival_ros.since(stamp);
-        if !of.stamp_timeout.is_zero() && stamp != Stamp(0) && span > of.stamp_timeout {
+        if !of.stamp_timeout.is_zero() && span > of.stamp_timeout {
             let allowed = of.stamp_timeout;
             return Err(IngestFault::Delayed {
                 name: name(),
@@ -253,6 +272,13 @@ impl Ingest {
             false => Reason::IncompleteInput,
         };
         self.request(desk, None, now, now_ros, Some(reason))
+    }
+
+    /// This process was not run until `now`: what lags is doubted for some seconds.
+    pub fn doubt(&mut self, now: Mono) {
+        for source in &mut self.sources {
+            source.lag.doubt(now);
+        }
     }
 
     /// The request that answers triggers whose age is not known, because this process was not run
@@ -331,6 +357,7 @@ fn reason_of(fault: &IngestFault) -> Reason {
         IngestFault::Decode { .. } | IngestFault::Blind { .. } => Reason::InvalidInput,
         IngestFault::Frozen { .. }
         | IngestFault::Delayed { .. }
+        | IngestFault::LeftOver { .. }
         | IngestFault::ClockStopped { .. } => Reason::StaleInput,
         IngestFault::Sense(fault) => match fault.reason() {
             FaultReason::InvalidInput => Reason::InvalidInput,

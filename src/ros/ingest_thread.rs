@@ -264,6 +264,8 @@ impl IngestThread {
         }
         let (now, now_ros) = (self.clock.now(), self.now_ros());
         self.seen.withheld.fetch_add(discarded, Ordering::Relaxed);
+        // Reliable publishers send again what was lost meanwhile, some of it later than this.
+        self.ingest.doubt(now);
         if triggers > 0
             && let Some(request) = self
                 .ingest

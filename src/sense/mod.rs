@@ -19,6 +19,7 @@ mod fault;
 mod fields;
 mod frozen;
 mod history;
+mod lag;
 mod layout;
 mod message;
 mod mirror;
@@ -38,6 +39,7 @@ pub use blur::Blur;
 pub use decode::{DecodeError, EncodeError};
 pub use fault::{FaultReason, FieldFault, InvalidSample, JumpCause, SenseFault};
 pub use frozen::Frozen;
+pub use lag::Lag;
 pub use message::{
     Float32MultiArray, Header, Imu, JointState, LaserScan, Message, MessageType,
     MultiArrayDimension, MultiArrayLayout, Odometry, Point, Pose, PoseWithCovariance, Quaternion,
