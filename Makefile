@@ -8,10 +8,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast drives train replay bench-engine bench-node bench-trees soak fuzz test-kernels fmt lint deny clean distclean
+.PHONY: help setup build demo test test-fast test-wgpu drives train replay bench-engine bench-gpu bench-node bench-trees soak fuzz test-kernels fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
+vulkan := $(wildcard /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json)
 env    := source scripts/env.sh;
 node   := install/edge_reasoner/lib/edge_reasoner/edge_reasoner
 cargo  := --release --locked --features ros
@@ -36,9 +37,19 @@ demo: build ## a simulated robot, the node and its velocity gate, over DDS (BAG=
 	@$(env) python demo/run.py $(if $(BAG),--bag "$(BAG)") $(ARGS)
 
 test: ## everything CI checks
-test: fmt-check build lint test-rust test-live deny
+test: fmt-check build lint test-rust test-live deny $(if $(vulkan),test-wgpu,no-vulkan)
 
 test-fast: build test-rust ## the Rust tests alone
+
+# Dependencies with other features: compiled once more, beside those of the node.
+test-wgpu: ## the engine wgpu on the Vulkan device here; a software one will do (mesa-vulkan-drivers)
+	@$(env) cargo clippy --release --locked --features wgpu --lib --tests --benches -- -D warnings; \
+	  cargo test --release --locked --features wgpu --lib -- gpu; \
+	  cargo test --release --locked --features wgpu --test recordings -- engines
+
+.PHONY: no-vulkan
+no-vulkan:
+	@echo "skipped: the engine wgpu is tested where there is a Vulkan driver; Debian's mesa-vulkan-drivers has one in software"
 
 drives: setup ## simulated drives to learn from, to DRIVES (default: target/drives)
 	@$(env) python drives/make.py --out $(DRIVES)
@@ -97,6 +108,14 @@ bench-engine: build ## our engines beside other runtimes, one pinned core: targe
 	  engine=$$(cargo bench --locked --features ros --bench engine --no-run --message-format json 2> /dev/null \
 	    | sed -n 's/.*"executable":"\([^"]*engine-[^"]*\)".*/\1/p'); \
 	  PYTHONPATH= $$venv/bin/python benches/engine/run.py --engine $$engine --peers target/peers/release/peers $(ARGS)
+
+bench-gpu: setup ## the engine wgpu beside packed and ONNX Runtime's CUDA provider: target/bench/gpu.{json,md,svg}
+	@$(env) venv=$(CURDIR)/target/bench/gpu-venv; \
+	  python3 -m venv $$venv && $$venv/bin/pip install --quiet --requirement benches/engine/requirements-gpu.txt; \
+	  cargo bench --locked --features wgpu --bench engine --no-run; \
+	  engine=$$(cargo bench --locked --features wgpu --bench engine --no-run --message-format json 2> /dev/null \
+	    | python3 -c 'import json,sys; print([o["executable"] for o in map(json.loads, sys.stdin) if o.get("target",{}).get("name") == "engine" and o.get("executable")][-1])'); \
+	  PYTHONPATH= $$venv/bin/python benches/engine/gpu.py --engine $$engine $(ARGS)
 
 bench-node: build ## our node beside rclpy with ONNX Runtime and a bare echo: target/bench/node.{json,png,svg}
 	@$(env) benches/live/setup.sh peer tools; \

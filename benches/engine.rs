@@ -1,9 +1,12 @@
-//! Our side of `make bench-engine`: exports what is compared, and runs our engines on it. The
-//! comparison itself is `benches/engine/run.py`.
+//! Our side of `make bench-engine` and `make bench-gpu`: exports what is compared, and runs our
+//! engines on it. The comparisons themselves are `benches/engine/run.py` and `gpu.py`.
 //!
 //! `engine export FOLDER` writes a folder per size (S1 to S4 with random weights, every shipped
-//! bundle): a bundle and `window.bin` (little-endian f32). `engine serve ENGINE BUNDLE` answers
-//! lines on standard input as `benches/peers` does: `run N`, `cold N`, `outputs`. `engine probe` measures
+//! bundle): a bundle and `window.bin` (little-endian f32); `engine export-large FOLDER` writes S5
+//! and S6. `engine serve ENGINE BUNDLE` answers lines on standard input as `benches/peers` does:
+//! `run N`, `cold N`, `last N` (every stage in one go where the engine can, the last exit read),
+//! `exits N` (median from the window to each exit, all read), `outputs`; `engine serve ENGINE
+//! BUNDLE ROWS` answers `run N` for so many windows at a time, last exit. `engine probe` measures
 //! this processor's peaks. `engine windows BUNDLE TASK DATA OUT` writes the windows that did not
 //! teach the bundle, with flex's and our answers to them.
 
@@ -17,6 +20,8 @@ use edge_reasoner::model::{Backend, Bundle, EngineKind, Manifest, StageCosts};
 use edge_reasoner::reason::{Engine, EngineFault};
 use edge_reasoner::sense::{ExtractorSpec, SourceSettings, Window, WindowSpec};
 
+#[path = "engine/batches.rs"]
+mod batches;
 #[path = "engine/probe.rs"]
 mod probe;
 
@@ -27,7 +32,9 @@ fn main() -> Done {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["export", folder, ..] => export(Path::new(folder)),
-        ["serve", engine, bundle, ..] => serve(engine, Path::new(bundle)),
+        ["export-large", folder, ..] => export_sizes(&LARGE, Path::new(folder)),
+        ["serve", engine, bundle] => serve(engine, Path::new(bundle)),
+        ["serve", engine, bundle, rows] => batches::serve(engine, Path::new(bundle), rows.parse()?),
         ["probe", ..] => {
             println!("{}", serde_json::to_string_pretty(&probe::peaks())?);
             Ok(())
@@ -49,13 +56,29 @@ const SIZES: [(&str, [usize; 4]); 4] = [
     ("S4", [64, 64, 256, 6]),
 ];
 
-fn export(folder: &Path) -> Done {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let shipped = Bundle::load(&models.join("clearance"))?;
-    for (name, [frames, features, width, depth]) in SIZES {
-        let manifest = sized(&shipped.manifest, name, [frames, features, width, depth]);
+/// Far beyond what a robot's processor runs in time.
+const LARGE: [(&str, [usize; 4]); 2] = [("S5", [64, 64, 512, 8]), ("S6", [128, 64, 1024, 12])];
+
+/// Beside the program where it was carried to another machine.
+fn models() -> PathBuf {
+    std::env::var_os("MODELS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("models"),
+        PathBuf::from,
+    )
+}
+
+fn export_sizes(sizes: &[(&str, [usize; 4])], folder: &Path) -> Done {
+    let shipped = Bundle::load(&models().join("clearance"))?;
+    for (name, sizes) in sizes {
+        let manifest = sized(&shipped.manifest, name, *sizes);
         save(&Bundle::untrained(manifest, 1)?, &folder.join(name))?;
     }
+    Ok(())
+}
+
+fn export(folder: &Path) -> Done {
+    export_sizes(&SIZES, folder)?;
+    let models = models();
     for entry in std::fs::read_dir(models)? {
         let entry = entry?.path();
         if entry.join("model.yaml").is_file() {
@@ -133,13 +156,19 @@ fn serve(engine: &str, folder: &Path) -> Done {
     let begun = Instant::now();
     let mut engine = bundle.engine(engine.parse()?)?;
     let load = begun.elapsed();
+    let begun = Instant::now();
     let mut outputs = vec![0.0; engine.exits() * engine.labels()];
     every_exit(engine.as_mut(), &window, &mut outputs)?;
-    println!("ready {:.3} ms to load", load.as_secs_f64() * 1e3);
+    println!(
+        "ready {:.3} ms to load {:.3} ms the first window",
+        load.as_secs_f64() * 1e3,
+        begun.elapsed().as_secs_f64() * 1e3
+    );
     let mut sweep = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let said: Vec<String> = match line.split_once(' ') {
+            Some(("exits", count)) => to_exits(engine.as_mut(), &window, count.parse()?)?,
             Some((order, count)) => {
                 let mut times = Vec::with_capacity(count.parse()?);
                 for _ in 0..times.capacity() {
@@ -147,7 +176,10 @@ fn serve(engine: &str, folder: &Path) -> Done {
                         clear(&mut sweep);
                     }
                     let start = Instant::now();
-                    every_exit(engine.as_mut(), &window, &mut outputs)?;
+                    match order {
+                        "last" => last_exit(engine.as_mut(), &window, &mut outputs)?,
+                        _ => every_exit(engine.as_mut(), &window, &mut outputs)?,
+                    }
                     times.push(start.elapsed().as_nanos());
                 }
                 let micros = |time: &u128| format!("{:.3}", *time as f64 / 1e3);
@@ -180,6 +212,43 @@ fn every_exit(
         engine.advance(exit)?;
     }
     Ok(())
+}
+
+/// As `best` runs it where time is plenty.
+fn last_exit(
+    engine: &mut dyn Engine,
+    window: &[f32],
+    outputs: &mut [f32],
+) -> Result<(), EngineFault> {
+    if !engine.reads_are_dear() {
+        return every_exit(engine, window, outputs);
+    }
+    engine.begin(window)?;
+    let labels = engine.labels();
+    engine.finish(&mut outputs[..labels])
+}
+
+/// Median microseconds from the window to each exit, every exit read.
+fn to_exits(
+    engine: &mut dyn Engine,
+    window: &[f32],
+    runs: usize,
+) -> Result<Vec<String>, EngineFault> {
+    let mut times = vec![Vec::with_capacity(runs); engine.exits()];
+    let mut exit = vec![0.0; engine.labels()];
+    for _ in 0..runs {
+        let start = Instant::now();
+        engine.begin(window)?;
+        for times in &mut times {
+            engine.advance(&mut exit)?;
+            times.push(start.elapsed().as_nanos());
+        }
+    }
+    let median = |times: &mut Vec<u128>| {
+        times.sort_unstable();
+        format!("{:.3}", times[times.len() / 2] as f64 / 1e3)
+    };
+    Ok(times.iter_mut().map(median).collect())
 }
 
 fn windows(bundle: &str, task: &str, data: &str, out: &Path) -> Done {

@@ -181,8 +181,8 @@ impl Rig {
     }
 
     fn answer(&mut self) {
-        while self.reasoner.poll() == Poll::Stage {
-            self.reasoner.run_stage();
+        while self.reasoner.poll() == Poll::Stages {
+            self.reasoner.run_stages();
             self.reasoner.settle();
             self.guard.step();
         }

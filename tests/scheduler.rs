@@ -173,6 +173,16 @@ impl World {
         self.offered += 1;
     }
 
+    /// From the next trigger on.
+    fn set_fault_time(&mut self, fault_time: Duration) {
+        let desk = self.logical.desk();
+        let terms = (*desk.terms()).clone();
+        desk.set_terms(Terms {
+            fault_time,
+            ..terms
+        });
+    }
+
     fn decisions(&self) -> Vec<(Mono, Decision)> {
         self.sink.decisions.lock().unwrap().clone()
     }
@@ -201,6 +211,10 @@ fn arb_cost() -> impl Strategy<Value = Option<Duration>> {
         4 => (3000u32..40_000).prop_map(|us| Some(us * US)),
         1 => (40_000u32..400_000).prop_map(|us| Some(us * US)),
     ]
+}
+
+fn arb_cost_or_hang() -> impl Strategy<Value = Option<Duration>> {
+    prop_oneof![120 => arb_cost(), 1 => Just(None)]
 }
 
 fn arb_gaps() -> impl Strategy<Value = Vec<u32>> {
@@ -241,14 +255,15 @@ proptest! {
     #[test]
     fn every_accepted_trigger_is_answered_once_and_in_time(
         policy in arb_policy(),
-        first in prop::collection::vec(arb_act(), 0..200),
-        second in prop::collection::vec(arb_act(), 0..200),
-        costs in prop::collection::vec(arb_cost(), 0..300),
+        fault_ms in prop::sample::select(vec![1_u32, 5, 50]),
+        engines in prop::collection::vec(prop::collection::vec(arb_act(), 0..200), 2..4),
+        costs in prop::collection::vec(arb_cost_or_hang(), 0..300),
         gaps in arb_gaps(),
         verdicts in arb_verdicts(),
     ) {
         quiet_panics();
-        let mut world = World::new(policy, vec![first, second], costs);
+        let mut world = World::new(policy, engines, costs);
+        world.set_fault_time(1000 * fault_ms * US);
         let mut now = at(0.0);
         for (gap, verdict) in gaps.iter().zip(verdicts) {
             now = now + *gap * US;
@@ -481,23 +496,87 @@ fn a_lone_engine_that_hangs_is_answered_for_until_the_end() {
 }
 
 #[test]
-fn a_faulty_engine_is_declared_and_replaced() {
+fn a_faulty_engine_is_replaced_within_the_cycle() {
     quiet_panics();
     for fault in [Act::Fail, Act::Panic, Act::NotANumber] {
         let mut world = World::new(Policy::Best, vec![vec![fault], vec![]], vec![]);
         world.arrive(at(0.0), Verdict::Ready);
         world.arrive(at(100.0), Verdict::Ready);
         world.logical.drain();
-        let decisions = world.decisions();
-        assert_eq!(decisions[0].1.reason, Reason::BackendFault, "{fault:?}");
-        assert_eq!(
-            decisions[0].1.source,
-            Source::Fallback,
-            "nothing to hold yet"
-        );
-        assert_eq!(decisions[1].1.source, Source::Model);
-        assert_eq!(decisions[1].1.engine, Some(1));
+        for (_, decision) in world.decisions() {
+            let found = (decision.source, decision.engine, decision.exit);
+            assert_eq!(found, (Source::Model, Some(1), EXITS as u8), "{fault:?}");
+        }
+        let tally = world.logical.desk().counts().tally();
+        assert_eq!((tally.decisions, tally.engine_changes), (2, 1));
     }
+}
+
+#[test]
+fn a_cycle_is_handed_over_once_and_never_late() {
+    // What the first and the second engine do in the cycle, and what it comes to.
+    let hangs = || vec![None];
+    let fails = || vec![Act::Fail];
+    let two_hang = || vec![None, None];
+    let third = vec![];
+    for (acts, costs, expected) in [
+        (
+            vec![fails(), fails(), third.clone()],
+            vec![],
+            (Reason::BackendFault, Some(1)),
+        ),
+        (
+            vec![vec![], vec![], third.clone()],
+            hangs(),
+            (Reason::None, Some(1)),
+        ),
+        (
+            vec![vec![], vec![], third.clone()],
+            two_hang(),
+            (Reason::BackendFault, Some(1)),
+        ),
+        (
+            vec![vec![], fails(), third],
+            hangs(),
+            (Reason::BackendFault, Some(1)),
+        ),
+        (
+            vec![vec![], vec![]],
+            two_hang(),
+            (Reason::BackendFault, Some(1)),
+        ),
+    ] {
+        let mut world = World::new(Policy::Best, acts.clone(), costs.clone());
+        world.set_fault_time(5 * Duration::from_millis(1));
+        world.arrive(at(0.0), Verdict::Ready);
+        world.logical.drain();
+        let decisions = world.decisions();
+        assert_eq!(decisions.len(), 1);
+        let (when, decision) = &decisions[0];
+        assert_eq!(
+            (decision.reason, decision.engine),
+            expected,
+            "{acts:?} {costs:?}"
+        );
+        assert!(*when <= at(0.0) + DEADLINE);
+    }
+}
+
+#[test]
+fn an_exit_of_the_engine_that_stalled_counts_where_the_next_brings_none() {
+    // Two stages of the first engine, then it hangs; the second's first stage takes too long.
+    let costs = vec![Some(100 * US), Some(100 * US), None, Some(60_000 * US)];
+    let mut world = World::new(Policy::Best, vec![vec![], vec![]], costs);
+    world.set_fault_time(30 * Duration::from_millis(1));
+    world.logical.desk().set_terms(Terms {
+        deadline: 40 * Duration::from_millis(1),
+        ..(*world.logical.desk().terms()).clone()
+    });
+    world.arrive(at(0.0), Verdict::Ready);
+    world.logical.drain();
+    let (_, decision) = world.decisions().remove(0);
+    let found = (decision.source, decision.engine, decision.exit);
+    assert_eq!(found, (Source::Model, Some(0), 2));
 }
 
 #[test]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import yaml
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 OPSET = 20
 
@@ -53,9 +53,11 @@ class Graph:
         return name
 
 
-def export(bundle, file):
+def export(bundle, file, batch=1, float=np.float32, last_only=False):
     """The forward to every exit, the last block's newest frame only, as the burn modules have it."""
-    sizes, tensors, graph = bundle.sizes, bundle.tensors, Graph()
+    sizes, graph = bundle.sizes, Graph()
+    tensors = {name: values.astype(float) for name, values in bundle.tensors.items()}
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(float))
     frames, heads = sizes["frames"], sizes["heads"]
     channels = sizes.get("head_width", sizes["width"] // heads)
     inner = heads * channels
@@ -75,7 +77,7 @@ def export(bundle, file):
         return graph.node("Slice", x, *bounds)
 
     def in_heads(x, rows, order):
-        shape = graph.constant(np.array([1, rows, heads, channels], np.int64))
+        shape = graph.constant(np.array([batch, rows, heads, channels], np.int64))
         return graph.node("Transpose", graph.node("Reshape", x, shape), perm=order)
 
     stream = linear("window", "embed")
@@ -95,19 +97,21 @@ def export(bundle, file):
         q = in_heads(q, rows, [0, 2, 1, 3])
         k = in_heads(k, frames, [0, 2, 3, 1])
         v = in_heads(v, frames, [0, 2, 1, 3])
-        scale = graph.constant(np.array(1 / math.sqrt(channels), np.float32))
+        scale = graph.constant(np.array(1 / math.sqrt(channels), float))
         scores = graph.node("Mul", graph.node("MatMul", q, k), scale)
         seen = graph.node("MatMul", graph.node("Softmax", scores, axis=-1), v)
-        shape = graph.constant(np.array([1, rows, inner], np.int64))
+        shape = graph.constant(np.array([batch, rows, inner], np.int64))
         seen = graph.node("Reshape", graph.node("Transpose", seen, perm=[0, 2, 1, 3]), shape)
         stream = graph.node("Add", stream, linear(seen, name + "output"))
         hidden = graph.node("Gelu", linear(norm(stream, name + "ffn_norm"), name + "expand"))
         stream = graph.node("Add", stream, linear(hidden, name + "contract"))
         read = stream if last else newest(stream)
+        if last_only and not last:
+            continue
         exit = f"exit_{block}"
         linear(norm(read, f"exits.{block}.norm"), f"exits.{block}.head", to=exit)
-        outputs.append(helper.make_tensor_value_info(exit, TensorProto.FLOAT, [1, 1, bundle.labels]))
-    window = helper.make_tensor_value_info("window", TensorProto.FLOAT, [1, frames, sizes["features"]])
+        outputs.append(helper.make_tensor_value_info(exit, kind, [batch, 1, bundle.labels]))
+    window = helper.make_tensor_value_info("window", kind, [batch, frames, sizes["features"]])
     made = helper.make_graph(graph.nodes, "encoder", [window], outputs, graph.constants)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
     onnx.checker.check_model(model)

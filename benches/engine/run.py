@@ -37,9 +37,9 @@ TOLERANCE = {"f32": 1e-4, "bf16": 0.06, "int8": 0.12}
 
 
 class Server:
-    """An engine that waits for orders on a pinned core."""
+    """An engine that waits for orders on these cores."""
 
-    def __init__(self, name, command, core, environment):
+    def __init__(self, name, command, cores, environment):
         self.name, self.times, self.cold = name, [], []
         self.process = subprocess.Popen(
             command,
@@ -48,7 +48,7 @@ class Server:
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
         self.ready = self.process.stdout.readline()
         if not self.ready.startswith("ready"):
@@ -84,7 +84,7 @@ def start(folder, bundle, args):
     servers, missing = [], {}
     for name, command, environment in commands:
         try:
-            servers.append(Server(name, command, args.core, environment))
+            servers.append(Server(name, command, {args.core}, environment))
         except (OSError, RuntimeError) as error:
             missing[name] = str(error)
             print(f"{folder.name}: {name} does not run: {error}", file=sys.stderr)

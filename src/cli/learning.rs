@@ -10,7 +10,7 @@ use crate::model::{Backend, EngineKind, Stored};
 /// How to teach.
 #[derive(clap::Args)]
 struct Teaching {
-    /// Where to compute: flex or ndarray
+    /// Where to compute: flex, ndarray, or wgpu where it is built in
     #[arg(long, default_value = "flex")]
     device: Backend,
     /// Seed of every random choice
@@ -145,7 +145,8 @@ pub struct EvalArgs {
     /// Seed of what is random in the conditions
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What computes: flex, ndarray, packed_f32, packed_bf16 or packed_int8
+    /// What computes: flex, ndarray, packed_f32, packed_bf16, packed_int8, or wgpu where it is
+    /// built in
     #[arg(long, default_value = "flex")]
     engine: EngineKind,
     /// Turn of the laser in rad, for folders without a list of recordings

@@ -9,13 +9,14 @@ use crate::model::EngineKind;
 use crate::params::Params;
 use crate::profile::{Start, Verdict, check};
 use crate::reason::{
-    Checkup, CostModel, Desk, Engine, EngineFault, Probabilities, Reasoner, time_stages,
+    Checkup, CostModel, Desk, Engine, EngineFault, Probabilities, Reasoner, time_finish,
+    time_stages,
 };
 
 /// Runs of every stage before the first real cycle: fills caches and the cost model.
 const WARM_UP: usize = 64;
-/// Loading and warming takes a fraction of a second on the processor, and may take a minute where
-/// kernels are compiled first; an engine that has said nothing for this long hangs.
+/// A GPU that compiles and tunes its kernels takes half a minute on a slow processor; one that has
+/// said nothing for this long hangs.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// An engine that has run every stage, with what they cost.
@@ -127,15 +128,19 @@ impl Configuration {
     }
 }
 
-/// Strikes out engines this processor cannot run, with a warning; the last one's fault when none
-/// is left.
+/// Strikes out engines this machine cannot run, with a warning, and puts the exact name in the
+/// place of one that leaves the choice to the machine; the last one's fault when none is left.
 pub(super) fn keep_available(engines: &mut Vec<String>) -> Result<(), ConfigureError> {
-    keep(engines, |name| {
-        let path = name.parse().and_then(EngineKind::available)?;
+    *engines = keep(engines, |name| {
+        let kind: EngineKind = name.parse()?;
+        let found = within(PATIENCE, &format!("{name}: looking for it"), move || {
+            kind.found()
+        });
+        let (kind, path) = found.map_err(|what| failed(name, what))??;
         if let Some(path) = path {
-            tracing::info!("{name} uses {path}");
+            tracing::info!("{kind} uses {path}");
         }
-        Ok(())
+        Ok(kind.to_string())
     })?;
     Ok(())
 }
@@ -216,6 +221,16 @@ fn warm_up(mut engine: Box<dyn Engine>, window_len: usize) -> Result<Warm, Engin
                 }
             },
         )?;
+    }
+    if engine.reads_are_dear() {
+        for stages in 0..engine.exits() {
+            for run in 0..UNCOUNTED + WARM_UP {
+                let cost = time_finish(engine.as_mut(), &window, &mut probabilities, stages)?;
+                if run >= UNCOUNTED {
+                    costs.record_finish(stages, cost);
+                }
+            }
+        }
     }
     let checkup = Checkup::of(engine.as_mut(), window)?;
     Ok(Warm {

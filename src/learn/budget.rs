@@ -146,6 +146,7 @@ fn exit_of(
             confidence: answered.answer(exit, row).1,
             threshold,
             next_bound: Some(duration(next.us - spent)),
+            finish_bound: None,
             budget: duration(budget_us - spent),
         };
         if policy.next(&progress) != Step::Advance {

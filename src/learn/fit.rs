@@ -61,7 +61,7 @@ impl Fit<'_> {
     /// Trains, or goes on where it was interrupted. The same inputs give the same weights on the
     /// same machine.
     pub fn run(&self, batches: &Batches<'_>) -> Result<Weights, LearnError> {
-        let plain = self.device.device();
+        let plain = self.device.device()?;
         let device = plain.clone().autodiff();
         let checkpoint = match self.checkpoints {
             Some(all) => Some(all.of(&self.name, self.key(batches)?)),
@@ -111,8 +111,10 @@ impl Fit<'_> {
             for rows in order.chunks(training.batch) {
                 let batch = batches.batch(rows, &mut random);
                 let loss = self.loss(&model, &teachers, batch, &plain, &device);
-                // Reading the loss at every step costs nothing here and finds a divergence at once.
-                let value = f64::from(loss.clone().inner().into_scalar::<f32>());
+                // Reading the loss at every step costs little and finds a divergence, or a device
+                // that was lost, at once.
+                let value = loss.clone().inner().try_into_scalar::<f32>();
+                let value = f64::from(value.map_err(|error| self.unread(&error))?);
                 if !value.is_finite() {
                     return Err(LearnError::Training(format!(
                         "the loss of the {} became {value} in epoch {}",
@@ -158,6 +160,13 @@ impl Fit<'_> {
             batches.digest(),
         );
         Ok(sha256_hex(format!("{parts:?}").as_bytes()))
+    }
+
+    fn unread(&self, error: &dyn std::fmt::Display) -> LearnError {
+        LearnError::Training(format!(
+            "{} gave no answer to the {}: {error}; train on flex, or start anew",
+            self.device, self.name
+        ))
     }
 
     /// Mean over the exits that are taught of: hard labels, the teachers' soft targets, the student's own deepest
@@ -247,7 +256,7 @@ pub fn predict(
     device: Backend,
 ) -> Result<Vec<Vec<f32>>, LearnError> {
     const ROWS: usize = 256;
-    let device = device.device();
+    let device = device.device()?;
     let model = encoder(sizes, labels, weights, &device)?;
     let width = sizes.frames * sizes.features;
     let mut logits = vec![Vec::new(); sizes.depth];

@@ -44,7 +44,7 @@ pub fn importance(
     count: usize,
 ) -> Result<Importance, LearnError> {
     let sizes = &fit.sizes;
-    let plain = fit.device.device();
+    let plain = fit.device.device()?;
     let device = plain.clone().autodiff();
     let model = encoder(sizes, fit.labels, weights, &device)?;
     let mut sums = Importance {

@@ -1,11 +1,11 @@
 //! The multi-exit pre-norm encoder as burn modules. One code path trains and infers; only the
 //! newest token of the last block is computed, because only that one reaches the last exit.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Gradients, Tensor, TensorData, activation};
+use burn::tensor::{Device, FloatDType, Gradients, Tensor, TensorData, activation};
 
 use super::manifest::Architecture;
 use super::weights::{Values, Weights, WeightsFault};
@@ -72,6 +72,11 @@ impl Encoder {
             blocks,
             exits,
         })
+    }
+
+    /// The same with all numbers in `float`; it takes windows in `float` and answers in it.
+    pub fn cast(self, float: FloatDType) -> Encoder {
+        self.map(&mut Cast(float))
     }
 
     /// Blocks, and therefore exits.
@@ -202,6 +207,14 @@ impl Loader<'_> {
         norm.gamma = gamma;
         norm.beta = Some(self.param(&format!("{name}.beta"))?);
         Ok(norm)
+    }
+}
+
+struct Cast(FloatDType);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|values| values.cast(self.0))
     }
 }
 

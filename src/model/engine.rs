@@ -10,10 +10,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
 use super::bundle::{Bundle, BundleError};
 use super::encoder::Encoder;
+#[cfg(feature = "wgpu")]
+use super::gpu::{Gpu, GpuFloat};
 use crate::kernels::Precision;
 use crate::reason::{Engine, EngineFault};
 
@@ -25,6 +27,9 @@ pub enum Backend {
     Flex,
     /// burn-ndarray.
     NdArray,
+    /// burn-wgpu, on a GPU.
+    #[cfg(feature = "wgpu")]
+    Wgpu(Gpu, GpuFloat),
 }
 
 impl Backend {
@@ -33,15 +38,38 @@ impl Backend {
         match self {
             Backend::Flex => "flex",
             Backend::NdArray => "ndarray",
+            #[cfg(feature = "wgpu")]
+            Backend::Wgpu(gpu, float) => gpu.engine(float),
         }
     }
 
-    /// The burn device. Never `Device::default()`, which an environment variable can break.
-    pub fn device(self) -> Device {
+    /// The burn device; an error where there is none. Never `Device::default()`, which an
+    /// environment variable can break.
+    pub fn device(self) -> Result<Device, BundleError> {
         match self {
-            Backend::Flex => Device::flex(),
+            Backend::Flex => Ok(Device::flex()),
             #[allow(deprecated)] // burn 0.23 drops it; until then it is the second opinion
-            Backend::NdArray => Device::ndarray(),
+            Backend::NdArray => Ok(Device::ndarray()),
+            #[cfg(feature = "wgpu")]
+            Backend::Wgpu(gpu, _) => gpu.device(),
+        }
+    }
+
+    /// What an engine computes in on it.
+    fn float(self) -> FloatDType {
+        match self {
+            #[cfg(feature = "wgpu")]
+            Backend::Wgpu(_, GpuFloat::F16) => FloatDType::F16,
+            _ => FloatDType::F32,
+        }
+    }
+
+    /// Whether an exit is read across a bus, which waits for all that was submitted.
+    fn is_remote(self) -> bool {
+        match self {
+            Backend::Flex | Backend::NdArray => false,
+            #[cfg(feature = "wgpu")]
+            Backend::Wgpu(..) => true,
         }
     }
 }
@@ -51,9 +79,12 @@ impl FromStr for Backend {
 
     fn from_str(name: &str) -> Result<Backend, BundleError> {
         match EngineKind::from_str(name)? {
-            EngineKind::Burn(backend) => Ok(backend),
+            EngineKind::Burn(backend) if backend.float() == FloatDType::F32 => Ok(backend),
+            EngineKind::Burn(_) => Err(BundleError::Engine(format!(
+                "{name}: models are trained in single precision"
+            ))),
             EngineKind::Packed(_) => Err(BundleError::Engine(format!(
-                "{name} runs models but cannot train them; choose flex or ndarray"
+                "{name} runs models but cannot train them; choose flex, ndarray or wgpu"
             ))),
         }
     }
@@ -75,7 +106,7 @@ pub enum EngineKind {
 }
 
 impl EngineKind {
-    /// All of them, the fastest first.
+    /// All that run on the processor, the fastest first.
     pub const ALL: [EngineKind; 5] = [
         EngineKind::Packed(Precision::Int8),
         EngineKind::Packed(Precision::Bf16),
@@ -92,15 +123,21 @@ impl EngineKind {
         }
     }
 
-    /// The instructions it will use here (`avx512_bf16`), as far as we choose them; else why this
-    /// processor cannot run it.
-    pub fn available(self) -> Result<Option<&'static str>, BundleError> {
+    /// The engine as it runs here (`wgpu` becomes that of the GPU found) and what it will use, as
+    /// far as we choose it: instructions (`avx512_bf16`), a GPU. Else why this machine cannot run
+    /// it. A GPU's driver may hang in here.
+    pub fn found(self) -> Result<(EngineKind, Option<String>), BundleError> {
         match self {
             EngineKind::Packed(precision) => match crate::kernels::path(precision) {
-                Ok(path) => Ok(Some(path)),
+                Ok(path) => Ok((self, Some(path.to_owned()))),
                 Err(error) => Err(BundleError::Engine(format!("engine {self}: {error}"))),
             },
-            EngineKind::Burn(_) => Ok(None),
+            EngineKind::Burn(Backend::Flex | Backend::NdArray) => Ok((self, None)),
+            #[cfg(feature = "wgpu")]
+            EngineKind::Burn(Backend::Wgpu(gpu, float)) => {
+                let (gpu, words) = gpu.found()?;
+                Ok((Backend::Wgpu(gpu, float).into(), Some(words)))
+            }
         }
     }
 }
@@ -121,13 +158,21 @@ impl FromStr for EngineKind {
     type Err = BundleError;
 
     fn from_str(name: &str) -> Result<EngineKind, BundleError> {
+        if name == "wgpu" || name.starts_with("wgpu_") {
+            #[cfg(feature = "wgpu")]
+            return Gpu::of_engine(name).map(|(gpu, float)| Backend::Wgpu(gpu, float).into());
+            #[cfg(not(feature = "wgpu"))]
+            return Err(BundleError::Engine(format!(
+                "engine {name} is not built in; build with the Cargo feature wgpu"
+            )));
+        }
         let found = EngineKind::ALL.into_iter().find(|kind| kind.name() == name);
         found.ok_or_else(|| {
             let names = EngineKind::ALL.map(EngineKind::name).join(", ");
-            BundleError::Engine(match name {
-                "wgpu" => format!("engine wgpu is not built in; choose one of {names}"),
-                other => format!("engine {other:?} is unknown; choose one of {names}"),
-            })
+            let gpu = if cfg!(feature = "wgpu") { ", wgpu" } else { "" };
+            BundleError::Engine(format!(
+                "engine {name:?} is unknown; choose one of {names}{gpu}"
+            ))
         })
     }
 }
@@ -142,12 +187,19 @@ pub(super) struct BurnEngine {
     temperatures: Vec<f32>,
     tokens: Option<Tensor<3>>,
     stage: usize,
+    /// Why the device gave no answer once: it is not asked again.
+    lost: Option<EngineFault>,
 }
 
 impl BurnEngine {
     /// Puts the weights of a bundle on a device.
     pub(super) fn new(bundle: &Bundle, backend: Backend) -> Result<BurnEngine, BundleError> {
-        let device = backend.device();
+        let (device, float) = (backend.device()?, backend.float());
+        if !device.supports_dtype(float) {
+            return Err(BundleError::Engine(format!(
+                "{backend}: the device does not compute in half precision; say wgpu.precision: f32"
+            )));
+        }
         let sizes = &bundle.manifest.architecture;
         let labels = bundle.manifest.labels.len();
         let encoder = Encoder::new(sizes, labels, bundle.weights(), &device).map_err(|fault| {
@@ -156,7 +208,10 @@ impl BurnEngine {
         Ok(BurnEngine {
             backend,
             device,
-            encoder,
+            encoder: match float {
+                FloatDType::F32 => encoder,
+                other => encoder.cast(other),
+            },
             window: [sizes.frames, sizes.features],
             labels,
             temperatures: bundle
@@ -167,7 +222,61 @@ impl BurnEngine {
                 .collect(),
             tokens: None,
             stage: 0,
+            lost: None,
         })
+    }
+
+    /// Runs the next `stages` stages, and the exit of the last of them.
+    fn run(&mut self, stages: usize, probabilities: &mut [f32]) -> Result<(), EngineFault> {
+        if probabilities.len() != self.labels {
+            return Err(EngineFault(format!(
+                "room for {} probabilities, the model has {} labels",
+                probabilities.len(),
+                self.labels
+            )));
+        }
+        let Some(mut tokens) = self.tokens.take() else {
+            return Err(EngineFault(format!(
+                "stage {} asked for without a window or after the last of {}",
+                self.stage + 1,
+                self.exits()
+            )));
+        };
+        if self.stage == 0 {
+            // Part of the first stage, so that its measured cost holds all work up to the exit.
+            tokens = self.encoder.embed(tokens);
+        }
+        let last = self.stage + stages - 1;
+        for stage in self.stage..=last {
+            tokens = self.encoder.block(stage, tokens);
+        }
+        let logits = self.encoder.exit(last, tokens.clone()).try_into_data();
+        let logits = logits.map_err(|error| self.lose(&error))?;
+        // What came may still have to be fetched: this, too, fails where the device was lost.
+        let logits = logits.try_into_vec_as::<f32>();
+        let logits = logits.map_err(|error| self.lose(&error))?;
+        calibrated(logits, self.temperatures[last], probabilities);
+        self.stage = last + 1;
+        if !probabilities.iter().all(|p| p.is_finite()) {
+            return Err(EngineFault(format!(
+                "exit {} gave values that are not numbers",
+                self.stage
+            )));
+        }
+        if self.stage < self.exits() {
+            self.tokens = Some(tokens);
+        }
+        Ok(())
+    }
+
+    /// A device that failed once is not trusted with another window: what it still holds may be
+    /// anything, and the runtime below does not open it a second time.
+    fn lose(&mut self, error: &dyn fmt::Display) -> EngineFault {
+        let fault = EngineFault(format!(
+            "the device was lost ({error}); start the node anew to have it back"
+        ));
+        self.lost = Some(fault.clone());
+        fault
     }
 }
 
@@ -187,6 +296,9 @@ impl Engine for BurnEngine {
     fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault> {
         self.tokens = None;
         self.stage = 0;
+        if let Some(fault) = &self.lost {
+            return Err(fault.clone());
+        }
         let [frames, features] = self.window;
         if window.len() != frames * features {
             return Err(EngineFault(format!(
@@ -195,47 +307,24 @@ impl Engine for BurnEngine {
             )));
         }
         let data = TensorData::new(window.to_vec(), [1, frames, features]);
-        self.tokens = Some(Tensor::from_data(data, &self.device));
+        let options = (&self.device, DType::from(self.backend.float()));
+        self.tokens = Some(Tensor::from_data(data, options));
         Ok(())
     }
 
     fn advance(&mut self, probabilities: &mut [f32]) -> Result<(), EngineFault> {
-        if probabilities.len() != self.labels {
-            return Err(EngineFault(format!(
-                "room for {} probabilities, the model has {} labels",
-                probabilities.len(),
-                self.labels
-            )));
-        }
-        let Some(mut tokens) = self.tokens.take() else {
-            return Err(EngineFault(format!(
-                "stage {} asked for without a window or after the last of {}",
-                self.stage + 1,
-                self.exits()
-            )));
-        };
-        if self.stage == 0 {
-            // Part of the first stage, so that its measured cost holds all work up to the exit.
-            tokens = self.encoder.embed(tokens);
-        }
-        let tokens = self.encoder.block(self.stage, tokens);
-        let logits = self.encoder.exit(self.stage, tokens.clone()).into_data();
-        calibrated(
-            logits.iter::<f32>(),
-            self.temperatures[self.stage],
+        self.run(1, probabilities)
+    }
+
+    fn reads_are_dear(&self) -> bool {
+        self.backend.is_remote()
+    }
+
+    fn finish(&mut self, probabilities: &mut [f32]) -> Result<(), EngineFault> {
+        self.run(
+            self.exits().saturating_sub(self.stage).max(1),
             probabilities,
-        );
-        self.stage += 1;
-        if !probabilities.iter().all(|p| p.is_finite()) {
-            return Err(EngineFault(format!(
-                "exit {} gave values that are not numbers",
-                self.stage
-            )));
-        }
-        if self.stage < self.exits() {
-            self.tokens = Some(tokens);
-        }
-        Ok(())
+        )
     }
 }
 

@@ -5,6 +5,8 @@ mod costs;
 mod encoder;
 mod engine;
 mod fold;
+#[cfg(feature = "wgpu")]
+mod gpu;
 mod macs;
 mod manifest;
 mod packed;
@@ -18,6 +20,8 @@ pub use bundle::{Bundle, BundleError};
 pub use costs::StageCosts;
 pub use encoder::Encoder;
 pub use engine::{Backend, EngineKind, calibrated};
+#[cfg(feature = "wgpu")]
+pub use gpu::{Gpu, GpuFloat, GpuKind};
 pub use manifest::{Architecture, ExitSpec, FORMAT, Manifest, TrainedOn, Training, WeightsSpec};
 pub use stored::Stored;
 pub use weights::{Values, Weights, WeightsFault, uniform};

@@ -13,29 +13,25 @@ const MS: Duration = Duration::from_millis(1);
 pub(super) fn read_gate(reader: &mut Reader, bundle: &BundleWords) -> Option<GateParams> {
     const AT: &str = "act.velocity_gate";
     let of = |what: &str| format!("{AT}.{what}");
-    let enabled = reader.boolean(&of("enabled"), &of("enabled"), false);
-    let input = reader.word(&of("in"), &of("in"), "cmd_vel_in");
-    let output = reader.word(&of("out"), &of("out"), "cmd_vel_out");
+    let enabled = reader.boolean(&of("enabled"), false);
+    let input = reader.word(&of("in"), "cmd_vel_in");
+    let output = reader.word(&of("out"), "cmd_vel_out");
     // Names as they are written; what remappings make of them is seen once there is a node.
     if input.trim_start_matches('/') == output.trim_start_matches('/') {
         reader.fault(format!(
             "{AT}.in and {AT}.out are both {input}; expected two topics, or the gate hears itself"
         ));
     }
-    let stamped = reader.boolean(&of("stamped"), &of("stamped"), false);
+    let stamped = reader.boolean(&of("stamped"), false);
     let timeout = 500 * MS;
-    let decision_timeout = of("decision_timeout_ms");
-    let command_timeout = of("command_timeout_ms");
-    let decision_timeout = reader.millis(&decision_timeout, &decision_timeout, timeout);
-    let command_timeout = reader.millis(&command_timeout, &command_timeout, timeout);
-    let repeat_stop = of("stop_pub_timeout_ms");
-    let repeat_stop = reader.millis(&repeat_stop, &repeat_stop, 1000 * MS);
-    let release_after = of("release_after");
-    let release_after = reader.count(&release_after, &release_after, 3);
+    let decision_timeout = reader.millis(&of("decision_timeout_ms"), timeout);
+    let command_timeout = reader.millis(&of("command_timeout_ms"), timeout);
+    let repeat_stop = reader.millis(&of("stop_pub_timeout_ms"), 1000 * MS);
+    let release_after = reader.count(&of("release_after"), 3);
     let mut factors = Vec::new();
     for label in &bundle.labels {
         let name = format!("{AT}.linear.{label}");
-        let linear = reader.said_double(&of("linear.<label>"), &name);
+        let linear = reader.said_double((of("linear.<label>").as_str(), &name));
         if linear.is_none() && enabled {
             reader.fault(format!(
                 "{name} is missing or wrong; expected what part of the speed passes under \"{label}\", 0 to 1"
@@ -43,7 +39,7 @@ pub(super) fn read_gate(reader: &mut Reader, bundle: &BundleWords) -> Option<Gat
         }
         let linear = linear.unwrap_or(0.0);
         let name = format!("{AT}.angular.{label}");
-        let angular = reader.said_double(&of("angular.<label>"), &name);
+        let angular = reader.said_double((of("angular.<label>").as_str(), &name));
         factors.push(Factors {
             linear,
             angular: angular.unwrap_or(linear),
@@ -82,17 +78,16 @@ pub(super) fn read_speed_limit(
 ) -> Option<SpeedLimitParams> {
     const AT: &str = "act.speed_limit";
     let of = |what: &str| format!("{AT}.{what}");
-    let enabled = reader.boolean(&of("enabled"), &of("enabled"), false);
-    let topic = reader.word(&of("topic"), &of("topic"), "speed_limit");
+    let enabled = reader.boolean(&of("enabled"), false);
+    let topic = reader.word(&of("topic"), "speed_limit");
     if topic.is_empty() || topic.contains(char::is_whitespace) {
         reader.fault(format!("{AT}.topic is \"{topic}\"; expected a topic name"));
     }
-    let release_after = of("release_after");
-    let release_after = reader.count(&release_after, &release_after, 3);
+    let release_after = reader.count(&of("release_after"), 3);
     let mut percent = Vec::new();
     for label in &bundle.labels {
         let name = format!("{AT}.percent.{label}");
-        let said = reader.said_double(&of("percent.<label>"), &name);
+        let said = reader.said_double((of("percent.<label>").as_str(), &name));
         if said.is_none() && enabled {
             reader.fault(format!(
                 "{name} is missing or wrong; expected a percentage under \"{label}\", 0 to 100, where 0 is \
@@ -124,16 +119,12 @@ pub(super) fn read_speed_limit(
 
 pub(super) fn read_attention(reader: &mut Reader) -> Option<AttentionLimits> {
     const AT: &str = "act.attention";
-    let enabled = format!("{AT}.enabled");
-    let enabled = reader.boolean(&enabled, &enabled, false);
-    let decisions = format!("{AT}.decisions");
-    let decisions = reader.count(&decisions, &decisions, 30);
-    let mut share = |what: &str, default| {
-        let name = format!("{AT}.{what}");
-        reader.double(&name, &name, default)
-    };
-    let confidence = share("confidence", 0.6) as f32;
-    let (raise_share, release_share) = (share("raise_share", 0.5), share("release_share", 0.1));
+    let of = |what: &str| format!("{AT}.{what}");
+    let enabled = reader.boolean(&of("enabled"), false);
+    let decisions = reader.count(&of("decisions"), 30);
+    let confidence = reader.double(&of("confidence"), 0.6) as f32;
+    let raise_share = reader.double(&of("raise_share"), 0.5);
+    let release_share = reader.double(&of("release_share"), 0.1);
     if release_share > raise_share {
         reader.fault(format!(
             "{AT}.release_share ({release_share}) is above {AT}.raise_share ({raise_share}); expected at \

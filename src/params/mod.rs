@@ -167,14 +167,14 @@ impl Reading {
     /// Checks all values against the table and the bundle.
     pub fn of(values: &Values, bundle: &BundleWords) -> Reading {
         let mut reader = Reader::new(values);
-        reader.word("model", "model", DEFAULT_MODEL);
-        let sim_time = reader.boolean("use_sim_time", "use_sim_time", false);
-        reader.boolean("autostart", "autostart", true);
+        reader.word("model", DEFAULT_MODEL);
+        let sim_time = reader.boolean("use_sim_time", false);
+        reader.boolean("autostart", true);
         let engines = read_engines(&mut reader);
-        let deadline = reader.millis("deadline_ms", "deadline_ms", 20 * MS);
+        let deadline = reader.millis("deadline_ms", 20 * MS);
         // Unless it is told, a tenth of a short deadline.
         let margin = (2 * MS).min(deadline / 10);
-        let publish_margin = reader.millis("publish_margin_ms", "publish_margin_ms", margin);
+        let publish_margin = reader.millis("publish_margin_ms", margin);
         if publish_margin >= deadline {
             reader.fault(format!(
                 "publish_margin_ms ({:?}) leaves nothing of deadline_ms ({deadline:?}); expected less",
@@ -182,14 +182,14 @@ impl Reading {
             ));
         }
         let refuse = "refuse_impossible_deadline";
-        let refuse_impossible_deadline = reader.boolean(refuse, refuse, true);
-        let policy = reader.word("policy", "policy", "fastest");
-        let confidence = reader.double("confidence", "confidence", 0.4);
-        let hold = reader.millis("hold_ms", "hold_ms", 200 * MS);
-        let fault = reader.millis("fault_ms", "fault_ms", 100 * MS);
-        let period = reader.millis("statistics_period_ms", "statistics_period_ms", 1000 * MS);
+        let refuse_impossible_deadline = reader.boolean(refuse, true);
+        let policy = reader.word("policy", "fastest");
+        let confidence = reader.double("confidence", 0.4);
+        let hold = reader.millis("hold_ms", 200 * MS);
+        let fault = reader.millis("fault_ms", 100 * MS);
+        let period = reader.millis("statistics_period_ms", 1000 * MS);
         let sources = read_sources(&mut reader, bundle);
-        let trigger = reader.word("trigger", "trigger", &bundle.trigger);
+        let trigger = reader.word("trigger", &bundle.trigger);
         if !sources.iter().any(|source| source.name == trigger) {
             reader.fault(format!("trigger {trigger} is not among the sources"));
         }
@@ -229,9 +229,12 @@ impl Reading {
 }
 
 fn read_engines(reader: &mut Reader) -> Vec<String> {
-    const KNOWN: [&str; 3] = ["packed", "flex", "ndarray"];
-    let precision = reader.word("packed.precision", "packed.precision", "int8");
-    let engines = reader.words("engines", "engines", &["packed", "flex"]);
+    // wgpu too where it is not built in: the next engine takes its place then.
+    const KNOWN: [&str; 4] = ["packed", "flex", "ndarray", "wgpu"];
+    let precision = reader.word("packed.precision", "int8");
+    let device = reader.word("wgpu.device", "any");
+    let float = reader.word("wgpu.precision", "f32");
+    let engines = reader.words("engines", &["packed", "flex"]);
     if engines.is_empty() {
         reader.fault(String::from("engines is empty; expected at least one"));
     }
@@ -241,13 +244,19 @@ fn read_engines(reader: &mut Reader) -> Vec<String> {
         }
         if !KNOWN.contains(&engine.as_str()) {
             reader.fault(format!(
-                "engines names {engine}, which is not built in; expected some of {}",
+                "engines names {engine}, which there is not; expected some of {}",
                 KNOWN.join(", ")
             ));
         }
     }
     let exact = |engine: String| match engine.as_str() {
         "packed" => format!("packed_{precision}"),
+        "wgpu" => {
+            let place = Some(&device).filter(|device| *device != "any");
+            let half = Some(&float).filter(|float| *float != "f32");
+            let parts = place.into_iter().chain(half);
+            parts.fold(engine, |name, part| format!("{name}_{part}"))
+        }
         _ => engine,
     };
     engines.into_iter().map(exact).collect()
@@ -255,7 +264,7 @@ fn read_engines(reader: &mut Reader) -> Vec<String> {
 
 fn read_sources(reader: &mut Reader, bundle: &BundleWords) -> Vec<SourceParams> {
     let known: Vec<&str> = bundle.sources.iter().map(|s| s.name.as_str()).collect();
-    let asked = reader.words("sources", "sources", &known);
+    let asked = reader.words("sources", &known);
     for name in asked.iter().filter(|name| !known.contains(&name.as_str())) {
         reader.fault(format!(
             "sources names {name}, which the bundle does not read; expected some of {}",
@@ -280,13 +289,13 @@ fn read_sources(reader: &mut Reader, bundle: &BundleWords) -> Vec<SourceParams> 
 fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
     let name = &source.name;
     let of = |what: &str| format!("{name}.{what}");
-    let topic = reader.word("<source>.topic", &of("topic"), &source.topic);
+    let topic = reader.word(("<source>.topic", &of("topic")), &source.topic);
     if topic.is_empty() || topic.contains(char::is_whitespace) {
         reader.fault(format!(
             "{name}.topic is \"{topic}\"; expected a topic name"
         ));
     }
-    let min_returns = reader.double("<source>.min_returns", &of("min_returns"), 0.0) as f32;
+    let min_returns = reader.double(("<source>.min_returns", &of("min_returns")), 0.0) as f32;
     let scans = crate::sense::MessageType::LaserScan.to_string();
     if min_returns > 0.0 && !source.types.contains(&scans) {
         reader.fault(format!(
@@ -294,7 +303,7 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
         ));
     }
     let default = source.types.first().map_or("", String::as_str);
-    let message = reader.word("<source>.type", &of("type"), default);
+    let message = reader.word(("<source>.type", &of("type")), default);
     if !source.types.contains(&message) {
         reader.fault(format!(
             "{name}.type is {message}; expected {}, which the bundle reads",
@@ -305,28 +314,26 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
         name: name.clone(),
         topic,
         message,
-        reliable: reader.word("<source>.qos", &of("qos"), "sensor_data") == "reliable",
-        timeout: reader.millis("<source>.timeout_ms", &of("timeout_ms"), source.timeout),
+        reliable: reader.word(("<source>.qos", &of("qos")), "sensor_data") == "reliable",
+        timeout: reader.millis(("<source>.timeout_ms", &of("timeout_ms")), source.timeout),
         freeze_timeout: reader.millis(
-            "<source>.freeze_timeout_ms",
-            &of("freeze_timeout_ms"),
+            ("<source>.freeze_timeout_ms", &of("freeze_timeout_ms")),
             Duration::ZERO,
         ),
         stamp_timeout: reader.millis(
-            "<source>.stamp_timeout_ms",
-            &of("stamp_timeout_ms"),
+            ("<source>.stamp_timeout_ms", &of("stamp_timeout_ms")),
             Duration::ZERO,
         ),
         min_returns,
-        yaw: reader.double("<source>.yaw", &of("yaw"), 0.0) as f32,
-        required: reader.boolean("<source>.required", &of("required"), source.required),
+        yaw: reader.double(("<source>.yaw", &of("yaw")), 0.0) as f32,
+        required: reader.boolean(("<source>.required", &of("required")), source.required),
     }
 }
 
 fn read_diagnostics(reader: &mut Reader) -> Thresholds {
     let mut share = |name: &str, default| {
         let name = format!("diagnostics.{name}");
-        reader.double(&name, &name, default)
+        reader.double(&name, default)
     };
     Thresholds {
         warn_fallback_share: share("warn_fallback_share", 0.05),
@@ -336,13 +343,13 @@ fn read_diagnostics(reader: &mut Reader) -> Thresholds {
 }
 
 fn read_realtime(reader: &mut Reader) -> Realtime {
-    let priority = reader.count("realtime.priority", "realtime.priority", 0);
-    let mut cpus = |name: &str| reader.cpus(name, name);
+    let priority = reader.count("realtime.priority", 0);
+    let mut cpus = |name: &str| reader.cpus(name);
     Realtime {
         priority: (priority > 0).then_some(priority as u8),
         cpus: cpus("realtime.cpus"),
         reasoner_cpus: cpus("realtime.reasoner_cpus"),
-        lock_memory: reader.boolean("realtime.lock_memory", "realtime.lock_memory", false),
+        lock_memory: reader.boolean("realtime.lock_memory", false),
     }
 }
 

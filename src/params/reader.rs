@@ -22,6 +22,32 @@ fn count(faults: usize) -> String {
 /// What was read: every parameter there is, as it is in force, and where it stands in the table.
 pub type Effective = BTreeMap<String, (Value, &'static Parameter)>;
 
+/// A parameter's name, and where it stands in the table: under its name, or under a pattern such as
+/// `<source>.topic`.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'k> {
+    row: &'k str,
+    name: &'k str,
+}
+
+impl<'k> From<&'k str> for Key<'k> {
+    fn from(name: &'k str) -> Key<'k> {
+        Key { row: name, name }
+    }
+}
+
+impl<'k> From<&'k String> for Key<'k> {
+    fn from(name: &'k String) -> Key<'k> {
+        name.as_str().into()
+    }
+}
+
+impl<'k> From<(&'k str, &'k String)> for Key<'k> {
+    fn from((row, name): (&'k str, &'k String)) -> Key<'k> {
+        Key { row, name }
+    }
+}
+
 pub(super) struct Reader<'a> {
     values: &'a Values,
     asked: BTreeSet<String>,
@@ -56,77 +82,85 @@ impl<'a> Reader<'a> {
         (self.effective, self.faults)
     }
 
-    pub fn boolean(&mut self, row: &str, name: &str, default: bool) -> bool {
-        let said = match self.take(row, name) {
+    pub fn boolean<'k>(&mut self, key: impl Into<Key<'k>>, default: bool) -> bool {
+        let key = key.into();
+        let said = match self.take(key) {
             Some(Value::Bool(value)) => value,
             _ => default,
         };
-        self.keep(row, name, Value::Bool(said));
+        self.keep(key, Value::Bool(said));
         said
     }
 
-    pub fn double(&mut self, row: &str, name: &str, default: f64) -> f64 {
-        let said = self.said_double(row, name).unwrap_or(default);
-        self.keep(row, name, Value::Double(said));
+    pub fn double<'k>(&mut self, key: impl Into<Key<'k>>, default: f64) -> f64 {
+        let key = key.into();
+        let said = self.said_double(key).unwrap_or(default);
+        self.keep(key, Value::Double(said));
         said
     }
 
     /// Without a default: it is in force only where it is said.
-    pub fn said_double(&mut self, row: &str, name: &str) -> Option<f64> {
-        let said = match self.take(row, name)? {
+    pub fn said_double<'k>(&mut self, key: impl Into<Key<'k>>) -> Option<f64> {
+        let key = key.into();
+        let said = match self.take(key)? {
             Value::Double(value) => value,
             Value::Integer(value) => value as f64,
             _ => return None,
         };
-        self.keep(row, name, Value::Double(said));
+        self.keep(key, Value::Double(said));
         Some(said)
     }
 
-    pub fn count(&mut self, row: &str, name: &str, default: u32) -> u32 {
-        let said = match self.take(row, name) {
+    pub fn count<'k>(&mut self, key: impl Into<Key<'k>>, default: u32) -> u32 {
+        let key = key.into();
+        let said = match self.take(key) {
             Some(Value::Integer(value)) => u32::try_from(value).unwrap_or(default),
             _ => default,
         };
-        self.keep(row, name, Value::Integer(i64::from(said)));
+        self.keep(key, Value::Integer(i64::from(said)));
         said
     }
 
-    pub fn word(&mut self, row: &str, name: &str, default: &str) -> String {
-        let said = match self.take(row, name) {
+    pub fn word<'k>(&mut self, key: impl Into<Key<'k>>, default: &str) -> String {
+        let key = key.into();
+        let said = match self.take(key) {
             Some(Value::String(value)) => value,
+            Some(Value::Integer(number)) => number.to_string(),
             _ => default.to_owned(),
         };
-        self.keep(row, name, Value::String(said.clone()));
+        self.keep(key, Value::String(said.clone()));
         said
     }
 
-    pub fn cpus(&mut self, row: &str, name: &str) -> Vec<usize> {
-        let text = match self.take(row, name) {
+    pub fn cpus<'k>(&mut self, key: impl Into<Key<'k>>) -> Vec<usize> {
+        let key = key.into();
+        let text = match self.take(key) {
             Some(Value::String(text)) => text,
             Some(Value::Integer(cpu)) => cpu.to_string(),
             _ => String::new(),
         };
         let cpus = parse_cpus(&text).unwrap_or_default();
-        self.keep(row, name, Value::String(text));
+        self.keep(key, Value::String(text));
         cpus
     }
 
-    pub fn words(&mut self, row: &str, name: &str, default: &[&str]) -> Vec<String> {
-        let said = match self.take(row, name) {
+    pub fn words<'k>(&mut self, key: impl Into<Key<'k>>, default: &[&str]) -> Vec<String> {
+        let key = key.into();
+        let said = match self.take(key) {
             Some(Value::Strings(values)) => values,
             _ => default.iter().map(|word| (*word).to_owned()).collect(),
         };
-        self.keep(row, name, Value::Strings(said.clone()));
+        self.keep(key, Value::Strings(said.clone()));
         said
     }
 
-    pub fn millis(&mut self, row: &str, name: &str, default: Duration) -> Duration {
-        let ms = self.double(row, name, default.as_secs_f64() * 1e3);
+    pub fn millis<'k>(&mut self, key: impl Into<Key<'k>>, default: Duration) -> Duration {
+        let ms = self.double(key, default.as_secs_f64() * 1e3);
         Duration::from_secs_f64(ms / 1e3)
     }
 
     /// The value if it is there and as the table's row wants it; else a fault is noted.
-    fn take(&mut self, row: &str, name: &str) -> Option<Value> {
+    fn take(&mut self, Key { row, name }: Key<'_>) -> Option<Value> {
         self.asked.insert(name.to_owned());
         let value = self.values.get(name)?;
         match check(parameter(row)?, value) {
@@ -139,7 +173,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn keep(&mut self, row: &str, name: &str, value: Value) {
+    fn keep(&mut self, Key { row, name }: Key<'_>, value: Value) {
         if let Some(parameter) = parameter(row) {
             self.effective.insert(name.to_owned(), (value, parameter));
         }
@@ -161,7 +195,13 @@ fn check(parameter: &Parameter, value: &Value) -> Result<(), String> {
                 false => Err(format!("one of {}", allowed.join(", "))),
             }
         }
-        (Kind::Word(_), _) => Err(String::from("a string")),
+        (Kind::Word(allowed), Value::Integer(number))
+            if allowed.contains(&number.to_string().as_str()) =>
+        {
+            Ok(())
+        }
+        (Kind::Word([]), _) => Err(String::from("a string")),
+        (Kind::Word(allowed), _) => Err(format!("one of {}", allowed.join(", "))),
         (Kind::Cpus, Value::String(text)) if parse_cpus(text).is_some() => Ok(()),
         (Kind::Cpus, Value::Integer(0..)) => Ok(()),
         (Kind::Cpus, _) => Err(String::from("processors, such as \"2\" or \"0,2-3\"")),

@@ -62,6 +62,27 @@ fn only_scans_have_beams_that_return_something() {
 }
 
 #[test]
+fn the_wgpu_engine_has_the_device_asked_for() {
+    let engines = |device: &str| {
+        let asked = values(&["engines:=[wgpu, packed]", device]);
+        Params::read(&asked, &bundle()).unwrap().engines
+    };
+    assert_eq!(engines("wgpu.device:=any"), ["wgpu", "packed_int8"]);
+    assert_eq!(engines("wgpu.device:=software")[0], "wgpu_software");
+    assert_eq!(engines("wgpu.device:=1")[0], "wgpu_1", "as a number");
+    assert_eq!(engines("wgpu.device:='1'")[0], "wgpu_1", "as text");
+    let half = values(&["engines:=[wgpu]", "wgpu.device:=1", "wgpu.precision:=f16"]);
+    let engines = Params::read(&half, &bundle()).unwrap().engines;
+    assert_eq!(engines, ["wgpu_1_f16"]);
+    for wrong in ["wgpu.device:=fast", "wgpu.device:=8", "wgpu.device:=true"] {
+        assert!(
+            faults(&[wrong])[0].contains("one of any, discrete"),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
 fn all_faults_come_at_once_each_with_its_name() {
     let faults = faults(&[
         "deadline_ms:=fast",

@@ -30,10 +30,13 @@ pub struct ProfileOptions {
 pub fn profile(bundle: &Bundle, options: &ProfileOptions) -> Result<Profile, ProfileError> {
     let mut engines = Vec::new();
     for &kind in &options.engines {
-        if let Err(reason) = kind.available() {
-            tracing::warn!("{reason}; left out");
-            continue;
-        }
+        let kind = match kind.found() {
+            Ok((kind, _)) => kind,
+            Err(reason) => {
+                tracing::warn!("{reason}; left out");
+                continue;
+            }
+        };
         let before = memory_kib("VmRSS");
         let mut engine = bundle.engine(kind)?;
         let mut bench = Bench::new(bundle);

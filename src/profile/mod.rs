@@ -16,6 +16,7 @@ pub use machine::Machine;
 pub use measure::{ProfileOptions, profile};
 pub use report::{DEADLINES_MS, Fit};
 
+use crate::cache::user_cache;
 use crate::quantiles::Quantiles;
 
 /// The only form this build reads and writes.
@@ -123,12 +124,8 @@ impl Cost {
 impl Profile {
     /// Where `run` looks for it: the user's cache folder, one file per bundle and machine.
     pub fn place(model: &str, machine: &Machine) -> Option<PathBuf> {
-        let cache = std::env::var_os("XDG_CACHE_HOME")
-            .filter(|folder| !folder.is_empty())
-            .map(PathBuf::from)
-            .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
         let name = format!("{model}-{}.json", machine.key());
-        Some(cache.join("edge_reasoner/profiles").join(name))
+        Some(user_cache()?.join("profiles").join(name))
     }
 
     /// Reads a profile; refuses one of another bundle, machine or form.

@@ -20,9 +20,14 @@ const HEADROOM: f64 = 1.25;
 /// 64 cycles that passed it over, its largest cost is forgotten as if it had left the window. A
 /// bound that then proves too low costs nothing but the attempt; the guard answers by the exit
 /// before it.
+///
+/// Of an engine whose exits are dear to read it knows as well what all that is left costs in one
+/// go, from every stage on.
 #[derive(Clone, Debug)]
 pub struct CostModel {
     stages: Vec<Stage>,
+    /// By the stage it begins with; empty where only single stages are run.
+    finishes: Vec<Stage>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,39 +41,48 @@ struct Stage {
 impl CostModel {
     /// A model that knows nothing yet: every bound is zero until a cost is recorded.
     pub fn new(stages: usize) -> Self {
-        let stage = Stage {
-            recent: [Duration::ZERO; REMEMBERED],
-            seen: 0,
-            bound: Duration::ZERO,
-            passed_over: 0,
-        };
         CostModel {
-            stages: vec![stage; stages.min(MAX_EXITS)],
+            stages: vec![Stage::UNKNOWN; stages.min(MAX_EXITS)],
+            finishes: Vec::new(),
         }
     }
 
     /// Takes in what stage `stage` (0-based) just cost.
     pub fn record(&mut self, stage: usize, cost: Duration) {
-        let Some(stage) = self.stages.get_mut(stage) else {
-            return;
-        };
-        stage.recent[stage.seen % REMEMBERED] = cost;
-        stage.seen += 1;
-        stage.passed_over = 0;
-        stage.settle();
+        if let Some(stage) = self.stages.get_mut(stage) {
+            stage.record(cost);
+        }
+    }
+
+    /// Takes in what all stages from `from` (0-based) on just cost in one go.
+    pub fn record_finish(&mut self, from: usize, cost: Duration) {
+        // The first one says that this engine is run so.
+        self.finishes.resize(self.stages.len(), Stage::UNKNOWN);
+        if let Some(finish) = self.finishes.get_mut(from) {
+            finish.record(cost);
+        }
     }
 
     /// Stage `stage` (0-based) was wanted and not begun, because its bound did not fit.
     pub fn pass_over(&mut self, stage: usize) {
-        let Some(stage) = self.stages.get_mut(stage) else {
-            return;
-        };
-        stage.passed_over += 1;
-        if stage.passed_over >= REMEMBERED {
-            stage.passed_over = 0;
-            stage.forget_largest();
-            stage.settle();
+        if let Some(stage) = self.stages.get_mut(stage) {
+            stage.pass_over();
         }
+    }
+
+    /// All that is left from stage `from` (0-based) on was wanted in one go and did not fit.
+    pub fn pass_over_finish(&mut self, from: usize) {
+        if let Some(finish) = self.finishes.get_mut(from) {
+            finish.pass_over();
+        }
+    }
+
+    /// Upper bound of all stages from `from` (0-based) on in one go; none where they are only run
+    /// one by one, or only one is left.
+    pub fn finish_bound(&self, from: usize) -> Option<Duration> {
+        let several = from + 1 < self.stages.len();
+        let finish = self.finishes.get(from).filter(|_| several);
+        finish.map(|finish| finish.bound)
     }
 
     /// Upper bound of stage `stage` (0-based).
@@ -95,6 +109,29 @@ impl CostModel {
 }
 
 impl Stage {
+    const UNKNOWN: Stage = Stage {
+        recent: [Duration::ZERO; REMEMBERED],
+        seen: 0,
+        bound: Duration::ZERO,
+        passed_over: 0,
+    };
+
+    fn record(&mut self, cost: Duration) {
+        self.recent[self.seen % REMEMBERED] = cost;
+        self.seen += 1;
+        self.passed_over = 0;
+        self.settle();
+    }
+
+    fn pass_over(&mut self) {
+        self.passed_over += 1;
+        if self.passed_over >= REMEMBERED {
+            self.passed_over = 0;
+            self.forget_largest();
+            self.settle();
+        }
+    }
+
     fn known(&mut self) -> &mut [Duration] {
         &mut self.recent[..self.seen.min(REMEMBERED)]
     }
@@ -153,6 +190,25 @@ mod tests {
         costs.record(1, MS);
         assert_eq!(costs.bound(1), calm);
         assert_eq!(costs.bound(0), Duration::ZERO, "stages are separate");
+    }
+
+    #[test]
+    fn finishes_are_known_apart_from_stages_once_one_was_seen() {
+        let mut costs = CostModel::new(3);
+        costs.record(0, MS);
+        assert_eq!(costs.finish_bound(0), None, "never run so");
+        for from in 0..3 {
+            costs.record_finish(from, 4 * MS);
+        }
+        assert_eq!(costs.finish_bound(0), Some(5 * MS));
+        assert_eq!(costs.finish_bound(1), Some(5 * MS));
+        assert_eq!(costs.finish_bound(2), None, "a single stage");
+        assert_eq!(costs.bound(1), Duration::ZERO);
+        costs.record_finish(0, 40 * MS);
+        for _ in 0..REMEMBERED {
+            costs.pass_over_finish(0);
+        }
+        assert_eq!(costs.finish_bound(0), Some(5 * MS), "tried again");
     }
 
     #[test]

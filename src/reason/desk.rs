@@ -18,7 +18,7 @@ use super::CYCLE;
 use super::counts::Counts;
 use super::decision::{Decision, Probabilities, Reason, Source, Trigger};
 use super::hold::Held;
-use super::request::{Request, Terms};
+use super::request::{Handed, Request, Terms};
 use super::station::Station;
 use crate::time::{Clock, Mono};
 
@@ -38,6 +38,9 @@ pub const TICK: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug)]
 pub(super) struct Opened {
     pub cycle: u64,
+    /// The station whose claim decides who answers.
+    pub claim: usize,
+    /// The station whose engine works on it; another than `claim` once it was handed over.
     pub station: usize,
     pub trigger: Trigger,
     pub terms: Arc<Terms>,
@@ -46,6 +49,10 @@ pub(super) struct Opened {
 impl Opened {
     pub fn due(&self) -> Mono {
         self.terms.due(self.trigger.arrival)
+    }
+
+    pub fn was_handed_over(&self) -> bool {
+        self.claim != self.station
     }
 }
 
@@ -71,6 +78,8 @@ pub struct Desk {
     pending: ArrayQueue<Box<Request>>,
     /// When the newest trigger is due, 0 before the first: tells the guard when to look.
     pending_due: AtomicU64,
+    /// Cycles on their way from an engine that failed to the active one.
+    handed: ArrayQueue<Handed>,
     spare: ArrayQueue<Box<Request>>,
     active: AtomicUsize,
     publish: Arc<dyn Publish>,
@@ -111,8 +120,9 @@ impl Desk {
         publish: Arc<dyn Publish>,
         ledger: Arc<Ledger>,
     ) -> Desk {
-        // One request per engine in work, one pending, one in the guard's hand, one being filled.
-        let requests = engines + 3;
+        // Per engine one request in work, one copied and one handed over; one pending, one in the
+        // guard's hand, one being filled.
+        let requests = 3 * engines + 3;
         let terms = Arc::new(terms);
         let spare = ArrayQueue::new(requests);
         for _ in 0..requests {
@@ -140,6 +150,7 @@ impl Desk {
             ledger,
             pending: ArrayQueue::new(1),
             pending_due: AtomicU64::new(0),
+            handed: ArrayQueue::new(engines),
             spare,
             active: AtomicUsize::new(0),
             publish,
@@ -232,8 +243,9 @@ impl Desk {
         self.publish.tick();
     }
 
+    /// Whether a trigger, new or handed over, waits for the active engine.
     pub(super) fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() || !self.handed.is_empty()
     }
 
     /// Takes the newest trigger. Whoever gets it owes it an answer.
@@ -253,15 +265,20 @@ impl Desk {
     pub(super) fn open(&self, station: usize, request: &Request) -> u64 {
         let cycle = self.next_cycle();
         self.stations[station].open(cycle);
+        self.tell_guard(cycle, station, station, request);
+        cycle
+    }
+
+    fn tell_guard(&self, cycle: u64, claim: usize, station: usize, request: &Request) {
         // A full queue means a guard that has not run for 64 cycles; the oldest of them is long
         // answered.
         self.opened.force_push(Opened {
             cycle,
+            claim,
             station,
             trigger: request.trigger.clone(),
             terms: Arc::clone(&request.terms),
         });
-        cycle
     }
 
     pub(super) fn next_cycle(&self) -> u64 {
@@ -269,8 +286,64 @@ impl Desk {
         self.ledger.cycles.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Hands the triggers to the next engine that is not stalled; stays when there is none.
-    pub(super) fn fail_over(&self, from: usize, now: Mono) {
+    /// Leaves a copy of what `station` works on, where a stall would show before it is due and
+    /// another engine could take it over; whether it did.
+    pub(super) fn keep_copy(&self, cycle: u64, station: usize, request: &Request) -> bool {
+        if self.stations.len() == 1 || request.terms.fault_time >= request.terms.deadline {
+            return false;
+        }
+        let Some(mut copy) = self.spare.pop() else {
+            return false;
+        };
+        copy.copy_from(request);
+        let copy = Handed {
+            cycle,
+            claim: station,
+            request: copy,
+        };
+        if let Some(older) = self.stations[station].copy.force_push(copy) {
+            self.put_back(older.request);
+        }
+        true
+    }
+
+    /// The copy of what `station` works on in `cycle`; none where there never was one, or somebody
+    /// has taken it.
+    pub(super) fn take_copy(&self, cycle: u64, station: usize) -> Option<Handed> {
+        let copy = self.stations[station].copy.pop()?;
+        if copy.cycle == cycle {
+            return Some(copy);
+        }
+        self.put_back(copy.request);
+        None
+    }
+
+    /// Gives a cycle to the active engine. Its claim stays where it is.
+    pub(super) fn hand_over(&self, handed: Handed) {
+        let active = self.active_engine();
+        self.tell_guard(handed.cycle, handed.claim, active, &handed.request);
+        // One per engine, and each fails once before another takes its place.
+        if let Err(handed) = self.handed.push(handed) {
+            self.put_back(handed.request);
+        }
+    }
+
+    /// A cycle that was handed over to `station`, unless it was answered meanwhile.
+    pub(super) fn take_handed(&self, station: usize) -> Option<Handed> {
+        loop {
+            let handed = self.handed.pop()?;
+            if self.stations[handed.claim].is_open(handed.cycle) {
+                self.stations[station].clear(handed.cycle);
+                self.tell_guard(handed.cycle, handed.claim, station, &handed.request);
+                return Some(handed);
+            }
+            self.put_back(handed.request);
+        }
+    }
+
+    /// Hands the triggers to the next engine that is not stalled; stays when there is none. Whether
+    /// another engine than `from` takes them now.
+    pub(super) fn fail_over(&self, from: usize, now: Mono) -> bool {
         let count = self.stations.len();
         let next = (1..count)
             .map(|step| (from + step) % count)
@@ -284,6 +357,7 @@ impl Desk {
             self.stations[from].is_out.store(true, Ordering::Release);
             self.ledger.counts.failed_over();
         }
+        self.active_engine() != from
     }
 
     /// An engine that was passed by is sound again: it gets the triggers back from one that is

@@ -22,6 +22,18 @@ pub trait Engine: Send {
     /// Runs the next stage with its exit head and writes the calibrated probabilities of its exit,
     /// one per label.
     fn advance(&mut self, probabilities: &mut [f32]) -> Result<(), EngineFault>;
+
+    /// Whether an exit costs much to read, whatever it took to compute: one that waits for a GPU
+    /// does. Only then is [`Engine::finish`] called.
+    fn reads_are_dear(&self) -> bool {
+        false
+    }
+
+    /// Runs every stage that is left in one go and writes the probabilities of the last exit; the
+    /// exits on the way are not read.
+    fn finish(&mut self, _probabilities: &mut [f32]) -> Result<(), EngineFault> {
+        Err(EngineFault(String::from("this engine goes stage by stage")))
+    }
 }
 
 /// Runs one window through every stage and tells what each (0-based) took; taking the window
@@ -41,6 +53,24 @@ pub fn time_stages(
         start = end;
     }
     Ok(())
+}
+
+/// Runs one window through `stages` stages and the rest in one go, and tells what the rest took;
+/// taking the window counts to it where `stages` is 0.
+pub fn time_finish(
+    engine: &mut dyn Engine,
+    window: &[f32],
+    probabilities: &mut [f32],
+    stages: usize,
+) -> Result<Duration, EngineFault> {
+    let mut start = Instant::now();
+    engine.begin(window)?;
+    for _ in 0..stages {
+        engine.advance(probabilities)?;
+        start = Instant::now();
+    }
+    engine.finish(probabilities)?;
+    Ok(start.elapsed())
 }
 
 /// Why an engine could not run a stage, as a sentence.

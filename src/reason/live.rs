@@ -187,8 +187,8 @@ fn reason(mut reasoner: Reasoner, station: usize, shared: &Shared, report: &Send
                 shared.wake_for_pending();
             }
             Poll::Idle => thread::park_timeout(IDLE),
-            Poll::Stage => {
-                reasoner.run_stage();
+            Poll::Stages => {
+                reasoner.run_stages();
                 reasoner.settle();
                 if let Some(fault) = reasoner.take_fault() {
                     // Another engine's turn: what waits is its to take, at once.

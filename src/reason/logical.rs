@@ -160,10 +160,14 @@ impl<M: Machine> Logical<M> {
     fn start_work(&mut self) {
         for index in 0..self.seats.len() {
             let seat = &mut self.seats[index];
-            if seat.state == SeatState::Idle && seat.reasoner.poll() == Poll::Stage {
-                let stage = seat.reasoner.stage();
-                seat.reasoner.run_stage();
-                seat.state = match self.machine.stage_cost(index, stage) {
+            if seat.state == SeatState::Idle && seat.reasoner.poll() == Poll::Stages {
+                let mut stages = seat.reasoner.stages();
+                seat.reasoner.run_stages();
+                let machine = &mut self.machine;
+                let cost = stages.try_fold(Duration::ZERO, |cost, stage| {
+                    Some(cost + machine.stage_cost(index, stage)?)
+                });
+                seat.state = match cost {
                     Some(cost) => SeatState::Running {
                         until: self.clock.now() + cost,
                     },

@@ -34,7 +34,7 @@ pub use decision::{
     Decision, MAX_EXITS, MAX_LABELS, Probabilities, Reason, Source, Trigger, Verdict,
 };
 pub use desk::{Desk, Publish, TICK};
-pub use engine::{Engine, EngineFault, time_stages};
+pub use engine::{Engine, EngineFault, time_finish, time_stages};
 pub use guard::Guard;
 pub use policy::{Policy, Progress, Step};
 pub use reasoner::{Poll, Reasoner};

@@ -1,5 +1,6 @@
 //! Takes the newest trigger, runs the model stage by stage, decides.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,8 +14,8 @@ use super::cost::CostModel;
 use super::decision::{MAX_LABELS, Probabilities, Reason, Verdict};
 use super::desk::Desk;
 use super::engine::{Engine, EngineFault};
-use super::policy::{Progress, Step};
-use super::request::Request;
+use super::policy::{Policy, Progress, Step};
+use super::request::{Handed, Request};
 use crate::time::Mono;
 
 /// What to do after [`Reasoner::poll`].
@@ -22,8 +23,8 @@ use crate::time::Mono;
 pub enum Poll {
     /// Nothing; wait for a trigger.
     Idle,
-    /// Call [`Reasoner::run_stage`], then [`Reasoner::settle`].
-    Stage,
+    /// Call [`Reasoner::run_stages`], then [`Reasoner::settle`].
+    Stages,
 }
 
 /// One engine's logic, cut at the points where time passes, so that it runs under a fake clock
@@ -41,7 +42,13 @@ pub struct Reasoner {
 struct Work {
     request: Box<Request>,
     cycle: u64,
+    /// The station whose claim decides who answers; another's where that engine failed.
+    claim: usize,
+    /// The desk has a copy of the request.
+    copied: bool,
     exit: u8,
+    /// The next engine call runs all that is left.
+    finish: bool,
     stage_start: Mono,
     outcome: Result<Probabilities, EngineFault>,
 }
@@ -105,9 +112,13 @@ impl Reasoner {
         &self.costs
     }
 
-    /// The stage that [`Reasoner::run_stage`] would run, 0-based.
-    pub fn stage(&self) -> usize {
-        self.work.as_ref().map_or(0, |work| usize::from(work.exit))
+    /// The stages that [`Reasoner::run_stages`] would run, 0-based.
+    pub fn stages(&self) -> Range<usize> {
+        match &self.work {
+            Some(work) if work.finish => usize::from(work.exit)..self.engine.exits(),
+            Some(work) => usize::from(work.exit)..usize::from(work.exit) + 1,
+            None => 0..0,
+        }
     }
 
     /// Whether a trigger waits for this reasoner.
@@ -119,43 +130,72 @@ impl Reasoner {
     /// are answered at once.
     pub fn poll(&mut self) -> Poll {
         while self.work.is_none() {
-            if self.desk.active_engine() != self.station {
+            // A cycle of this station may be in another engine's hands; its claim is needed until it
+            // is answered.
+            let is_lent = self.desk.stations[self.station].has_open();
+            if self.desk.active_engine() != self.station || is_lent {
                 return Poll::Idle;
             }
-            let Some(request) = self.desk.take() else {
+            let Some((handed, late)) = self.next() else {
                 return Poll::Idle;
             };
-            let cycle = self.desk.open(self.station, &request);
+            let Handed {
+                cycle,
+                claim,
+                request,
+            } = handed;
             if let Verdict::Unusable(reason) = request.trigger.verdict {
-                self.answer_without_exit(cycle, &request, None, reason);
+                self.answer_without_exit((cycle, claim), &request, None, reason);
                 self.desk.put_back(request);
                 continue;
             }
             if self.desk.clock.now() >= request.due() {
-                // Too late even to begin: the machine did not run us. Say so at once.
-                self.answer_without_exit(cycle, &request, None, Reason::Deadline);
+                // Too late even to begin. Say so at once.
+                self.answer_without_exit((cycle, claim), &request, None, late);
                 self.desk.put_back(request);
                 continue;
             }
+            // A cycle is handed over once.
+            let copied = claim == self.station && self.desk.keep_copy(cycle, claim, &request);
             trace!(
                 target: CYCLE,
                 cycle,
                 waited_us = self.waited(&request).as_micros() as u64,
                 "taken"
             );
+            let finish = self.finishes_at_once(&request);
             self.work = Some(Work {
                 request,
                 cycle,
+                claim,
+                copied,
                 exit: 0,
+                finish,
                 stage_start: Mono(0),
                 outcome: Ok(Probabilities::NONE),
             });
         }
-        Poll::Stage
+        Poll::Stages
     }
 
-    /// Calls the engine for the next stage. This is where an engine may take its time.
-    pub fn run_stage(&mut self) {
+    /// What to work on, as a cycle, and why it would be answered without the model if it is late
+    /// already: another engine failed, or the machine did not run us.
+    fn next(&self) -> Option<(Handed, Reason)> {
+        if let Some(handed) = self.desk.take_handed(self.station) {
+            return Some((handed, Reason::BackendFault));
+        }
+        let request = self.desk.take()?;
+        let fresh = Handed {
+            cycle: self.desk.open(self.station, &request),
+            claim: self.station,
+            request,
+        };
+        Some((fresh, Reason::Deadline))
+    }
+
+    /// Calls the engine for the next stage, or for all that are left. This is where an engine may
+    /// take its time.
+    pub fn run_stages(&mut self) {
         let Some(work) = self.work.as_mut() else {
             return;
         };
@@ -174,7 +214,10 @@ impl Reasoner {
                 engine.begin(&work.request.window)?;
             }
             let mut values = [0.0; MAX_LABELS];
-            engine.advance(&mut values[..labels])?;
+            match work.finish {
+                true => engine.finish(&mut values[..labels])?,
+                false => engine.advance(&mut values[..labels])?,
+            }
             let probabilities = Probabilities::from_slice(&values[..labels]);
             match probabilities.are_probabilities() {
                 true => Ok(probabilities),
@@ -184,7 +227,7 @@ impl Reasoner {
         .unwrap_or_else(|panic| Err(EngineFault(panic_text(panic.as_ref()))));
     }
 
-    /// The stage is over: takes in its cost and exit, and goes on, decides or gives up.
+    /// The call is over: takes in its cost and exit, and goes on, decides or gives up.
     pub fn settle(&mut self) {
         let desk = Arc::clone(&self.desk);
         let station = &desk.stations[self.station];
@@ -197,37 +240,34 @@ impl Reasoner {
             Ok(probabilities) => probabilities,
             Err(fault) => {
                 self.last_fault = Some(fault);
-                self.answer_without_exit(
-                    work.cycle,
-                    &work.request,
-                    Some(self.station),
-                    Reason::BackendFault,
-                );
-                desk.fail_over(self.station, now);
-                desk.put_back(work.request);
+                self.give_up(work, now);
                 return;
             }
         };
-        self.costs
-            .record(usize::from(work.exit), now.since(work.stage_start));
-        desk.counts().bound(
-            usize::from(work.exit),
-            self.costs.bound(usize::from(work.exit)),
-        );
-        work.exit += 1;
+        let (from, cost) = (usize::from(work.exit), now.since(work.stage_start));
+        if work.finish {
+            self.costs.record_finish(from, cost);
+            work.exit = self.engine.exits() as u8;
+        } else {
+            self.costs.record(from, cost);
+            desk.counts().bound(from, self.costs.bound(from));
+            work.exit += 1;
+        }
         station.record_exit(work.cycle, work.exit, &probabilities);
-        if !station.is_open(work.cycle) {
+        let claim = &desk.stations[work.claim];
+        if !claim.is_open(work.cycle) {
             // The guard has answered; what is left of this cycle is nobody's.
             desk.put_back(work.request);
             return;
         }
         let policy = work.request.terms.policy;
         let step = policy.next(&self.progress(&work, &probabilities, now));
-        if step == Step::Advance {
+        if matches!(step, Step::Advance | Step::Finish) {
+            work.finish = step == Step::Finish;
             self.work = Some(work);
             return;
         }
-        if station.claim(work.cycle) {
+        if claim.claim(work.cycle) {
             desk.answer_by_exit(
                 work.cycle,
                 (&work.request.trigger, &work.request.terms),
@@ -244,6 +284,36 @@ impl Reasoner {
         desk.put_back(work.request);
     }
 
+    /// The engine failed: the next one takes the cycle over where there is one and time is left, once;
+    /// else it is answered.
+    fn give_up(&self, work: Work, now: Mono) {
+        let desk = &self.desk;
+        let next = desk.fail_over(self.station, now);
+        let handed = Handed {
+            cycle: work.cycle,
+            claim: work.claim,
+            request: work.request,
+        };
+        let mine = work.claim == self.station;
+        let may = mine && next && now < handed.request.due();
+        // Where there was a copy and it is gone, the guard has handed that over.
+        let copied = desk.take_copy(work.cycle, self.station);
+        let gone = work.copied && copied.is_none();
+        if let Some(copy) = copied {
+            desk.put_back(copy.request);
+        }
+        if gone {
+            desk.put_back(handed.request);
+        } else if may {
+            desk.hand_over(handed);
+        } else {
+            let cycle = (handed.cycle, handed.claim);
+            let reason = Reason::BackendFault;
+            self.answer_without_exit(cycle, &handed.request, Some(self.station), reason);
+            desk.put_back(handed.request);
+        }
+    }
+
     fn progress(&self, work: &Work, probabilities: &Probabilities, now: Mono) -> Progress {
         let next = usize::from(work.exit);
         let threshold = work.request.terms.thresholds.get(next - 1).copied();
@@ -253,8 +323,20 @@ impl Reasoner {
                 .map_or(0.0, |(_, confidence)| confidence),
             threshold: threshold.unwrap_or(f32::INFINITY),
             next_bound: (next < self.engine.exits()).then(|| self.costs.bound(next)),
+            finish_bound: self.costs.finish_bound(next),
             budget: now.until(work.request.due()),
         }
+    }
+
+    /// Told to the costs where it does not fit: a bound too high is forgotten in time.
+    fn finishes_at_once(&mut self, request: &Request) -> bool {
+        let policy = request.terms.policy;
+        let budget = self.desk.clock.now().until(request.due());
+        let at_once = policy.finishes_at_once(self.costs.finish_bound(0), budget);
+        if !at_once && policy == Policy::Best {
+            self.costs.pass_over_finish(0);
+        }
+        at_once
     }
 
     /// From the trigger's arrival to now.
@@ -264,12 +346,12 @@ impl Reasoner {
 
     fn answer_without_exit(
         &self,
-        cycle: u64,
+        (cycle, claim): (u64, usize),
         request: &Request,
         station: Option<usize>,
         reason: Reason,
     ) {
-        if self.desk.stations[self.station].claim(cycle) {
+        if self.desk.stations[claim].claim(cycle) {
             self.desk.answer_without_exit(
                 cycle,
                 (&request.trigger, &request.terms),

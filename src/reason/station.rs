@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
+use crossbeam::queue::ArrayQueue;
+
 use super::decision::{MAX_EXITS, MAX_LABELS, Probabilities};
+use super::request::Handed;
 
 /// One engine's place at the desk.
 #[derive(Debug)]
@@ -14,6 +17,9 @@ pub(super) struct Station {
     banks: [Bank; BANKS],
     /// From when on the engine call that is running counts as a stall, 0 when none is.
     pub stalls_at: AtomicU64,
+    /// A copy of what the engine works on, so that another can take the cycle over where this one
+    /// does not come back.
+    pub copy: ArrayQueue<Handed>,
     /// It failed or stalled, another took its place, and it has not shown since that it is sound.
     pub is_out: AtomicBool,
 }
@@ -43,6 +49,7 @@ impl Station {
             claim: AtomicU64::new(1),
             banks: std::array::from_fn(|_| Bank::new()),
             stalls_at: AtomicU64::new(0),
+            copy: ArrayQueue::new(1),
             is_out: AtomicBool::new(false),
         }
     }
@@ -53,12 +60,17 @@ impl Station {
 
     /// Begins a cycle; its right to be answered is free.
     pub fn open(&self, cycle: u64) {
+        self.clear(cycle);
+        self.claim.store(cycle << 1, Ordering::Release);
+    }
+
+    /// No exit of this cycle yet: said before the first one of a cycle that another station opened.
+    pub fn clear(&self, cycle: u64) {
         self.bank(cycle)
             .progress
             .store(cycle << 8, Ordering::Relaxed);
         // Whoever sees a value written after this sees the new cycle too.
         fence(Ordering::Release);
-        self.claim.store(cycle << 1, Ordering::Release);
     }
 
     /// True for exactly one caller per cycle.
@@ -76,6 +88,11 @@ impl Station {
     /// Whether nobody has answered yet.
     pub fn is_open(&self, cycle: u64) -> bool {
         self.claim.load(Ordering::Acquire) == cycle << 1
+    }
+
+    /// Whether its newest cycle, in whoever's hands, is not answered yet.
+    pub fn has_open(&self) -> bool {
+        self.claim.load(Ordering::Acquire) & 1 == 0
     }
 
     /// Makes exit `exit` (1-based) of `cycle` visible to the guard.

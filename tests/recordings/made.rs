@@ -61,6 +61,7 @@ pub struct Answer {
     pub label: String,
     pub source: String,
     pub reason: String,
+    pub engine: String,
     pub exit: u8,
     pub latency_ms: f32,
 }
@@ -114,12 +115,13 @@ fn decode(cdr: &[u8]) -> Answer {
     let (wire, used) =
         cdr_encoding::from_bytes::<Wire, byteorder::LittleEndian>(&cdr[4..]).unwrap();
     assert_eq!(used + 4, cdr.len(), "nothing is left over");
-    let (header, _, label, _, _, _, source, reason, _, exit, _, _, (latency_ms, ..), _) = wire;
+    let (header, _, label, _, _, _, source, reason, _, exit, _, engine, (latency_ms, ..), _) = wire;
     Answer {
         stamp: Stamp::from_ros(header.0.0, header.0.1),
         label,
         source,
         reason,
+        engine,
         exit,
         latency_ms,
     }

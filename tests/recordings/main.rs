@@ -1,6 +1,7 @@
 //! Recordings through the rooms of the replay door.
 
 mod bad_input;
+mod engines;
 mod made;
 mod replay;
 #[path = "../support/mod.rs"]

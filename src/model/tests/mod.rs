@@ -13,6 +13,8 @@ use crate::sense::{
 };
 
 mod engines;
+#[cfg(feature = "wgpu")]
+mod gpu;
 mod scalar;
 mod stored;
 
@@ -111,7 +113,7 @@ fn a_saved_bundle_comes_back_the_same_and_leaves_nothing_beside_it() {
 #[test]
 fn the_encoder_gives_back_the_weights_it_was_made_of() {
     let bundle = Bundle::untrained(manifest(), 3).unwrap();
-    let device = Backend::Flex.device();
+    let device = Backend::Flex.device().unwrap();
     let encoder =
         Encoder::new(&bundle.manifest.architecture, 3, bundle.weights(), &device).unwrap();
     assert_eq!(&encoder.weights(), bundle.weights());

@@ -1,4 +1,4 @@
-//! How an engine that failed comes back.
+//! Which calls a reasoner makes, and how an engine comes back.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::super::decision::{Decision, Source};
 use super::super::desk::Publish;
 use super::super::logical::LogicalClock;
-use super::super::policy::Policy;
 use super::super::request::Terms;
 use super::*;
 
@@ -15,6 +14,8 @@ const MS: Duration = Duration::from_millis(1);
 /// Two exits; `broken` from outside.
 struct Stub {
     broken: Arc<AtomicBool>,
+    dear: bool,
+    calls: Arc<std::sync::Mutex<Vec<&'static str>>>,
 }
 
 impl Engine for Stub {
@@ -34,7 +35,16 @@ impl Engine for Stub {
         }
     }
     fn advance(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
+        self.calls.lock().unwrap().push("stage");
         out.copy_from_slice(&[0.4, 0.6]);
+        Ok(())
+    }
+    fn reads_are_dear(&self) -> bool {
+        self.dear
+    }
+    fn finish(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
+        self.calls.lock().unwrap().push("finish");
+        out.copy_from_slice(&[0.3, 0.7]);
         Ok(())
     }
 }
@@ -52,13 +62,14 @@ struct World {
     desk: Arc<Desk>,
     sink: Arc<Sink>,
     broken: Arc<AtomicBool>,
+    calls: Arc<std::sync::Mutex<Vec<&'static str>>>,
 }
 
 impl World {
-    fn new() -> World {
+    fn new(deadline: Duration) -> World {
         let sink = Arc::new(Sink::default());
         let terms = Terms {
-            deadline: 20 * MS,
+            deadline,
             publish_margin: MS,
             fault_time: 1000 * MS,
             hold: Duration::ZERO,
@@ -74,13 +85,20 @@ impl World {
             desk: Arc::new(desk),
             sink,
             broken: Arc::default(),
+            calls: Arc::default(),
         }
     }
 
-    fn reasoner(&self, station: usize) -> Reasoner {
-        let broken = Arc::clone(&self.broken);
-        let engine = Box::new(Stub { broken });
-        Reasoner::new(Arc::clone(&self.desk), station, engine, CostModel::new(2))
+    fn reasoner(&self, station: usize, costs: CostModel, dear: bool) -> Reasoner {
+        let engine = Stub {
+            broken: match station {
+                0 => Arc::clone(&self.broken),
+                _ => Arc::default(),
+            },
+            dear,
+            calls: Arc::clone(&self.calls),
+        };
+        Reasoner::new(Arc::clone(&self.desk), station, Box::new(engine), costs)
     }
 
     /// One trigger, as far as `reasoner` takes it.
@@ -88,8 +106,12 @@ impl World {
         let mut request = self.desk.blank().unwrap();
         request.trigger.verdict = Verdict::Ready;
         self.desk.offer(request);
-        while reasoner.poll() == Poll::Stage {
-            reasoner.run_stage();
+        self.work(reasoner);
+    }
+
+    fn work(&self, reasoner: &mut Reasoner) {
+        while reasoner.poll() == Poll::Stages {
+            reasoner.run_stages();
             reasoner.settle();
         }
     }
@@ -99,19 +121,49 @@ impl World {
     }
 }
 
+fn known(finish: Duration) -> CostModel {
+    let mut costs = CostModel::new(2);
+    for stage in 0..2 {
+        costs.record(stage, MS);
+        costs.record_finish(stage, finish);
+    }
+    costs
+}
+
+#[test]
+fn an_engine_whose_exits_are_dear_runs_to_its_end_in_one_go_where_that_fits_twice() {
+    for (finish, calls, exits) in [
+        (MS, vec!["finish"], 0..2),
+        (10 * MS, vec!["stage", "stage"], 0..1),
+    ] {
+        let world = World::new(20 * MS);
+        let mut reasoner = world.reasoner(0, known(finish), true);
+        let mut request = world.desk.blank().unwrap();
+        request.trigger.verdict = Verdict::Ready;
+        world.desk.offer(request);
+        assert_eq!(reasoner.poll(), Poll::Stages);
+        assert_eq!(reasoner.stages(), exits);
+        world.work(&mut reasoner);
+        assert_eq!(*world.calls.lock().unwrap(), calls, "{finish:?}");
+        assert_eq!((world.last().exit, world.last().source), (2, Source::Model));
+    }
+}
+
 #[test]
 fn an_engine_that_failed_gets_its_place_back_by_a_checkup_only() {
-    let world = World::new();
-    let mut first = world.reasoner(0);
+    let world = World::new(20 * MS);
+    let mut first = world.reasoner(0, CostModel::new(2), false);
     let checkup = Checkup::of(first.engine.as_mut(), vec![0.5; 4]).unwrap();
     first = first.with_checkup(checkup);
-    let mut second = world.reasoner(1);
+    let mut second = world.reasoner(1, CostModel::new(2), false);
     assert!(!first.may_come_back(), "never failed");
 
     world.broken.store(true, Ordering::Relaxed);
     world.cycle(&mut first);
-    assert_eq!(world.last().reason, Reason::BackendFault);
     assert_eq!(world.desk.active_engine(), 1);
+    world.work(&mut second);
+    let by = (world.last().engine, world.last().source);
+    assert_eq!(by, (Some(1), Source::Model), "the cycle it failed in");
     assert!(first.may_come_back());
     assert!(first.come_back().is_err(), "still broken");
     assert_eq!(world.desk.active_engine(), 1);
