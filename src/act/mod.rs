@@ -5,6 +5,7 @@ pub mod attention;
 pub mod diagnostics;
 mod earned;
 pub mod gate;
+pub mod markers;
 pub mod speed_limit;
 pub mod statistics;
 pub mod wire;

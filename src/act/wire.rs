@@ -54,10 +54,11 @@ impl From<Stamp> for TimeWire {
     }
 }
 
+/// `std_msgs/msg/Header`
 #[derive(Serialize)]
-struct HeaderWire<'a> {
-    stamp: TimeWire,
-    frame_id: &'a str,
+pub(super) struct HeaderWire<'a> {
+    pub stamp: TimeWire,
+    pub frame_id: &'a str,
 }
 
 /// Field for field `msg/Decision.msg`.

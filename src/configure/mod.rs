@@ -12,7 +12,7 @@ use crate::ingest::Ingest;
 use crate::model::{Bundle, BundleError};
 use crate::params::{BundleSource, BundleWords, ParamFaults, Params, Values, model_name};
 use crate::reason::{Desk, EngineFault, Publish, Terms};
-use crate::sense::{ExtractorSpec, SourceSettings, SpecError, Window, WindowSpec};
+use crate::sense::{ExtractorSpec, Sectors, SourceSettings, SpecError, Window, WindowSpec};
 use crate::time::Clock;
 
 pub use engines::Warm;
@@ -156,6 +156,12 @@ impl Configuration {
         let (spec, settings) = self.window_spec();
         let window = Window::new(&spec, &settings)?;
         Ok(Ingest::new(window, &spec, &self.params))
+    }
+
+    /// The sectors of the scan that the window sees; none where it sees none.
+    pub fn sectors(&self) -> Option<Sectors> {
+        let (spec, settings) = self.window_spec();
+        Window::new(&spec, &settings).ok()?.sectors()
     }
 
     /// The bundle's window with what the parameters change of it.

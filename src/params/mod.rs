@@ -79,6 +79,8 @@ pub struct Params {
     pub speed_limit: Option<SpeedLimitParams>,
     /// When attention is called for, when enabled.
     pub attention: Option<AttentionLimits>,
+    /// Whether decisions are shown as markers.
+    pub markers: bool,
     /// How often statistics are published.
     pub statistics_period: Duration,
     /// Whether ages of inputs are measured on `/clock`.
@@ -196,6 +198,7 @@ impl Reading {
         let gate = read_gate(&mut reader, bundle);
         let speed_limit = read_speed_limit(&mut reader, bundle);
         let attention = read_attention(&mut reader);
+        let markers = reader.boolean("act.markers.enabled", false);
         let diagnostics = read_diagnostics(&mut reader);
         let realtime = read_realtime(&mut reader);
         let params = Params {
@@ -212,6 +215,7 @@ impl Reading {
             gate,
             speed_limit,
             attention,
+            markers,
             statistics_period: period,
             sim_time,
             diagnostics,

@@ -283,6 +283,12 @@ pub const TABLE: &[Parameter] = &[
         "0.1",
         "Nobody is needed any more when at most this share is.",
     ),
+    row(
+        "act.markers.enabled",
+        Kind::Bool,
+        "false",
+        "Whether ~/markers shows decisions in RViz and Foxglove, twice a second, with the sectors of the scan each rests on.",
+    ),
     live(
         "statistics_period_ms",
         double(10_000, 3_600_000_000),

@@ -6,6 +6,8 @@
 //! exactly one compare-and-swap. A request carries the terms of its time: what is changed meanwhile
 //! counts from the next trigger on, and no cycle sees two sets of terms.
 
+mod relief;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,9 +20,10 @@ use super::CYCLE;
 use super::counts::Counts;
 use super::decision::{Decision, Probabilities, Reason, Source, Trigger};
 use super::hold::Held;
-use super::request::{Handed, Request, Terms};
+use super::request::{Request, Terms};
 use super::station::Station;
 use crate::time::{Clock, Mono};
+pub(super) use relief::Handed;
 
 /// Where decisions go. Called on the reasoner's and the guard's thread; must not block.
 pub trait Publish: Send + Sync {
@@ -284,102 +287,6 @@ impl Desk {
     pub(super) fn next_cycle(&self) -> u64 {
         self.ledger.counts.accepted();
         self.ledger.cycles.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// Leaves a copy of what `station` works on, where a stall would show before it is due and
-    /// another engine could take it over; whether it did.
-    pub(super) fn keep_copy(&self, cycle: u64, station: usize, request: &Request) -> bool {
-        if self.stations.len() == 1 || request.terms.fault_time >= request.terms.deadline {
-            return false;
-        }
-        let Some(mut copy) = self.spare.pop() else {
-            return false;
-        };
-        copy.copy_from(request);
-        let copy = Handed {
-            cycle,
-            claim: station,
-            request: copy,
-        };
-        if let Some(older) = self.stations[station].copy.force_push(copy) {
-            self.put_back(older.request);
-        }
-        true
-    }
-
-    /// The copy of what `station` works on in `cycle`; none where there never was one, or somebody
-    /// has taken it.
-    pub(super) fn take_copy(&self, cycle: u64, station: usize) -> Option<Handed> {
-        let copy = self.stations[station].copy.pop()?;
-        if copy.cycle == cycle {
-            return Some(copy);
-        }
-        self.put_back(copy.request);
-        None
-    }
-
-    /// Gives a cycle to the active engine. Its claim stays where it is.
-    pub(super) fn hand_over(&self, handed: Handed) {
-        let active = self.active_engine();
-        self.tell_guard(handed.cycle, handed.claim, active, &handed.request);
-        // One per engine, and each fails once before another takes its place.
-        if let Err(handed) = self.handed.push(handed) {
-            self.put_back(handed.request);
-        }
-    }
-
-    /// A cycle that was handed over to `station`, unless it was answered meanwhile.
-    pub(super) fn take_handed(&self, station: usize) -> Option<Handed> {
-        loop {
-            let handed = self.handed.pop()?;
-            if self.stations[handed.claim].is_open(handed.cycle) {
-                self.stations[station].clear(handed.cycle);
-                self.tell_guard(handed.cycle, handed.claim, station, &handed.request);
-                return Some(handed);
-            }
-            self.put_back(handed.request);
-        }
-    }
-
-    /// Hands the triggers to the next engine that is not stalled; stays when there is none. Whether
-    /// another engine than `from` takes them now.
-    pub(super) fn fail_over(&self, from: usize, now: Mono) -> bool {
-        let count = self.stations.len();
-        let next = (1..count)
-            .map(|step| (from + step) % count)
-            .find(|&station| !self.is_stalled(station, now));
-        if let Some(next) = next
-            && self
-                .active
-                .compare_exchange(from, next, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-        {
-            self.stations[from].is_out.store(true, Ordering::Release);
-            self.ledger.counts.failed_over();
-        }
-        self.active_engine() != from
-    }
-
-    /// An engine that was passed by is sound again: it gets the triggers back from one that is
-    /// less preferred.
-    pub(super) fn reinstate(&self, station: usize) {
-        self.stations[station]
-            .is_out
-            .store(false, Ordering::Release);
-        let active = self.active_engine();
-        if station < active
-            && self
-                .active
-                .compare_exchange(active, station, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-        {
-            self.ledger.counts.failed_over();
-        }
-    }
-
-    pub(super) fn is_stalled(&self, station: usize, now: Mono) -> bool {
-        let at = self.stations[station].stalls_at.load(Ordering::Acquire);
-        at != 0 && now >= Mono(at)
     }
 
     /// Answers by an exit of the model. The caller has won the cycle's claim.

@@ -25,6 +25,7 @@ pub mod logical;
 mod policy;
 mod reasoner;
 mod request;
+mod saliency;
 mod station;
 
 pub use checkup::Checkup;
@@ -39,3 +40,4 @@ pub use guard::Guard;
 pub use policy::{Policy, Progress, Step};
 pub use reasoner::{Poll, Reasoner};
 pub use request::{Request, Terms};
+pub use saliency::occlusion;

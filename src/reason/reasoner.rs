@@ -12,10 +12,10 @@ use super::CYCLE;
 use super::checkup::Checkup;
 use super::cost::CostModel;
 use super::decision::{MAX_LABELS, Probabilities, Reason, Verdict};
-use super::desk::Desk;
+use super::desk::{Desk, Handed};
 use super::engine::{Engine, EngineFault};
 use super::policy::{Policy, Progress, Step};
-use super::request::{Handed, Request};
+use super::request::Request;
 use crate::time::Mono;
 
 /// What to do after [`Reasoner::poll`].

@@ -41,17 +41,6 @@ pub struct Terms {
     pub exits: u8,
 }
 
-/// A request on its way from an engine that failed or stalled to the next one, within its cycle.
-#[derive(Debug)]
-pub(super) struct Handed {
-    /// The cycle.
-    pub cycle: u64,
-    /// The station whose claim decides who answers: that of the engine that had it first.
-    pub claim: usize,
-    /// The trigger and its window.
-    pub request: Box<Request>,
-}
-
 impl Terms {
     /// When the guard answers a trigger that arrived at `arrival` in the reasoner's place.
     pub(super) fn due(&self, arrival: Mono) -> Mono {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use crossbeam::queue::ArrayQueue;
 
 use super::decision::{MAX_EXITS, MAX_LABELS, Probabilities};
-use super::request::Handed;
+use super::desk::Handed;
 
 /// One engine's place at the desk.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use super::handover::Handover;
 use super::models::LoadError;
 use super::outlet::{Outlet, Voice};
+use crate::act::Vocabulary;
 use crate::act::attention::AttentionLimits;
 use crate::act::diagnostics::Thresholds;
 use crate::configure::{Configuration, Warm};
@@ -17,6 +18,7 @@ use crate::params::{Params, Refusal, SourceParams, Values};
 use crate::realtime::Role;
 use crate::reason::Desk;
 use crate::reason::live::Live;
+use crate::sense::Sectors;
 
 /// What the reporter speaks of; replaced whole.
 pub struct Face {
@@ -26,6 +28,12 @@ pub struct Face {
     pub model: String,
     /// Engines in the order of their stations.
     pub engines: Vec<String>,
+    /// The bundle, its words and, where it sees a scan, the sectors of that.
+    pub bundle: Arc<Bundle>,
+    /// The names behind a decision's indices.
+    pub words: Vocabulary,
+    /// None where the window sees no scan.
+    pub sectors: Option<Sectors>,
     /// From when on diagnostics warn.
     pub thresholds: Thresholds,
     /// The sources.
@@ -52,6 +60,8 @@ pub struct Model {
     pub name: String,
     /// Bundle and parameters.
     pub configuration: Configuration,
+    /// The bundle once more, to be shared.
+    bundle: Arc<Bundle>,
     /// Its threads.
     pub live: Arc<Live>,
     /// What its first stage took in the warm-up, in the engine of first choice.
@@ -104,6 +114,7 @@ impl Model {
         })?;
         Ok(Model {
             name,
+            bundle: Arc::new(configuration.bundle.clone()),
             configuration,
             live: Arc::new(live),
             first_stage,
@@ -128,6 +139,9 @@ impl Model {
             live: Arc::clone(&self.live),
             model: self.configuration.bundle.id().to_owned(),
             engines: params.engines.clone(),
+            bundle: Arc::clone(&self.bundle),
+            words: self.configuration.vocabulary(),
+            sectors: self.configuration.sectors(),
             thresholds: params.diagnostics,
             sources: params.sources.clone(),
             attention: params.attention,
@@ -152,6 +166,11 @@ impl AtWork {
     /// What the reporter looks at.
     pub fn face(&self) -> Arc<ArcSwap<Face>> {
         Arc::clone(&self.face)
+    }
+
+    /// Whether decisions are shown as markers.
+    pub fn shows(&self) -> bool {
+        self.model.configuration.params.markers
     }
 
     /// The bundle that decides.

@@ -20,8 +20,63 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub struct Handover {
     next: ArrayQueue<Arc<Live>>,
     done: AtomicU64,
-    wanted: ArrayQueue<Box<[f32]>>,
-    seen: ArrayQueue<Box<[f32]>>,
+    /// To try another model on.
+    pub trial: Windows,
+    /// To show what decisions looked at.
+    pub view: Windows,
+}
+
+/// Copies of windows for the cold side, which brings the memory for them.
+pub struct Windows {
+    wanted: ArrayQueue<Shown>,
+    seen: ArrayQueue<Shown>,
+}
+
+/// A window, and when the trigger arrived that it was assembled for.
+pub struct Shown {
+    /// Tells which decision answers it.
+    pub arrival: Mono,
+    /// Row-major `[frames, features]`.
+    pub window: Box<[f32]>,
+}
+
+impl Windows {
+    fn new() -> Windows {
+        Windows {
+            wanted: ArrayQueue::new(WINDOWS),
+            seen: ArrayQueue::new(WINDOWS),
+        }
+    }
+
+    /// Asks for copies of the next `count` windows, [`WINDOWS`] at most, `len` numbers each; forgets
+    /// those seen before.
+    pub fn ask_for(&self, count: usize, len: usize) {
+        while self.seen.pop().is_some() {}
+        while self.wanted.len() < count {
+            let blank = Shown {
+                arrival: Mono(0),
+                window: vec![0.0; len].into_boxed_slice(),
+            };
+            if self.wanted.push(blank).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// One that came since they were asked for.
+    pub fn next(&self) -> Option<Shown> {
+        self.seen.pop()
+    }
+
+    fn show(&self, request: &Request) {
+        if let Some(mut copy) = self.wanted.pop()
+            && copy.window.len() == request.window.len()
+        {
+            copy.arrival = request.trigger.arrival;
+            copy.window.copy_from_slice(&request.window);
+            let _ = self.seen.push(copy);
+        }
+    }
 }
 
 impl Handover {
@@ -30,8 +85,8 @@ impl Handover {
         Handover {
             next: ArrayQueue::new(1),
             done: AtomicU64::new(0),
-            wanted: ArrayQueue::new(WINDOWS),
-            seen: ArrayQueue::new(WINDOWS),
+            trial: Windows::new(),
+            view: Windows::new(),
         }
     }
 
@@ -44,17 +99,6 @@ impl Handover {
     /// Handovers that the ingest thread has made.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Acquire)
-    }
-
-    /// Asks for copies of the next windows, `len` numbers each; forgets those seen before.
-    pub fn ask_for_windows(&self, len: usize) {
-        while self.seen.pop().is_some() {}
-        while self.wanted.push(vec![0.0; len].into_boxed_slice()).is_ok() {}
-    }
-
-    /// A window that came since they were asked for.
-    pub fn window(&self) -> Option<Box<[f32]>> {
-        self.seen.pop()
     }
 }
 
@@ -87,14 +131,9 @@ impl Receiving {
 
     /// Copies the request's window where one is asked for.
     pub fn show(&self, request: &Request) {
-        if request.trigger.verdict != Verdict::Ready {
-            return;
+        if request.trigger.verdict == Verdict::Ready {
+            self.handover.trial.show(request);
         }
-        if let Some(mut copy) = self.handover.wanted.pop()
-            && copy.len() == request.window.len()
-        {
-            copy.copy_from_slice(&request.window);
-            let _ = self.handover.seen.push(copy);
-        }
+        self.handover.view.show(request);
     }
 }

@@ -20,6 +20,7 @@ mod session;
 mod shared;
 mod speed_limit;
 mod values;
+mod viewer;
 
 use std::process::ExitCode;
 use std::sync::Arc;

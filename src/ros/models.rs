@@ -135,7 +135,9 @@ fn load(shared: &Shared, name: &str) -> Result<String, LoadError> {
         handover,
     } = shared.present().ok_or(LoadError::Unconfigured)?;
     let sizes = &present.manifest.architecture;
-    handover.ask_for_windows(sizes.frames * sizes.features);
+    handover
+        .trial
+        .ask_for(WINDOWS, sizes.frames * sizes.features);
     let asked = Instant::now();
     let bundle = Bundle::load(&find_bundle(name)?).map_err(ConfigureError::from)?;
     let differences = Configuration::differences(&present, &bundle);
@@ -196,11 +198,11 @@ fn rollback(shared: &Shared) -> Result<String, LoadError> {
 fn try_on(handover: &Handover, asked: Instant, engines: &mut [Warm]) -> Result<usize, EngineFault> {
     let mut tried = 0;
     while tried < WINDOWS {
-        match handover.window() {
-            Some(window) => {
+        match handover.trial.next() {
+            Some(shown) => {
                 engines
                     .iter_mut()
-                    .try_for_each(|engine| engine.try_on(&window))?;
+                    .try_for_each(|engine| engine.try_on(&shown.window))?;
                 tried += 1;
             }
             None if asked.elapsed() >= WINDOWS_WITHIN => break,

@@ -31,6 +31,8 @@ thread_local! {
 
 /// Decisions kept for the cold side, which looks twenty times a second.
 const NOTES: usize = 1024;
+/// Decisions kept to be shown: of a few looks at several hundred Hz.
+const SHOWN: usize = 64;
 
 /// Where decisions and gated commands leave.
 pub struct Outlet {
@@ -40,6 +42,8 @@ pub struct Outlet {
     speed: Option<SpeedOutlet>,
     /// Decisions nobody on the cold side has looked at; none where nobody does.
     notes: Option<ArrayQueue<Note>>,
+    /// The same, whole, where they are shown.
+    shown: Option<ArrayQueue<Decision>>,
     clock: Arc<dyn Clock>,
     failed: AtomicU64,
     /// The simulation's time in ns, where there is one; else 0.
@@ -128,6 +132,7 @@ impl Outlet {
                 .params
                 .attention
                 .map(|_| ArrayQueue::new(NOTES)),
+            shown: (configuration.params.markers).then(|| ArrayQueue::new(SHOWN)),
             clock,
             failed: AtomicU64::new(0),
             simulated: AtomicI64::new(0),
@@ -152,6 +157,11 @@ impl Outlet {
     /// A decision the cold side has not looked at.
     pub fn next_note(&self) -> Option<Note> {
         self.notes.as_ref()?.pop()
+    }
+
+    /// A decision to be shown; the oldest are lost where nobody asks.
+    pub fn next_decision(&self) -> Option<Decision> {
+        self.shown.as_ref()?.pop()
     }
 
     /// Publishes that ROS refused.
@@ -294,6 +304,9 @@ impl Outlet {
         self.limit_speed(decision);
         if let Some(notes) = &self.notes {
             notes.force_push(Note::of(decision));
+        }
+        if let Some(shown) = &self.shown {
+            shown.force_push(decision.clone());
         }
     }
 

@@ -12,6 +12,7 @@ use super::at_work::Face;
 use super::herald::Herald;
 use super::ingest_thread::Seen;
 use super::outlet::Outlet;
+use super::viewer::Viewer;
 use crate::act::diagnostics::{Health, Input, encode_diagnostics, judge};
 use crate::act::statistics::{Statistics, encode_statistics};
 use crate::act::wire::because;
@@ -29,6 +30,7 @@ pub struct Reporter {
     seen: Arc<Seen>,
     outlet: Arc<Outlet>,
     herald: Option<Herald>,
+    viewer: Option<Viewer>,
     latencies: Histogram<u64>,
     before: Tally,
     /// Per reason, when the log last spoke of it and how many there were then.
@@ -46,7 +48,7 @@ impl Reporter {
     /// Publishes through these two; `node` is its full name.
     pub fn new(
         (statistics, diagnostics): (PublisherUntyped, Option<PublisherUntyped>),
-        herald: Option<Herald>,
+        (herald, viewer): (Option<Herald>, Option<Viewer>),
         node: String,
         faces: Arc<ArcSwap<Face>>,
         seen: Arc<Seen>,
@@ -61,6 +63,7 @@ impl Reporter {
             seen,
             outlet,
             herald,
+            viewer,
             // Microseconds up to a minute, three digits.
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
                 .unwrap_or_else(|_| unreachable!("constant bounds")),
@@ -72,9 +75,12 @@ impl Reporter {
 
     /// Looks at what cannot wait for the next report: twenty times a second is soon enough.
     pub fn look(&mut self) {
-        let limits = self.faces.load().attention;
-        if let (Some(herald), Some(limits)) = (&mut self.herald, limits) {
+        let face = self.faces.load();
+        if let (Some(herald), Some(limits)) = (&mut self.herald, face.attention) {
             herald.look(&self.outlet, limits);
+        }
+        if let Some(viewer) = &mut self.viewer {
+            viewer.look(&self.outlet, &face);
         }
     }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
 use r2r::{Node, QosProfile};
 use tokio::task::JoinHandle;
 
-use super::at_work::{AtWork, Candidate, Face, Model};
+use super::at_work::{AtWork, Candidate, Model};
 use super::cold::Cold;
 use super::endpoints::Endpoints;
 use super::graph::Graph;
@@ -18,6 +17,7 @@ use super::ingest_thread::IngestThread;
 use super::names::Names;
 use super::outlet::Outlet;
 use super::reporter::Reporter;
+use super::viewer::Viewer;
 use super::{RunError, ros};
 use crate::act::diagnostics::DIAGNOSTICS_TYPE;
 use crate::configure::Configuration;
@@ -85,7 +85,7 @@ impl Session {
         announce(&model.configuration, began);
         ingest.announce_clock();
         let at_work = AtWork::new(model, Arc::clone(&outlet), handover);
-        let reporter = reporter(node, endpoints, at_work.face(), &ingest, &outlet)?;
+        let reporter = reporter(node, endpoints, &at_work, &ingest, &outlet)?;
         let over = Arc::new(AtomicBool::new(false));
         let session = Session {
             reporter: cold.report(reporter, Arc::clone(&over)),
@@ -140,7 +140,7 @@ impl Session {
 fn reporter(
     node: &mut Node,
     endpoints: &mut Endpoints,
-    faces: Arc<ArcSwap<Face>>,
+    at_work: &AtWork,
     ingest: &IngestThread,
     outlet: &Arc<Outlet>,
 ) -> Result<Reporter, RunError> {
@@ -152,11 +152,17 @@ fn reporter(
     if let Err(error) = &diagnostics {
         tracing::warn!("{error}; build with diagnostic_msgs installed");
     }
+    let faces = at_work.face();
     let limits = faces.load().attention;
     let herald = limits.map(|limits| Herald::new(node, endpoints, limits));
+    let herald = herald.transpose()?;
+    let viewer = at_work.shows().then(|| {
+        let handover = Arc::clone(at_work.handover());
+        Viewer::new(node, endpoints, handover)
+    });
     Ok(Reporter::new(
         (statistics, diagnostics.ok()),
-        herald.transpose()?,
+        (herald, viewer.transpose()?),
         node.fully_qualified_name().unwrap_or_default(),
         faces,
         ingest.shared(),

@@ -60,6 +60,11 @@ impl Input {
         }
     }
 
+    /// Turn of the sensor against the robot's forward direction, rad.
+    pub(super) fn yaw(&self) -> f32 {
+        self.yaw
+    }
+
     /// Values of a sample that its features are made of.
     fn own_values(&self) -> usize {
         match &self.extractor {

@@ -25,6 +25,7 @@ mod message;
 mod mirror;
 mod reuse;
 mod scan;
+mod sectors;
 mod spec;
 mod stamps;
 mod thin;
@@ -47,6 +48,7 @@ pub use message::{
 };
 pub use mirror::Mirror;
 pub use scan::{ScanFault, clearance, returns};
+pub use sectors::Sectors;
 pub use spec::{
     DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, MotionSpec, Resample, SourceSettings,
     SpecError, Statistic, WindowSpec,

@@ -8,6 +8,7 @@ use super::history::History;
 use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
 use super::mirror::Mirror;
+use super::sectors::Sectors;
 use super::spec::{SourceSettings, SpecError, WindowSpec};
 use super::stamps::{HeaderCheck, Verdict};
 use crate::time::Stamp;
@@ -114,6 +115,11 @@ impl Window {
     /// The input whose messages ask for decisions.
     pub fn trigger(&self) -> SourceId {
         SourceId(self.trigger as u8)
+    }
+
+    /// The sectors of its first scan; none without one.
+    pub fn sectors(&self) -> Option<Sectors> {
+        Sectors::of(&self.layout)
     }
 
     /// Left and right exchanged, for windows of this shape.

@@ -1,0 +1,143 @@
+//! `~/markers`: shows decisions in RViz and Foxglove, with the sectors of the scan each rests on. On
+//! the cold side, after the decision left.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use r2r::{Node, PublisherUntyped, QosProfile};
+
+use super::RunError;
+use super::at_work::Face;
+use super::endpoints::Endpoints;
+use super::handover::{Handover, Shown};
+use super::outlet::Outlet;
+use crate::act::markers::{MARKERS_TYPE, Seen, encode_markers};
+use crate::model::{BundleError, EngineKind, Precision};
+use crate::reason::{Decision, Engine, occlusion};
+use crate::sense::Sectors;
+
+/// Between two views.
+const PERIOD: Duration = Duration::from_millis(500);
+/// Decisions kept until their window is here, or the other way round.
+const KEPT: usize = 64;
+
+/// Draws.
+pub struct Viewer {
+    publisher: PublisherUntyped,
+    handover: Arc<Handover>,
+    eye: Option<Eye>,
+    decisions: VecDeque<Decision>,
+    shown: Option<Shown>,
+    asked: Instant,
+}
+
+/// An engine of its own, so that no decision waits for a view.
+struct Eye {
+    model: String,
+    engine: Box<dyn Engine>,
+}
+
+impl Viewer {
+    /// Shows what goes through this handover.
+    pub fn new(
+        node: &mut Node,
+        endpoints: &mut Endpoints,
+        handover: Arc<Handover>,
+    ) -> Result<Viewer, RunError> {
+        let qos = QosProfile::default().keep_last(1);
+        Ok(Viewer {
+            publisher: endpoints.publisher(node, "~/markers", MARKERS_TYPE, qos)?,
+            handover,
+            eye: None,
+            decisions: VecDeque::with_capacity(KEPT),
+            shown: None,
+            asked: Instant::now(),
+        })
+    }
+
+    /// Draws the decision whose window came since it last looked; asks for the next.
+    pub fn look(&mut self, outlet: &Outlet, face: &Face) {
+        while let Some(decision) = outlet.next_decision() {
+            if self.decisions.len() == KEPT {
+                self.decisions.pop_front();
+            }
+            self.decisions.push_back(decision);
+        }
+        if let Some(shown) = self.handover.view.next() {
+            self.shown = Some(shown);
+        }
+        let answers = |decision: &&Decision| {
+            let arrival = self.shown.as_ref().map(|shown| shown.arrival);
+            Some(decision.trigger.arrival) == arrival
+        };
+        if let Some(decision) = self.decisions.iter().find(answers).cloned()
+            && let Some(shown) = self.shown.take()
+        {
+            self.draw(&decision, &shown.window, face);
+        }
+        if self.asked.elapsed() >= PERIOD {
+            self.asked = Instant::now();
+            self.handover.view.ask_for(1, face.live.desk().window_len());
+        }
+    }
+
+    fn draw(&mut self, decision: &Decision, window: &[f32], face: &Face) {
+        let sectors = face.sectors.as_ref();
+        let weights = sectors.map(|sectors| self.weights(decision, window, sectors, face));
+        let seen = sectors
+            .zip(weights)
+            .map_or(Vec::new(), |(sectors, weights)| {
+                let seen = |sector: usize| {
+                    Some(Seen {
+                        edges: sectors.edges(sector),
+                        nearest_m: sectors.nearest_m(window, sector)?,
+                        weight: weights[sector],
+                    })
+                };
+                (0..sectors.count()).filter_map(seen).collect()
+            });
+        let mut bytes = Vec::new();
+        encode_markers(decision, &face.words, &seen, &mut bytes);
+        let _ = self.publisher.publish_raw(&bytes);
+    }
+
+    /// What each sector weighs in the decision, 1 for the heaviest; nothing weighs anything where no
+    /// exit decided.
+    fn weights(
+        &mut self,
+        decision: &Decision,
+        window: &[f32],
+        sectors: &Sectors,
+        face: &Face,
+    ) -> Vec<f32> {
+        let nothing = vec![0.0; sectors.count()];
+        if decision.exit == 0 {
+            return nothing;
+        }
+        let Ok(eye) = self.eye(face) else {
+            return nothing;
+        };
+        let what = (decision.exit, decision.label);
+        let hide = |window: &mut [f32], sector| sectors.hide(window, sector);
+        let falls = occlusion(eye.engine.as_mut(), window, what, sectors.count(), hide);
+        let Ok(falls) = falls else {
+            return nothing;
+        };
+        // Where all of them together hardly move it, none is worth pointing at.
+        let most = falls.iter().copied().fold(0.01, f32::max);
+        falls.iter().map(|fall| fall / most).collect()
+    }
+
+    fn eye(&mut self, face: &Face) -> Result<&mut Eye, BundleError> {
+        if self.eye.as_ref().is_none_or(|eye| eye.model != face.model) {
+            self.eye = Some(Eye {
+                model: face.model.clone(),
+                engine: face.bundle.engine(EngineKind::Packed(Precision::F32))?,
+            });
+        }
+        self.eye
+            .as_mut()
+            .ok_or_else(|| BundleError::Engine(String::from("no engine for the view")))
+    }
+}
