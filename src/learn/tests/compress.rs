@@ -3,7 +3,7 @@
 use tempfile::tempdir;
 
 use super::*;
-use crate::learn::{CompressOptions, TrainOptions, compress, train};
+use crate::learn::{CompressOptions, compress, train};
 use crate::model::{Backend, Bundle, Stored};
 
 #[test]
@@ -19,17 +19,11 @@ fn a_compressed_bundle_is_smaller_runs_and_is_judged_on_the_same_strangers() {
     }
     fs::write(data.join("manifest.csv"), &list).unwrap();
     let task = quick(folder.path());
-    train(&TrainOptions {
-        task: task.clone(),
-        data: vec![data.clone()],
-        out: folder.path().join("model"),
-        device: Backend::Flex,
-        seed: 4,
-        yaw: 0.0,
-        split: None,
-        static_depths: false,
-        command: "edge_reasoner train".into(),
-    })
+    train(&training(
+        task.clone(),
+        data.clone(),
+        folder.path().join("model"),
+    ))
     .unwrap();
     // One comes later that may not teach; and its group has taught, so it cannot judge.
     drive(&data.join("r4.mcap"), 12.0, 4.0);

@@ -7,7 +7,7 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::learn::disturb::Disturbance;
 use crate::learn::read::{Decoded, Source};
-use crate::learn::{Condition, EvalOptions, Report, Robustness, TrainOptions, eval, train};
+use crate::learn::{Condition, EvalOptions, Report, Robustness, eval, train};
 use crate::model::Backend;
 use crate::sense::{MessageType, Window, WindowSpec};
 
@@ -154,17 +154,11 @@ fn trained(change: impl Fn(&mut Task)) -> Trained {
     change(&mut task);
     fs::write(&file, serde_yaml::to_string(&task).unwrap()).unwrap();
     let trained = Trained { folder, task: file };
-    train(&TrainOptions {
-        task: trained.task.clone(),
-        data: vec![data],
-        out: trained.folder.path().join("model"),
-        device: Backend::Flex,
-        seed: 4,
-        yaw: 0.0,
-        split: None,
-        static_depths: false,
-        command: "edge_reasoner train".into(),
-    })
+    train(&training(
+        trained.task.clone(),
+        data,
+        trained.folder.path().join("model"),
+    ))
     .unwrap();
     trained
 }

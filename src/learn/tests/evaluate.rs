@@ -31,17 +31,7 @@ fn drives(folder: &Path) -> PathBuf {
 }
 
 fn options(folder: &Path, data: PathBuf) -> TrainOptions {
-    TrainOptions {
-        task: quick(folder),
-        data: vec![data],
-        out: folder.join("model"),
-        device: Backend::Flex,
-        seed: 4,
-        yaw: 0.0,
-        split: None,
-        static_depths: false,
-        command: "edge_reasoner train".into(),
-    }
+    training(quick(folder), data, folder.join("model"))
 }
 
 fn judge(options: &TrainOptions) -> Report {

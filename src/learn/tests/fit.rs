@@ -9,7 +9,7 @@ use crate::learn::dataset::{Dropped, Part};
 use crate::learn::fit::{Exits, Fit, predict};
 use crate::learn::recordings::Recording;
 use crate::learn::reliability::Reliability;
-use crate::learn::{Dataset, EvalOptions, ScanTruth, TrainOptions, eval, train};
+use crate::learn::{Dataset, EvalOptions, ScanTruth, eval, train};
 use crate::model::{Backend, Bundle, Weights, uniform};
 use crate::sense::Window;
 use rand_chacha::ChaCha8Rng;
@@ -154,17 +154,7 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
     }
     list += "gone.mcap,real,cart,g9,0,cc0,\n";
     fs::write(data.join("manifest.csv"), list).unwrap();
-    let options = |out: &str| TrainOptions {
-        task: quick(folder.path()),
-        data: vec![data.clone()],
-        out: folder.path().join(out),
-        device: Backend::Flex,
-        seed: 4,
-        yaw: 0.0,
-        split: None,
-        static_depths: false,
-        command: "edge_reasoner train".into(),
-    };
+    let options = |out: &str| training(quick(folder.path()), data.clone(), folder.path().join(out));
     let summary = train(&options("model")).unwrap();
     assert_eq!(summary.recordings, (3, 1));
     assert_eq!(summary.skipped.len(), 1, "{:?}", summary.skipped);
@@ -231,17 +221,11 @@ fn nothing_to_learn_from_is_said_with_the_licences_that_would_do() {
     let list = "file,kind,robot,group,yaw_rad,licence,duplicate_of\n\
                 a.mcap,real,cart,g1,0,none-stated,\n";
     fs::write(folder.path().join("manifest.csv"), list).unwrap();
-    let word = train(&TrainOptions {
-        task: quick(folder.path()),
-        data: vec![folder.path().to_path_buf()],
-        out: folder.path().join("model"),
-        device: Backend::Flex,
-        seed: 1,
-        yaw: 0.0,
-        split: None,
-        static_depths: false,
-        command: String::new(),
-    })
+    let word = train(&training(
+        quick(folder.path()),
+        folder.path().to_path_buf(),
+        folder.path().join("model"),
+    ))
     .unwrap_err()
     .to_string();
     assert!(word.contains("apache"), "{word}");

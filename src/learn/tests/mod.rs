@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use crate::sense::{Header, LaserScan, Message, Odometry, Twist};
 use crate::time::Stamp;
 
-use super::Task;
+use super::{Task, TrainOptions};
+use crate::model::Backend;
 
 /// The shipped task.
 pub fn task() -> Task {
@@ -45,6 +46,21 @@ pub fn quick(folder: &Path) -> PathBuf {
     let file = folder.join("task.yaml");
     fs::write(&file, serde_yaml::to_string(&task).unwrap()).unwrap();
     file
+}
+
+/// A training as a user would ask for it.
+pub fn training(task: PathBuf, data: PathBuf, out: PathBuf) -> TrainOptions {
+    TrainOptions {
+        task,
+        data: vec![data],
+        out,
+        device: Backend::Flex,
+        seed: 4,
+        yaw: 0.0,
+        split: None,
+        static_depths: false,
+        command: "edge_reasoner train".into(),
+    }
 }
 
 pub fn seconds(s: f64) -> Stamp {

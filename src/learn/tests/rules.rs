@@ -299,17 +299,11 @@ fn a_task_without_severity_is_trained_judged_and_cross_validated() {
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
     follow(&data.join("run.mcap"), &task, 400);
-    let options = TrainOptions {
-        task: save(&task, folder.path()),
-        data: vec![data.clone()],
-        out: folder.path().join("model"),
-        device: Backend::Flex,
-        seed: 4,
-        yaw: 0.0,
-        split: None,
-        static_depths: false,
-        command: "edge_reasoner train".into(),
-    };
+    let options = training(
+        save(&task, folder.path()),
+        data.clone(),
+        folder.path().join("model"),
+    );
     let summary = train(&options).unwrap();
     let scores = summary.report.scores.per_robot["unknown"];
     assert!(scores.accuracy.unwrap() > 0.9, "{scores:?}");
