@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast test-wgpu drives train replay bench-engine bench-gpu bench-node bench-trees soak fuzz test-kernels fmt lint deny clean distclean
+.PHONY: help setup build demo test test-fast test-wgpu drives train replay bench-engine bench-gpu bench-node bench-gate bench-trees soak fuzz test-kernels fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -121,6 +121,9 @@ bench-node: build ## our node beside rclpy with ONNX Runtime and a bare echo: ta
 	@$(env) benches/live/setup.sh peer tools; \
 	  cargo build $(cargo) --example echo; \
 	  python benches/node.py --echo "$$CARGO_TARGET_DIR/release/examples/echo" $(ARGS)
+
+bench-gate: build ## the velocity gate in a closed loop, beside a scripted one and none: target/bench/gate.{json,md,svg}
+	@$(env) python benches/gate.py $(ARGS)
 
 # The trees have an environment of their own too.
 bench-trees: build ## boosted trees beside the shipped models (TASKS) on the same windows: target/bench/trees/

@@ -52,9 +52,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--after", help="drive only when somebody publishes this topic")
+    parser.add_argument("--calm", action="store_true", help="a room without furniture and people")
     args = parser.parse_args()
 
-    driver = Driver(Room(args.seed).goals)
+    driver = Driver(Room(args.seed, args.calm).goals)
     rclpy.init()
     node = rclpy.create_node("driver")
     publisher = node.create_publisher(Twist, "/cmd_vel_raw", 1)

@@ -26,9 +26,9 @@ COMMAND_TIMEOUT_S = 0.5
 
 
 class Robot(Node):
-    def __init__(self, seed: int, duration_s: float, cmd: str) -> None:
+    def __init__(self, seed: int, duration_s: float, cmd: str, calm: bool) -> None:
         super().__init__("robot")
-        self.world = World(seed)
+        self.world = World(seed, calm=calm)
         self.duration_s = duration_s
         self.steps = 0
         self.scans: list[tuple[int, float]] = []
@@ -91,11 +91,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--duration", type=float, default=60.0)
     parser.add_argument("--cmd", default="/cmd_vel", help="topic of the velocity command")
+    parser.add_argument("--calm", action="store_true", help="a room without furniture and people")
     parser.add_argument("--log", type=Path, required=True, help="where to write what happened (JSON)")
     args = parser.parse_args()
 
     rclpy.init()
-    robot = Robot(args.seed, args.duration, args.cmd)
+    robot = Robot(args.seed, args.duration, args.cmd, args.calm)
     try:
         while not robot.done:
             rclpy.spin_once(robot, timeout_sec=0.2)

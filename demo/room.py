@@ -25,13 +25,17 @@ class Walk:
 
 
 class Room:
-    def __init__(self, seed: int) -> None:
+    """A calm room has neither furniture nor people, and its goals keep away from the walls: nothing
+    there is a reason to slow down."""
+
+    def __init__(self, seed: int, calm: bool = False) -> None:
         rng = np.random.default_rng(seed)
         self.seed = seed
-        self.furniture = _furnish(rng)
-        self.walks = _walks(rng, self.furniture)
+        self.furniture = [] if calm else _furnish(rng)
+        self.walks = [] if calm else _walks(rng, self.furniture)
         self.start = _start(rng, self.furniture, self.walks)
-        self.goals = _goals(rng, self.furniture, self.start)
+        margin, apart = (1.4, 2.5) if calm else (0.5, 3.0)
+        self.goals = _goals(rng, self.furniture, self.start, margin, apart)
 
 
 def _furnish(rng: np.random.Generator) -> list[Polygon]:
@@ -100,14 +104,18 @@ def _start(
 
 
 def _goals(
-    rng: np.random.Generator, furniture: list[Polygon], start: tuple[float, float, float]
+    rng: np.random.Generator,
+    furniture: list[Polygon],
+    start: tuple[float, float, float],
+    margin: float,
+    apart: float,
 ) -> list[tuple[float, float]]:
-    """Points across the room. Whether the straight way to them is free, nobody checks."""
+    """Points across the room, so far from everything and from each other. Whether the straight way to them is free, nobody checks."""
     goals: list[tuple[float, float]] = []
     last = start[:2]
     while len(goals) < 60:
-        goal = _free(rng, furniture, 0.5)
-        if math.dist(goal, last) > 3.0:
+        goal = _free(rng, furniture, margin)
+        if math.dist(goal, last) > apart:
             goals.append(goal)
             last = goal
     return goals

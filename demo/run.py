@@ -35,6 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bag", type=Path, help="play this recording (.mcap or rosbag2 directory) instead")
     parser.add_argument("--duration", type=float, help="seconds (default: 60, or the whole recording)")
     parser.add_argument("--seed", type=int, default=17, help="of the room, its people and the goals (17)")
+    parser.add_argument("--calm", action="store_true", help="a room without furniture and people")
     parser.add_argument("--deadline-ms", type=float, default=20.0, help="the node's deadline (20)")
     parser.add_argument("--scan-yaw", type=float, default=0.0,
                         help="turn of the laser in rad; 3.14159: it looks backwards (0)")  # fmt: skip
@@ -146,11 +147,12 @@ class Demo:
         args = self.args
         duration = args.duration or (60.0 if args.bag is None else math.inf)
         if args.bag is None:
-            what = f"A robot and three people in a room (seed {args.seed}), {duration:.0f} s."
-            self.python("robot", "robot.py", "--seed", str(args.seed), "--duration", str(duration),
-                        "--log", str(self.robot_log))  # fmt: skip
+            who = "A robot alone" if args.calm else "A robot and three people"
+            what = f"{who} in a room (seed {args.seed}), {duration:.0f} s."
+            room = ["--seed", str(args.seed), *(["--calm"] if args.calm else [])]
+            self.python("robot", "robot.py", *room, "--duration", str(duration), "--log", str(self.robot_log))
             # The driver starts with the node, so that the minute is one of driving and not of starting.
-            self.python("driver", "driver.py", "--seed", str(args.seed), "--after", DECISION)
+            self.python("driver", "driver.py", *room, "--after", DECISION)
         else:
             what = f"Playing {args.bag.name} at its own rate."
         print(f"{what} ROS_DOMAIN_ID={self.domain}; Ctrl-C ends it with a summary.\n", flush=True)
@@ -233,7 +235,7 @@ class Demo:
             if not args.no_second_run and gated["duration_s"] > 0.0:
                 from ungated import drive
 
-                ungated = drive(args.seed, gated["duration_s"])
+                ungated = drive(args.seed, gated["duration_s"], calm=args.calm)
             summary["seed"] = args.seed
             summary["title"] = f"{gated['duration_s']:.0f} s in the room, seed {args.seed}"
             for name, log in (("gated", gated), ("ungated", ungated)):

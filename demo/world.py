@@ -96,8 +96,8 @@ class Collision:
 
 
 class World:
-    def __init__(self, seed: int, lidar: bool = True) -> None:
-        self.room = Room(seed)
+    def __init__(self, seed: int, lidar: bool = True, calm: bool = False) -> None:
+        self.room = Room(seed, calm)
         self.people = [Person(walk) for walk in self.room.walks]
         self._noise = np.random.default_rng([seed, 1])
         self._env = _build(self, lidar)
