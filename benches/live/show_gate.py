@@ -49,7 +49,7 @@ def picture(report: dict, file: Path) -> None:
     axes.set_xticks(range(len(rooms)), list(rooms))
     axes.set_xlabel("seed of the room")
     axes.set_ylabel(f"collisions in {report['seconds']:g} s")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower center", ncols=3, bbox_to_anchor=(0.5, 1.0))
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.tight_layout()
