@@ -37,19 +37,7 @@ fn what_nothing_reads_is_not_important_and_its_loss_changes_no_answer() {
     }
     let data = toy(&task, 96, 1);
     let batches = Batches::new(&data, &task, &window, 0);
-    let fit = Fit {
-        name: "toy".into(),
-        sizes,
-        labels: 3,
-        epochs: 1,
-        training: &task.training,
-        device: Backend::Flex,
-        seed: 1,
-        first: None,
-        teachers: &[],
-        exits: Exits::All,
-        checkpoints: None,
-    };
+    let fit = toy_fit(&task, sizes);
     let found = importance(&fit, &weights, &batches, 3).unwrap();
     for (block, head, channels) in silent {
         for (at, value) in found.heads[block].iter().enumerate() {
@@ -86,6 +74,22 @@ fn what_nothing_reads_is_not_important_and_its_loss_changes_no_answer() {
     assert!(before.iter().flatten().zip(after.iter().flatten()).any(far));
 }
 
+fn toy_fit(task: &Task, sizes: Architecture) -> Fit<'_> {
+    Fit {
+        name: "toy".into(),
+        sizes,
+        labels: 3,
+        epochs: 1,
+        training: &task.training,
+        device: Backend::Flex,
+        seed: 1,
+        first: None,
+        teachers: &[],
+        exits: Exits::All,
+        checkpoints: None,
+    }
+}
+
 /// The gradient of a gate is what the loss changes by when the gate moves a little.
 #[test]
 fn importance_is_the_slope_of_the_loss() {
@@ -101,19 +105,7 @@ fn importance_is_the_slope_of_the_loss() {
     let weights = Weights::random(&sizes, 3, 3);
     let data = toy(&task, 30, 1);
     let batches = Batches::new(&data, &task, &window, 0);
-    let fit = Fit {
-        name: "toy".into(),
-        sizes,
-        labels: 3,
-        epochs: 1,
-        training: &task.training,
-        device: Backend::Flex,
-        seed: 1,
-        first: None,
-        teachers: &[],
-        exits: Exits::All,
-        checkpoints: None,
-    };
+    let fit = toy_fit(&task, sizes);
     let found = importance(&fit, &weights, &batches, 1).unwrap();
     let loss = |name: &str, row: usize, rows: usize, gate: f32| -> f64 {
         let mut weights = weights.clone();
