@@ -53,7 +53,7 @@ impl Configuration {
     pub fn warm_engines(&mut self) -> Result<Vec<Warm>, ConfigureError> {
         let sizes = &self.bundle.manifest.architecture;
         let window_len = sizes.frames * sizes.features;
-        let bundle = Arc::new(self.bundle.clone());
+        let bundle = Arc::clone(&self.bundle);
         let load = move |name: &str| Ok(bundle.engine(name.parse()?)?);
         let warm = warm_all(&mut self.params.engines, window_len, PATIENCE, load)?;
         if let Some(first) = warm.first() {

@@ -60,7 +60,7 @@ pub enum ConfigureError {
 /// A bundle with parameters that fit it.
 pub struct Configuration {
     /// The bundle.
-    pub bundle: Bundle,
+    pub bundle: Arc<Bundle>,
     /// The parameters.
     pub params: Params,
 }
@@ -76,6 +76,7 @@ impl Configuration {
     pub fn with_bundle(values: &Values, bundle: Bundle) -> Result<Configuration, ConfigureError> {
         let mut params = Params::read(values, &words(&bundle))?;
         engines::keep_available(&mut params.engines)?;
+        let bundle = Arc::new(bundle);
         Ok(Configuration { bundle, params })
     }
 

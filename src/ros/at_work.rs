@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use super::handover::Handover;
 use super::models::LoadError;
 use super::outlet::{Outlet, Voice};
-use crate::act::Vocabulary;
+use super::viewer::View;
 use crate::act::attention::AttentionLimits;
 use crate::act::diagnostics::Thresholds;
 use crate::configure::{Configuration, Warm};
@@ -18,7 +18,6 @@ use crate::params::{Params, Refusal, SourceParams, Values};
 use crate::realtime::Role;
 use crate::reason::Desk;
 use crate::reason::live::Live;
-use crate::sense::Sectors;
 
 /// What the reporter speaks of; replaced whole.
 pub struct Face {
@@ -28,12 +27,8 @@ pub struct Face {
     pub model: String,
     /// Engines in the order of their stations.
     pub engines: Vec<String>,
-    /// The bundle, its words and, where it sees a scan, the sectors of that.
-    pub bundle: Arc<Bundle>,
-    /// The names behind a decision's indices.
-    pub words: Vocabulary,
-    /// None where the window sees no scan.
-    pub sectors: Option<Sectors>,
+    /// What showing decisions takes, where they are shown.
+    pub view: Option<Arc<View>>,
     /// From when on diagnostics warn.
     pub thresholds: Thresholds,
     /// The sources.
@@ -60,8 +55,7 @@ pub struct Model {
     pub name: String,
     /// Bundle and parameters.
     pub configuration: Configuration,
-    /// The bundle once more, to be shared.
-    bundle: Arc<Bundle>,
+    view: Option<Arc<View>>,
     /// Its threads.
     pub live: Arc<Live>,
     /// What its first stage took in the warm-up, in the engine of first choice.
@@ -83,7 +77,7 @@ pub struct Present {
     /// What was said of the parameters.
     pub said: Values,
     /// The bundle at work.
-    pub bundle: Bundle,
+    pub bundle: Arc<Bundle>,
     /// Where to hand over.
     pub handover: Arc<Handover>,
 }
@@ -114,7 +108,7 @@ impl Model {
         })?;
         Ok(Model {
             name,
-            bundle: Arc::new(configuration.bundle.clone()),
+            view: View::of(&configuration).map(Arc::new),
             configuration,
             live: Arc::new(live),
             first_stage,
@@ -139,9 +133,7 @@ impl Model {
             live: Arc::clone(&self.live),
             model: self.configuration.bundle.id().to_owned(),
             engines: params.engines.clone(),
-            bundle: Arc::clone(&self.bundle),
-            words: self.configuration.vocabulary(),
-            sectors: self.configuration.sectors(),
+            view: self.view.clone(),
             thresholds: params.diagnostics,
             sources: params.sources.clone(),
             attention: params.attention,
@@ -170,11 +162,11 @@ impl AtWork {
 
     /// Whether decisions are shown as markers.
     pub fn shows(&self) -> bool {
-        self.model.configuration.params.markers
+        self.model.view.is_some()
     }
 
     /// The bundle that decides.
-    pub fn bundle(&self) -> &Bundle {
+    pub fn bundle(&self) -> &Arc<Bundle> {
         &self.model.configuration.bundle
     }
 

@@ -86,7 +86,7 @@ impl Shared {
         let at_work = inside.at_work.as_ref()?;
         Some(Present {
             said: inside.store.said().clone(),
-            bundle: at_work.bundle().clone(),
+            bundle: Arc::clone(at_work.bundle()),
             handover: Arc::clone(at_work.handover()),
         })
     }

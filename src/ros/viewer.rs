@@ -12,8 +12,10 @@ use super::at_work::Face;
 use super::endpoints::Endpoints;
 use super::handover::{Handover, Shown};
 use super::outlet::Outlet;
+use crate::act::Vocabulary;
 use crate::act::markers::{MARKERS_TYPE, Seen, encode_markers};
-use crate::model::{BundleError, EngineKind, Precision};
+use crate::configure::Configuration;
+use crate::model::{Bundle, BundleError, EngineKind, Precision};
 use crate::reason::{Decision, Engine, occlusion};
 use crate::sense::Sectors;
 
@@ -32,10 +34,29 @@ pub struct Viewer {
     asked: Instant,
 }
 
+/// What showing a model's decisions takes.
+pub struct View {
+    bundle: Arc<Bundle>,
+    words: Vocabulary,
+    /// None where the window sees no scan.
+    sectors: Option<Sectors>,
+}
+
 /// An engine of its own, so that no decision waits for a view.
 struct Eye {
-    model: String,
+    view: Arc<View>,
     engine: Box<dyn Engine>,
+}
+
+impl View {
+    /// None where decisions are not shown.
+    pub fn of(configuration: &Configuration) -> Option<View> {
+        configuration.params.markers.then(|| View {
+            bundle: Arc::clone(&configuration.bundle),
+            words: configuration.vocabulary(),
+            sectors: configuration.sectors(),
+        })
+    }
 }
 
 impl Viewer {
@@ -72,9 +93,9 @@ impl Viewer {
             Some(decision.trigger.arrival) == arrival
         };
         if let Some(decision) = self.decisions.iter().find(answers).cloned()
-            && let Some(shown) = self.shown.take()
+            && let (Some(shown), Some(view)) = (self.shown.take(), &face.view)
         {
-            self.draw(&decision, &shown.window, face);
+            self.draw(&decision, &shown.window, view);
         }
         if self.asked.elapsed() >= PERIOD {
             self.asked = Instant::now();
@@ -82,9 +103,9 @@ impl Viewer {
         }
     }
 
-    fn draw(&mut self, decision: &Decision, window: &[f32], face: &Face) {
-        let sectors = face.sectors.as_ref();
-        let weights = sectors.map(|sectors| self.weights(decision, window, sectors, face));
+    fn draw(&mut self, decision: &Decision, window: &[f32], view: &Arc<View>) {
+        let sectors = view.sectors.as_ref();
+        let weights = sectors.map(|sectors| self.weights(decision, window, sectors, view));
         let seen = sectors
             .zip(weights)
             .map_or(Vec::new(), |(sectors, weights)| {
@@ -98,7 +119,7 @@ impl Viewer {
                 (0..sectors.count()).filter_map(seen).collect()
             });
         let mut bytes = Vec::new();
-        encode_markers(decision, &face.words, &seen, &mut bytes);
+        encode_markers(decision, &view.words, &seen, &mut bytes);
         let _ = self.publisher.publish_raw(&bytes);
     }
 
@@ -109,13 +130,13 @@ impl Viewer {
         decision: &Decision,
         window: &[f32],
         sectors: &Sectors,
-        face: &Face,
+        view: &Arc<View>,
     ) -> Vec<f32> {
         let nothing = vec![0.0; sectors.count()];
         if decision.exit == 0 {
             return nothing;
         }
-        let Ok(eye) = self.eye(face) else {
+        let Ok(eye) = self.eye(view) else {
             return nothing;
         };
         let what = (decision.exit, decision.label);
@@ -129,15 +150,15 @@ impl Viewer {
         falls.iter().map(|fall| fall / most).collect()
     }
 
-    fn eye(&mut self, face: &Face) -> Result<&mut Eye, BundleError> {
-        if self.eye.as_ref().is_none_or(|eye| eye.model != face.model) {
-            self.eye = Some(Eye {
-                model: face.model.clone(),
-                engine: face.bundle.engine(EngineKind::Packed(Precision::F32))?,
-            });
-        }
-        self.eye
-            .as_mut()
-            .ok_or_else(|| BundleError::Engine(String::from("no engine for the view")))
+    fn eye(&mut self, view: &Arc<View>) -> Result<&mut Eye, BundleError> {
+        let known = self.eye.take().filter(|eye| Arc::ptr_eq(&eye.view, view));
+        let eye = match known {
+            Some(eye) => eye,
+            None => Eye {
+                view: Arc::clone(view),
+                engine: view.bundle.engine(EngineKind::Packed(Precision::F32))?,
+            },
+        };
+        Ok(self.eye.insert(eye))
     }
 }
