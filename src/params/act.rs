@@ -45,17 +45,14 @@ pub(super) fn read_gate(reader: &mut Reader, bundle: &BundleWords) -> Option<Gat
             angular: angular.unwrap_or(linear),
         });
     }
-    let safe = bundle.labels.iter().zip(&factors);
-    let safe = safe.clone().find(|(label, _)| **label == bundle.safe_label);
-    for (label, factor) in bundle.labels.iter().zip(&factors) {
-        if let Some((safe, least)) = safe
-            && (factor.linear < least.linear || factor.angular < least.angular)
-        {
-            reader.fault(format!(
-                "{AT} lets through more under the safe label \"{safe}\" than under \"{label}\"; expected \
-                 the least under \"{safe}\", since every fallback answers with it"
-            ));
-        }
+    let less =
+        |one: &Factors, other: &Factors| one.linear < other.linear || one.angular < other.angular;
+    for label in less_than_safe(bundle, &factors, less) {
+        let safe = &bundle.safe_label;
+        reader.fault(format!(
+            "{AT} lets through more under the safe label \"{safe}\" than under \"{label}\"; expected \
+             the least under \"{safe}\", since every fallback answers with it"
+        ));
     }
     let limits = GateLimits {
         factors,
@@ -96,17 +93,13 @@ pub(super) fn read_speed_limit(
         }
         percent.push(said.and_then(Percent::new).unwrap_or(Percent::NONE));
     }
-    let labelled = || bundle.labels.iter().zip(&percent);
-    let safe = labelled().find(|(label, _)| **label == bundle.safe_label);
-    for (label, limit) in labelled() {
-        if let Some((safe, least)) = safe
-            && limit.leaves() < least.leaves()
-        {
-            reader.fault(format!(
-                "{AT} allows more under the safe label \"{safe}\" than under \"{label}\"; expected the \
-                 least under \"{safe}\", since every fallback answers with it (0 is no limit)"
-            ));
-        }
+    let less = |one: &Percent, other: &Percent| one.leaves() < other.leaves();
+    for label in less_than_safe(bundle, &percent, less) {
+        let safe = &bundle.safe_label;
+        reader.fault(format!(
+            "{AT} allows more under the safe label \"{safe}\" than under \"{label}\"; expected the \
+             least under \"{safe}\", since every fallback answers with it (0 is no limit)"
+        ));
     }
     enabled.then_some(SpeedLimitParams {
         topic,
@@ -115,6 +108,19 @@ pub(super) fn read_speed_limit(
             release_after,
         },
     })
+}
+
+/// Labels under which less is allowed than under the safe one; `allowed` is in the bundle's order.
+fn less_than_safe<'b, A>(
+    bundle: &'b BundleWords,
+    allowed: &[A],
+    less: impl Fn(&A, &A) -> bool,
+) -> Vec<&'b str> {
+    let labelled = || bundle.labels.iter().zip(allowed);
+    let safe = labelled().find(|(label, _)| **label == bundle.safe_label);
+    let is_less = |one: &A| safe.is_some_and(|(_, safe)| less(one, safe));
+    let found = labelled().filter(|(_, one)| is_less(one));
+    found.map(|(label, _)| label.as_str()).collect()
 }
 
 pub(super) fn read_attention(reader: &mut Reader) -> Option<AttentionLimits> {
