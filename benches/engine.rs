@@ -13,7 +13,7 @@
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use edge_reasoner::learn::{Task, answers, unseen};
 use edge_reasoner::model::{Backend, Bundle, EngineKind, Manifest, StageCosts};
@@ -159,38 +159,64 @@ fn serve(engine: &str, folder: &Path) -> Done {
     let begun = Instant::now();
     let mut outputs = vec![0.0; engine.exits() * engine.labels()];
     every_exit(engine.as_mut(), &window, &mut outputs)?;
-    println!(
-        "ready {:.3} ms to load {:.3} ms the first window",
-        load.as_secs_f64() * 1e3,
-        begun.elapsed().as_secs_f64() * 1e3
-    );
+    ready(load, begun.elapsed());
     let mut sweep = Vec::new();
+    converse(|order| match order {
+        Some(("exits", runs)) => Ok(to_exits(engine.as_mut(), &window, runs)?),
+        Some((order, runs)) => timed(runs, || {
+            if order == "cold" {
+                clear(&mut sweep);
+            }
+            let start = Instant::now();
+            match order {
+                "last" => last_exit(engine.as_mut(), &window, &mut outputs)?,
+                _ => every_exit(engine.as_mut(), &window, &mut outputs)?,
+            }
+            Ok(start.elapsed())
+        }),
+        None => Ok(outputs.iter().map(f32::to_string).collect()),
+    })
+}
+
+/// Says when an engine is loaded and has answered once.
+fn ready(load: Duration, first: Duration) {
+    println!(
+        "ready {:.3} ms to load {:.3} ms to a first answer",
+        load.as_secs_f64() * 1e3,
+        first.as_secs_f64() * 1e3
+    );
+}
+
+/// Answers lines such as `run 20` (an order and a count) or `outputs`, a line each.
+fn converse(
+    mut answer: impl FnMut(Option<(&str, usize)>) -> Result<Vec<String>, Box<dyn Error>>,
+) -> Done {
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let said: Vec<String> = match line.split_once(' ') {
-            Some(("exits", count)) => to_exits(engine.as_mut(), &window, count.parse()?)?,
-            Some((order, count)) => {
-                let mut times = Vec::with_capacity(count.parse()?);
-                for _ in 0..times.capacity() {
-                    if order == "cold" {
-                        clear(&mut sweep);
-                    }
-                    let start = Instant::now();
-                    match order {
-                        "last" => last_exit(engine.as_mut(), &window, &mut outputs)?,
-                        _ => every_exit(engine.as_mut(), &window, &mut outputs)?,
-                    }
-                    times.push(start.elapsed().as_nanos());
-                }
-                let micros = |time: &u128| format!("{:.3}", *time as f64 / 1e3);
-                times.iter().map(micros).collect()
-            }
-            None => outputs.iter().map(f32::to_string).collect(),
+        let order = match line.split_once(' ') {
+            Some((order, count)) => Some((order, count.parse()?)),
+            None => None,
         };
-        println!("{}", said.join(" "));
+        println!("{}", answer(order)?.join(" "));
         std::io::stdout().flush()?;
     }
     Ok(())
+}
+
+/// Microseconds of so many runs, each of which says how long it took.
+fn timed(
+    runs: usize,
+    mut run: impl FnMut() -> Result<Duration, Box<dyn Error>>,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut times = Vec::with_capacity(runs);
+    for _ in 0..runs {
+        times.push(run()?);
+    }
+    Ok(times.iter().map(micros).collect())
+}
+
+fn micros(time: &Duration) -> String {
+    format!("{:.3}", time.as_nanos() as f64 / 1e3)
 }
 
 /// Sweeps the caches, of which there may be 64 MiB.
@@ -241,12 +267,12 @@ fn to_exits(
         engine.begin(window)?;
         for times in &mut times {
             engine.advance(&mut exit)?;
-            times.push(start.elapsed().as_nanos());
+            times.push(start.elapsed());
         }
     }
-    let median = |times: &mut Vec<u128>| {
+    let median = |times: &mut Vec<Duration>| {
         times.sort_unstable();
-        format!("{:.3}", times[times.len() / 2] as f64 / 1e3)
+        micros(&times[times.len() / 2])
     };
     Ok(times.iter_mut().map(median).collect())
 }

@@ -19,10 +19,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "demo"), str(ROOT / "benches" / "live")]
+sys.path.insert(0, str(Path(__file__).resolve().parent / "live"))
 
+import nodes  # noqa: E402, isort: skip
 import machine  # noqa: E402
+import show_gate  # noqa: E402
 from driver import REACHED_M  # noqa: E402
 from ungated import drive, kinematic  # noqa: E402
 
@@ -35,23 +36,18 @@ LONGER = 1.10
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = nodes.parser(__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="rooms (20)")
     parser.add_argument("--first", type=int, default=1, help="seed of the first room (1)")
     parser.add_argument("--seconds", type=float, default=40.0, help="per drive (40)")
     parser.add_argument("--parallel", type=int, default=2, help="live drives at a time (2)")
-    parser.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME:=VALUE",
-                        help="a parameter of our node, may be repeated")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=ROOT / "target" / "bench", help="folder (target/bench)")
     return parser.parse_args()
 
 
 def live(seed: int, calm: bool, args: argparse.Namespace) -> tuple[dict, dict]:
     """Our node between driver and robot: what the robot did, and what the node said of itself."""
     out = args.out / "gate" / f"{'calm' if calm else 'room'}_{seed}"
-    command = [sys.executable, str(ROOT / "demo" / "run.py"), "--seed", str(seed), "--no-second-run",
+    command = [sys.executable, str(nodes.ROOT / "demo" / "run.py"), "--seed", str(seed), "--no-second-run",
                "--duration", str(args.seconds), "--out", str(out)]  # fmt: skip
     command += ["--calm"] if calm else []
     for parameter in args.parameters:
@@ -123,11 +119,10 @@ def main() -> int:
     }
     report["verdicts"] = verdicts(rooms, calm)
     (args.out / "gate.json").write_text(json.dumps(report, indent=2))
-    import show_gate
-
-    (args.out / "gate.md").write_text(show_gate.table(report))
+    table = show_gate.table(report)
+    (args.out / "gate.md").write_text(table)
     show_gate.picture(report, args.out / "gate.svg")
-    print(show_gate.table(report))
+    print(table)
     return 0
 
 

@@ -42,18 +42,13 @@ AIMS = (
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = nodes.parser(__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="per node and condition (60)")
     parser.add_argument("--block", type=float, default=10.0, help="seconds of a node before the next (10)")
     parser.add_argument("--rate", type=float, default=50.0, help="scans per second (50)")
     parser.add_argument("--seed", type=int, default=17, help="of the room that is scanned (17)")
     parser.add_argument("--echo", type=Path, default=nodes.ROOT / "target/release/examples/echo",
                         help="examples/echo.rs, built")  # fmt: skip
-    parser.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME:=VALUE",
-                        help="a parameter of our node, may be repeated")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=nodes.OUT, help="folder (target/bench)")
     args = parser.parse_args()
     if not 10.0 <= args.rate <= 200.0 or args.seconds < 1.0 or args.block < 1.0:
         parser.error("--rate is 10 to 200 per second, --seconds and --block are at least 1")

@@ -40,17 +40,12 @@ MARGIN_MS = 2.0
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = nodes.parser(__doc__)
     parser.add_argument("--seconds", type=float, default=600.0, help="of all runs together (600)")
     parser.add_argument("--rate", type=float, default=100.0, help="scans per second (100)")
     parser.add_argument("--deadline-ms", type=float, default=8.0, help="of the node; below the period (8)")
     parser.add_argument("--only", choices=("normal", "fifo"), help="one of the two runs")
     parser.add_argument("--seed", type=int, default=17, help="of the room that is scanned (17)")
-    parser.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME:=VALUE",
-                        help="a parameter of our node, may be repeated")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=nodes.OUT, help="folder (target/bench)")
     args = parser.parse_args()
     if args.seconds < 20.0 or not 1.0 <= args.rate <= 1000.0:
         parser.error("--seconds is at least 20, --rate 1 to 1000 per second")

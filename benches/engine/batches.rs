@@ -2,7 +2,6 @@
 //! node itself answers one window at a time.
 
 use std::error::Error;
-use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -24,29 +23,15 @@ pub fn serve(engine: &str, folder: &Path, rows: usize) -> Result<(), Box<dyn Err
     let load = begun.elapsed();
     let begun = Instant::now();
     let mut outputs = answer()?;
-    println!(
-        "ready {:.3} ms to load {:.3} ms the first batch",
-        load.as_secs_f64() * 1e3,
-        begun.elapsed().as_secs_f64() * 1e3
-    );
-    for line in std::io::stdin().lock().lines() {
-        let line = line?;
-        let said: Vec<String> = match line.split_once(' ') {
-            Some((_, count)) => {
-                let mut times = Vec::with_capacity(count.parse()?);
-                for _ in 0..times.capacity() {
-                    let start = Instant::now();
-                    outputs = answer()?;
-                    times.push(format!("{:.3}", start.elapsed().as_secs_f64() * 1e6));
-                }
-                times
-            }
-            None => outputs.iter().map(f32::to_string).collect(),
-        };
-        println!("{}", said.join(" "));
-        std::io::stdout().flush()?;
-    }
-    Ok(())
+    super::ready(load, begun.elapsed());
+    super::converse(|order| match order {
+        Some((_, runs)) => super::timed(runs, || {
+            let start = Instant::now();
+            outputs = answer()?;
+            Ok(start.elapsed())
+        }),
+        None => Ok(outputs.iter().map(f32::to_string).collect()),
+    })
 }
 
 /// The burn modules on a batch, from the processor's memory and back to it.

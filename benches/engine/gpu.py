@@ -22,7 +22,6 @@ from run import Server, machine
 
 # Largest difference of a probability from packed_f32: proof that the same model runs.
 TOLERANCE = {"f32": 1e-3, "f16": 0.05, "int8": 0.12}
-WGPU = {"wgpu_f32": "wgpu{}", "wgpu_f16": "wgpu{}_f16"}
 
 
 def gpus():
@@ -71,9 +70,8 @@ class Contest:
     def commands(self):
         serve = [self.args.engine, "serve"]
         rows = [str(self.rows)]
-        device = "" if self.args.device == "any" else f"_{self.args.device}"
-        for name, engine in WGPU.items():
-            yield name, [*serve, engine.format(device), self.folder, *rows]
+        for name, engine in self.args.wgpu.items():
+            yield name, [*serve, engine, self.folder, *rows]
         yield "packed_int8", [*serve, "packed_int8", self.folder, *rows]
         yield "packed_f32", [*serve, "packed_f32", self.folder, *rows]
         for name, float in (("cuda_f32", np.float32), ("cuda_f16", np.float16)):
@@ -124,10 +122,9 @@ def quantiles(times):
 def exits(folder, args):
     """Median from a window to each exit at batch 1, every exit read as the policy `fastest` does,
     and to the last in one go as `best` does."""
-    device = "" if args.device == "any" else f"_{args.device}"
     found = {}
-    for name, engine in {**WGPU, "packed_int8": "packed_int8", "flex": "flex"}.items():
-        command = [args.engine, "serve", engine.format(device), folder]
+    for name, engine in {**args.wgpu, "packed_int8": "packed_int8", "flex": "flex"}.items():
+        command = [args.engine, "serve", engine, folder]
         try:
             server = Server(name, command, args.cores, args.environment)
         except (OSError, RuntimeError) as error:
@@ -144,8 +141,7 @@ def exits(folder, args):
 
 def steady(folder, args):
     """One engine for minutes on end: quantiles, clock, heat and memory of every half minute."""
-    device = "" if args.device == "any" else f"_{args.device}"
-    server = Server("wgpu", [args.engine, "serve", f"wgpu{device}", folder], args.cores, args.environment)
+    server = Server("wgpu", [args.engine, "serve", args.wgpu["wgpu_f32"], folder], args.cores, args.environment)
     minutes, begun = [], time.monotonic()
     while time.monotonic() - begun < args.steady:
         times, until = [], time.monotonic() + 30
@@ -159,12 +155,11 @@ def steady(folder, args):
 
 def starts(folder, args):
     """Time to load and to a first answer, with nothing tuned before and with what the first start left."""
-    device = "" if args.device == "any" else f"_{args.device}"
     found = []
     with tempfile.TemporaryDirectory() as cache:
         environment = args.environment | {"XDG_CACHE_HOME": cache}
         for _ in range(2):
-            command = [args.engine, "serve", f"wgpu{device}", folder]
+            command = [args.engine, "serve", args.wgpu["wgpu_f32"], folder]
             server = Server("wgpu", command, args.cores, environment)
             found.append([float(ms) for ms in re.findall(r"([\d.]+) ms", server.ready)])
             server.close()
@@ -185,6 +180,8 @@ def main():
     args = parser.parse_args()
     args.cores = os.sched_getaffinity(0)
     args.environment = dict(os.environ)
+    wgpu = "wgpu" if args.device == "any" else f"wgpu_{args.device}"
+    args.wgpu = {"wgpu_f32": wgpu, "wgpu_f16": f"{wgpu}_f16"}
     work = args.out / "gpu"
     subprocess.run([args.engine, "export", work], check=True)
     if args.large:

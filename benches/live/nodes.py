@@ -1,5 +1,6 @@
 """What the live benches start, and what they share."""
 
+import argparse
 import os
 import signal
 import sys
@@ -16,6 +17,15 @@ from run import installed_node  # noqa: E402
 MODEL = ROOT / "models" / "clearance"
 OUT = ROOT / "target" / "bench"
 PEER_PYTHON = OUT / "rclpy_ort" / "bin" / "python"
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """Of a bench that runs our node; its doc says what it does."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME:=VALUE",
+                      help="a parameter of our node, may be repeated")  # fmt: skip
+    made.add_argument("--out", type=Path, default=OUT, help="folder (target/bench)")
+    return made
 
 
 def node() -> Path:
