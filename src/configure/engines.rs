@@ -18,6 +18,9 @@ const WARM_UP: usize = 64;
 /// A GPU that compiles and tunes its kernels takes half a minute on a slow processor; one that has
 /// said nothing for this long hangs.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// A window through an engine that is warm takes milliseconds; one that has said nothing for this
+/// long hangs.
+const TRIAL: Duration = Duration::from_secs(10);
 
 /// An engine that has run every stage, with what they cost.
 pub struct Warm {
@@ -27,8 +30,24 @@ pub struct Warm {
 }
 
 impl Warm {
-    /// Runs every stage on a window; a fault where one fails or an exit gives no probabilities.
-    pub fn try_on(&mut self, window: &[f32]) -> Result<(), EngineFault> {
+    /// Runs every stage on a window; a fault where one fails, does not come back within ten seconds,
+    /// or an exit gives no probabilities.
+    pub fn try_on(self, window: &[f32]) -> Result<Warm, EngineFault> {
+        let doing = format!("{}: a window tried on it", self.engine.name());
+        self.try_within(TRIAL, doing, window.to_vec())
+    }
+
+    fn try_within(
+        mut self,
+        patience: Duration,
+        doing: String,
+        window: Vec<f32>,
+    ) -> Result<Warm, EngineFault> {
+        let tried = within(patience, &doing, move || self.answer(&window).map(|()| self));
+        tried.unwrap_or_else(|what| Err(EngineFault(what)))
+    }
+
+    fn answer(&mut self, window: &[f32]) -> Result<(), EngineFault> {
         let mut probabilities = vec![0.0; self.engine.labels()];
         self.engine.begin(window)?;
         for exit in 1..=self.engine.exits() {
@@ -315,6 +334,44 @@ mod tests {
             "better",
         ]);
         assert_eq!(kept.unwrap(), ["good", "better"]);
+    }
+
+    #[test]
+    fn a_warm_engine_that_hangs_or_fails_on_a_window_is_told_of() {
+        struct Later(Stub);
+        impl Engine for Later {
+            fn name(&self) -> &str {
+                "later"
+            }
+            fn exits(&self) -> usize {
+                1
+            }
+            fn labels(&self) -> usize {
+                2
+            }
+            fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault> {
+                while window[0] == 9.0 {
+                    std::thread::park();
+                }
+                self.0.begin(window)
+            }
+            fn advance(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
+                
+                out.copy_from_slice(&[0.5, 0.5]);
+                self.0.advance(out)
+            }
+        }
+        let warm = || {
+            let sound = Stub {
+                fails: false,
+                panics: false,
+            };
+            warm_up(Box::new(Later(sound)), 4).unwrap()
+        };
+        assert!(warm().try_on(&[0.5; 4]).is_ok());
+        let hangs = warm().try_within(Duration::from_millis(50), "it".into(), vec![9.0; 4]);
+        let word = hangs.err().expect("it hangs").0;
+        assert!(word.contains("did not come back"), "{word}");
     }
 
     #[test]

@@ -150,8 +150,9 @@ fn load(shared: &Shared, name: &str) -> Result<String, LoadError> {
     }
     said.insert(String::from("model"), Value::String(name.to_owned()));
     let mut configuration = Configuration::with_bundle(&said, bundle)?;
-    let mut engines = configuration.warm_engines()?;
-    let tried = try_on(&handover, asked, &mut engines).map_err(|fault| LoadError::Fails {
+    let engines = configuration.warm_engines()?;
+    let tried = try_on(&handover, asked, engines);
+    let (engines, tried) = tried.map_err(|fault| LoadError::Fails {
         model: configuration.bundle.id().to_owned(),
         fault,
     })?;
@@ -195,21 +196,24 @@ fn rollback(shared: &Shared) -> Result<String, LoadError> {
 }
 
 /// Runs all engines on the windows that came meanwhile; how many there were.
-fn try_on(handover: &Handover, asked: Instant, engines: &mut [Warm]) -> Result<usize, EngineFault> {
+fn try_on(
+    handover: &Handover,
+    asked: Instant,
+    mut engines: Vec<Warm>,
+) -> Result<(Vec<Warm>, usize), EngineFault> {
     let mut tried = 0;
     while tried < WINDOWS {
         match handover.trial.next() {
             Some(shown) => {
-                engines
-                    .iter_mut()
-                    .try_for_each(|engine| engine.try_on(&shown.window))?;
+                let all = engines.into_iter().map(|engine| engine.try_on(&shown.window));
+                engines = all.collect::<Result<_, _>>()?;
                 tried += 1;
             }
             None if asked.elapsed() >= WINDOWS_WITHIN => break,
             None => std::thread::sleep(Duration::from_millis(5)),
         }
     }
-    Ok(tried)
+    Ok((engines, tried))
 }
 
 fn wait_for_swap(handover: &Handover, before: u64) -> bool {
