@@ -138,7 +138,7 @@ impl Rig {
             out: Mutex::new((Vec::with_capacity(2048), Gate::new(limits))),
         });
         let desk = configuration.desk(Arc::clone(&clock) as _, Arc::clone(&outlet) as _);
-        let mut reasoners = configuration.reasoners(&desk, engines);
+        let mut reasoners = configuration.reasoners(&[Arc::clone(&desk)], engines);
         Rig {
             ingest: configuration.ingest().unwrap(),
             reasoner: reasoners.remove(0),

@@ -120,6 +120,8 @@ impl World {
             publish_margin: MARGIN,
             fault_time: FAULT_TIME,
             hold: Duration::from_millis(150),
+            batch_slack: Duration::ZERO,
+            reuse: None,
             policy,
             min_confidence: 0.4,
             thresholds: vec![0.8; EXITS],
@@ -153,7 +155,7 @@ impl World {
             begun: Vec::new(),
         };
         World {
-            logical: Logical::new(clock, desk, reasoners, machine),
+            logical: Logical::new(clock, vec![desk], reasoners, machine),
             sink,
             offered: 0,
         }
@@ -161,7 +163,11 @@ impl World {
 
     fn arrive(&mut self, at: Mono, verdict: Verdict) {
         self.logical.advance_to(at);
-        let mut request = self.logical.desk().blank().expect("requests never run out");
+        let mut request = self
+            .logical
+            .desk(0)
+            .blank()
+            .expect("requests never run out");
         request.trigger = Trigger {
             arrival: at,
             stamp: Stamp(at.0 as i64),
@@ -169,13 +175,13 @@ impl World {
             input_age: Duration::ZERO,
             verdict,
         };
-        self.logical.offer(request);
+        self.logical.offer(0, request);
         self.offered += 1;
     }
 
     /// From the next trigger on.
     fn set_fault_time(&mut self, fault_time: Duration) {
-        let desk = self.logical.desk();
+        let desk = self.logical.desk(0);
         let terms = (*desk.terms()).clone();
         desk.set_terms(Terms {
             fault_time,
@@ -271,7 +277,7 @@ proptest! {
         }
         world.logical.drain();
 
-        let tally = world.logical.desk().counts().tally();
+        let tally = world.logical.desk(0).counts().tally();
         prop_assert_eq!(tally.received, world.offered);
         prop_assert_eq!(tally.received, tally.accepted + tally.superseded + tally.refused);
         prop_assert_eq!(tally.accepted, tally.decisions);
@@ -309,7 +315,7 @@ proptest! {
         for (index, gap) in gaps.iter().enumerate() {
             now = now + (*gap).max(1) * US;
             let deadline = deadlines[index % deadlines.len()] * Duration::from_millis(1);
-            let desk = world.logical.desk();
+            let desk = world.logical.desk(0);
             let terms = (*desk.terms()).clone();
             desk.set_terms(Terms { deadline, ..terms });
             met.insert(now, deadline);
@@ -318,7 +324,7 @@ proptest! {
         world.logical.drain();
         world.logical.advance_to(now + 3 * FAULT_TIME);
 
-        let tally = world.logical.desk().counts().tally();
+        let tally = world.logical.desk(0).counts().tally();
         prop_assert_eq!(tally.accepted, tally.decisions);
         prop_assert_eq!(tally.accepted + tally.superseded, world.offered);
         prop_assert_eq!(tally.late, 0);
@@ -395,7 +401,7 @@ proptest! {
         }
         world.logical.drain();
         world.logical.drain();
-        let tally = world.logical.desk().counts().tally();
+        let tally = world.logical.desk(0).counts().tally();
         prop_assert_eq!(tally.accepted, tally.decisions);
         let mut late = 0;
         for (when, decision) in world.decisions() {
@@ -475,7 +481,7 @@ fn a_stalled_engine_yields_a_declared_answer_then_the_next_engine() {
     for decision in &decisions[back..] {
         assert_eq!((decision.source, decision.engine), (Source::Model, Some(1)));
     }
-    assert_eq!(world.logical.desk().counts().tally().engine_changes, 1);
+    assert_eq!(world.logical.desk(0).counts().tally().engine_changes, 1);
 }
 
 #[test]
@@ -507,7 +513,7 @@ fn a_faulty_engine_is_replaced_within_the_cycle() {
             let found = (decision.source, decision.engine, decision.exit);
             assert_eq!(found, (Source::Model, Some(1), EXITS as u8), "{fault:?}");
         }
-        let tally = world.logical.desk().counts().tally();
+        let tally = world.logical.desk(0).counts().tally();
         assert_eq!((tally.decisions, tally.engine_changes), (2, 1));
     }
 }
@@ -568,9 +574,9 @@ fn an_exit_of_the_engine_that_stalled_counts_where_the_next_brings_none() {
     let costs = vec![Some(100 * US), Some(100 * US), None, Some(60_000 * US)];
     let mut world = World::new(Policy::Best, vec![vec![], vec![]], costs);
     world.set_fault_time(30 * Duration::from_millis(1));
-    world.logical.desk().set_terms(Terms {
+    world.logical.desk(0).set_terms(Terms {
         deadline: 40 * Duration::from_millis(1),
-        ..(*world.logical.desk().terms()).clone()
+        ..(*world.logical.desk(0).terms()).clone()
     });
     world.arrive(at(0.0), Verdict::Ready);
     world.logical.drain();
@@ -605,7 +611,7 @@ fn a_burst_is_answered_by_its_newest() {
         .map(|(_, d)| d.trigger.arrival)
         .collect();
     assert_eq!(stamps, [at(0.0), at(0.9)]);
-    assert_eq!(world.logical.desk().counts().tally().superseded, 8);
+    assert_eq!(world.logical.desk(0).counts().tally().superseded, 8);
 }
 
 #[test]

@@ -92,6 +92,8 @@ impl World {
             publish_margin: 2 * MS,
             fault_time: 50 * MS,
             hold: 150 * MS,
+            batch_slack: Duration::ZERO,
+            reuse: None,
             policy: Policy::Best,
             min_confidence: 0.4,
             thresholds: vec![0.8; EXITS],
@@ -117,7 +119,7 @@ impl World {
         World {
             logical: Logical::new(
                 clock,
-                Arc::clone(&desk),
+                vec![Arc::clone(&desk)],
                 reasoners.collect(),
                 Scripted(cost),
             ),
@@ -129,10 +131,14 @@ impl World {
     fn trigger(&mut self, gap: Duration) {
         self.now = self.now + gap;
         self.logical.advance_to(self.now);
-        let mut request = self.logical.desk().blank().expect("requests never run out");
+        let mut request = self
+            .logical
+            .desk(0)
+            .blank()
+            .expect("requests never run out");
         request.trigger.arrival = self.now;
         request.trigger.verdict = Verdict::Ready;
-        self.logical.offer(request);
+        self.logical.offer(0, request);
     }
 
     fn costs(&mut self, cost: Cost) {
@@ -166,7 +172,7 @@ fn a_million_cycles_keep_the_guarantee() {
     );
     let mut gaps = Dice(11);
     let mut offered = 0u64;
-    while world.logical.desk().counts().tally().accepted < 1_000_000 {
+    while world.logical.desk(0).counts().tally().accepted < 1_000_000 {
         let gap = match gaps.roll(20) {
             0 => gaps.roll(500) as u32,
             _ => 1000 + gaps.roll(40_000) as u32,
@@ -177,7 +183,7 @@ fn a_million_cycles_keep_the_guarantee() {
     }
     world.logical.drain();
     world.logical.drain();
-    let tally = world.logical.desk().counts().tally();
+    let tally = world.logical.desk(0).counts().tally();
     assert_eq!(tally.received, offered);
     assert_eq!(
         tally.received,

@@ -55,6 +55,8 @@ impl World {
             publish_margin: deadline / 10,
             fault_time,
             hold: Duration::ZERO,
+            batch_slack: Duration::ZERO,
+            reuse: None,
             policy: Policy::Best,
             min_confidence: 0.4,
             thresholds: vec![0.9; EXITS],
@@ -74,7 +76,7 @@ impl World {
 
     /// Another model that may take over from this one.
     fn successor(&self, engines: Vec<Behaviour>) -> World {
-        let (desk, sink) = (self.live.desk(), Arc::new(Sink::default()));
+        let (desk, sink) = (&self.live.desks()[0], Arc::new(Sink::default()));
         let terms = (*desk.terms()).clone();
         let desk = desk.successor(terms, engines.len(), Arc::clone(&sink) as _);
         World::at(Arc::new(desk), sink, Arc::clone(&self.clock), engines)
@@ -101,26 +103,26 @@ impl World {
             });
             Reasoner::new(Arc::clone(&desk), station, engine, CostModel::new(EXITS))
         });
-        let live = Live::start(Arc::clone(&desk), reasoners.collect(), |_| {}).unwrap();
+        let live = Live::start(vec![Arc::clone(&desk)], reasoners.collect(), |_| {}).unwrap();
         World { live, sink, clock }
     }
 
     fn trigger(&self) {
-        let desk = self.live.desk();
+        let desk = &self.live.desks()[0];
         let Some(mut request) = desk.blank() else {
             desk.refuse(1);
             return;
         };
         request.trigger.arrival = self.clock.now();
         request.trigger.verdict = Verdict::Ready;
-        self.live.offer(request);
+        self.live.offer(0, request);
     }
 
     /// Waits until everything accepted is answered; panics when that does not come.
     fn settle(&self) {
         let begun = Instant::now();
         loop {
-            let tally = self.live.desk().counts().tally();
+            let tally = self.live.desks()[0].counts().tally();
             let answered = tally.accepted + tally.superseded + tally.refused == tally.received;
             if answered && tally.decisions == tally.accepted {
                 return;
@@ -171,7 +173,7 @@ fn bursts_stalls_panics_and_faults_leave_one_decision_per_accepted_trigger() {
 }
 
 fn every_trigger_was_answered_once(world: &World) {
-    let tally = world.live.desk().counts().tally();
+    let tally = world.live.desks()[0].counts().tally();
     let decisions = world.sink.decisions.lock().unwrap();
     assert_eq!(tally.received, 4000);
     assert_eq!(decisions.len() as u64, tally.accepted);
@@ -239,14 +241,14 @@ fn models_that_take_turns_answer_every_trigger_once_and_count_on() {
     }
     first.settle();
     second.settle();
-    assert!(first.live.desk().is_at_rest() && second.live.desk().is_at_rest());
+    assert!(first.live.desks()[0].is_at_rest() && second.live.desks()[0].is_at_rest());
     let (by_first, by_second) = (&first.sink.decisions, &second.sink.decisions);
     let (by_first, by_second) = (by_first.lock().unwrap(), by_second.lock().unwrap());
     assert!(!by_first.is_empty() && !by_second.is_empty());
     let all = by_first.iter().chain(by_second.iter());
     let mut cycles: Vec<u64> = all.map(|decision| decision.cycle).collect();
     cycles.sort_unstable();
-    let accepted = second.live.desk().counts().tally().accepted;
+    let accepted = second.live.desks()[0].counts().tally().accepted;
     assert_eq!(cycles, (1..=accepted).collect::<Vec<_>>());
 }
 

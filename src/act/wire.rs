@@ -79,6 +79,7 @@ struct DecisionWire<'a> {
     latency_ms: f32,
     deadline_ms: f32,
     input_age_ms: f32,
+    reused_ms: f32,
     model_id: &'a str,
 }
 
@@ -128,6 +129,7 @@ pub fn encode_decision(decision: &Decision, words: &Vocabulary, out: &mut Vec<u8
         latency_ms: decision.latency.as_secs_f32() * 1e3,
         deadline_ms: decision.deadline.as_secs_f32() * 1e3,
         input_age_ms: decision.trigger.input_age.as_secs_f32() * 1e3,
+        reused_ms: decision.reused.map_or(0.0, |age| age.as_secs_f32() * 1e3),
         model_id: &words.model_id,
     };
     encode(&wire, out);
@@ -164,6 +166,11 @@ impl Explanation {
         let whole = rest.len();
         // A label too long for the sentence cuts it short; nothing else can go wrong.
         let _ = match decision.source {
+            Source::Model if let Some(age) = decision.reused => write!(
+                rest,
+                "{label}: the model, exit {exit} of {exits}, as {} ms ago for the same window",
+                age.as_millis()
+            ),
             Source::Model if exit < exits => {
                 write!(
                     rest,
@@ -234,6 +241,7 @@ mod tests {
             exit,
             exits: 4,
             engine: Some(0),
+            reused: None,
             latency: Duration::from_micros(1500),
             deadline: Duration::from_millis(20),
         }

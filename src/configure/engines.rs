@@ -9,7 +9,7 @@ use crate::model::EngineKind;
 use crate::params::Params;
 use crate::profile::{Start, Verdict, check};
 use crate::reason::{
-    Checkup, CostModel, Desk, Engine, EngineFault, Probabilities, Reasoner, time_finish,
+    Batches, Checkup, CostModel, Desk, Engine, EngineFault, Probabilities, Reasoner, time_finish,
     time_stages,
 };
 
@@ -25,7 +25,7 @@ const TRIAL: Duration = Duration::from_secs(10);
 /// An engine that has run every stage, with what they cost.
 pub struct Warm {
     engine: Box<dyn Engine>,
-    costs: CostModel,
+    batches: Batches,
     checkup: Checkup,
 }
 
@@ -43,7 +43,9 @@ impl Warm {
         doing: String,
         window: Vec<f32>,
     ) -> Result<Warm, EngineFault> {
-        let tried = within(patience, &doing, move || self.answer(&window).map(|()| self));
+        let tried = within(patience, &doing, move || {
+            self.answer(&window).map(|()| self)
+        });
         tried.unwrap_or_else(|what| Err(EngineFault(what)))
     }
 
@@ -62,7 +64,7 @@ impl Warm {
 
     /// Median cost of the first stage.
     pub fn first_stage(&self) -> Duration {
-        self.costs.typical(0)
+        self.batches.costs(1).typical(0)
     }
 }
 
@@ -74,19 +76,21 @@ impl Configuration {
         let window_len = sizes.frames * sizes.features;
         let bundle = Arc::clone(&self.bundle);
         let load = move |name: &str| Ok(bundle.engine(name.parse()?)?);
-        let warm = warm_all(&mut self.params.engines, window_len, PATIENCE, load)?;
+        let sizes = (window_len, self.params.robots.len());
+        let warm = warm_all(&mut self.params.engines, sizes, PATIENCE, load)?;
         if let Some(first) = warm.first() {
             self.check_deadline(&self.params, first.first_stage())?;
         }
         Ok(warm)
     }
 
-    /// One reasoner per warm engine, at a desk made after [`Configuration::warm_engines`].
-    pub fn reasoners(&self, desk: &Arc<Desk>, engines: Vec<Warm>) -> Vec<Reasoner> {
+    /// One reasoner per warm engine, at desks made after [`Configuration::warm_engines`], one per
+    /// robot.
+    pub fn reasoners(&self, desks: &[Arc<Desk>], engines: Vec<Warm>) -> Vec<Reasoner> {
         let numbered = engines.into_iter().enumerate();
         numbered
             .map(|(station, warm)| {
-                let reasoner = Reasoner::new(Arc::clone(desk), station, warm.engine, warm.costs);
+                let reasoner = Reasoner::of_several(desks, station, warm.engine, warm.batches);
                 reasoner.with_checkup(warm.checkup)
             })
             .collect()
@@ -173,7 +177,7 @@ fn failed(engine: &str, what: String) -> ConfigureError {
 
 fn warm_all(
     names: &mut Vec<String>,
-    window_len: usize,
+    sizes: (usize, usize),
     patience: Duration,
     load: impl Fn(&str) -> Result<Box<dyn Engine>, ConfigureError> + Send + Sync + 'static,
 ) -> Result<Vec<Warm>, ConfigureError> {
@@ -183,16 +187,13 @@ fn warm_all(
         let (load, engine) = (Arc::clone(&load), name.to_owned());
         // Not on this thread: what a driver does at its start may panic or never come back.
         let tried = within(patience, &format!("{name}: warming up"), move || {
-            warm_up(load(&engine)?, window_len).map_err(|fault| failed(&engine, fault.to_string()))
+            warm_up(load(&engine)?, sizes).map_err(|fault| failed(&engine, fault.to_string()))
         });
         let warm = tried.unwrap_or_else(|what| Err(failed(name, what)))?;
-        let stages: Vec<String> = (0..warm.costs.stages())
-            .map(|stage| format!("{:.0}", warm.costs.typical(stage).as_secs_f64() * 1e6))
-            .collect();
         tracing::info!(
-            "{name} is warm after {:.2} s; its stages take {} µs",
+            "{name} is warm after {:.2} s; its stages take {}",
             began.elapsed().as_secs_f64(),
-            stages.join(", ")
+            described(&warm.batches)
         );
         Ok(warm)
     })
@@ -223,40 +224,70 @@ fn keep<T>(
     }
 }
 
-fn warm_up(mut engine: Box<dyn Engine>, window_len: usize) -> Result<Warm, EngineFault> {
+fn described(batches: &Batches) -> String {
+    let of = |count: usize| {
+        let costs = batches.costs(count);
+        let stages = (0..costs.stages()).map(|stage| costs.typical(stage).as_secs_f64() * 1e6);
+        let stages: Vec<String> = stages.map(|us| format!("{us:.0}")).collect();
+        format!("{} µs", stages.join(", "))
+    };
+    match (batches.most(), batches.ever_gain()) {
+        (1, _) => of(1),
+        (most, true) => format!("{}; for {most} robots at once {}", of(1), of(most)),
+        (_, false) => format!("{}; it gains nothing by several robots at once", of(1)),
+    }
+}
+
+/// Windows are `window_len` numbers; several go through at once as far as there are `robots`.
+fn warm_up(
+    mut engine: Box<dyn Engine>,
+    (window_len, robots): (usize, usize),
+) -> Result<Warm, EngineFault> {
+    let single = measure(engine.as_mut(), window_len, 1)?;
+    let most = robots.min(engine.capacity());
+    let sizes = (1..).map(|power| 1usize << power);
+    let sizes = sizes.take_while(|size| *size < 2 * most && *size <= engine.capacity());
+    let sizes: Vec<usize> = sizes.collect();
+    let several = sizes.into_iter();
+    let several = several.map(|size| measure(engine.as_mut(), window_len, size));
+    let several = several.collect::<Result<Vec<_>, _>>()?;
+    let checkup = Checkup::of(engine.as_mut(), vec![0.5; window_len])?;
+    Ok(Warm {
+        engine,
+        batches: Batches::new(single, several),
+        checkup,
+    })
+}
+
+/// What the stages cost with `count` windows at once.
+fn measure(
+    engine: &mut dyn Engine,
+    window_len: usize,
+    count: usize,
+) -> Result<CostModel, EngineFault> {
     // The first runs pay for page faults that never come again.
     const UNCOUNTED: usize = 8;
-    let window = vec![0.5; window_len];
-    let mut probabilities = vec![0.0; engine.labels()];
+    let windows = vec![0.5; window_len * count];
+    let mut probabilities = vec![0.0; engine.labels() * count];
     let mut costs = CostModel::new(engine.exits());
     for run in 0..UNCOUNTED + WARM_UP {
-        time_stages(
-            engine.as_mut(),
-            &window,
-            &mut probabilities,
-            |stage, cost| {
-                if run >= UNCOUNTED {
-                    costs.record(stage, cost);
-                }
-            },
-        )?;
+        time_stages(engine, &windows, &mut probabilities, |stage, cost| {
+            if run >= UNCOUNTED {
+                costs.record(stage, cost);
+            }
+        })?;
     }
     if engine.reads_are_dear() {
         for stages in 0..engine.exits() {
             for run in 0..UNCOUNTED + WARM_UP {
-                let cost = time_finish(engine.as_mut(), &window, &mut probabilities, stages)?;
+                let cost = time_finish(engine, &windows, &mut probabilities, stages)?;
                 if run >= UNCOUNTED {
                     costs.record_finish(stages, cost);
                 }
             }
         }
     }
-    let checkup = Checkup::of(engine.as_mut(), window)?;
-    Ok(Warm {
-        engine,
-        costs,
-        checkup,
-    })
+    Ok(costs)
 }
 
 #[cfg(test)]
@@ -305,7 +336,7 @@ mod tests {
                 })),
             }
         };
-        let warm = warm_all(&mut names, 4, Duration::from_secs(2), load)?;
+        let warm = warm_all(&mut names, (4, 0), Duration::from_secs(2), load)?;
         assert_eq!(warm.len(), names.len());
         Ok(names)
     }
@@ -356,7 +387,6 @@ mod tests {
                 self.0.begin(window)
             }
             fn advance(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
-                
                 out.copy_from_slice(&[0.5, 0.5]);
                 self.0.advance(out)
             }
@@ -366,7 +396,7 @@ mod tests {
                 fails: false,
                 panics: false,
             };
-            warm_up(Box::new(Later(sound)), 4).unwrap()
+            warm_up(Box::new(Later(sound)), (4, 0)).unwrap()
         };
         assert!(warm().try_on(&[0.5; 4]).is_ok());
         let hangs = warm().try_within(Duration::from_millis(50), "it".into(), vec![9.0; 4]);

@@ -108,6 +108,8 @@ impl Configuration {
             publish_margin: params.publish_margin,
             fault_time: params.fault,
             hold: params.hold,
+            batch_slack: params.batch_slack,
+            reuse: params.reuse,
             policy: params.policy,
             min_confidence: params.confidence,
             thresholds: manifest.exits.iter().map(|exit| exit.threshold).collect(),

@@ -177,6 +177,9 @@ impl FromStr for EngineKind {
     }
 }
 
+/// Windows that a burn device is given at once.
+const CAPACITY: usize = 64;
+
 /// A bundle on a burn device.
 pub(super) struct BurnEngine {
     backend: Backend,
@@ -185,6 +188,8 @@ pub(super) struct BurnEngine {
     window: [usize; 2],
     labels: usize,
     temperatures: Vec<f32>,
+    /// Windows that go through it together.
+    windows: usize,
     tokens: Option<Tensor<3>>,
     stage: usize,
     /// Why the device gave no answer once: it is not asked again.
@@ -220,6 +225,7 @@ impl BurnEngine {
                 .iter()
                 .map(|exit| exit.temperature)
                 .collect(),
+            windows: 1,
             tokens: None,
             stage: 0,
             lost: None,
@@ -228,11 +234,12 @@ impl BurnEngine {
 
     /// Runs the next `stages` stages, and the exit of the last of them.
     fn run(&mut self, stages: usize, probabilities: &mut [f32]) -> Result<(), EngineFault> {
-        if probabilities.len() != self.labels {
+        if probabilities.len() != self.labels * self.windows {
             return Err(EngineFault(format!(
-                "room for {} probabilities, the model has {} labels",
+                "room for {} probabilities, the model has {} labels and was given {} windows",
                 probabilities.len(),
-                self.labels
+                self.labels,
+                self.windows
             )));
         }
         let Some(mut tokens) = self.tokens.take() else {
@@ -255,7 +262,10 @@ impl BurnEngine {
         // What came may still have to be fetched: this, too, fails where the device was lost.
         let logits = logits.try_into_vec_as::<f32>();
         let logits = logits.map_err(|error| self.lose(&error))?;
-        calibrated(logits, self.temperatures[last], probabilities);
+        let mut logits = logits.into_iter();
+        for row in probabilities.chunks_exact_mut(self.labels) {
+            calibrated(logits.by_ref(), self.temperatures[last], row);
+        }
         self.stage = last + 1;
         if !probabilities.iter().all(|p| p.is_finite()) {
             return Err(EngineFault(format!(
@@ -293,6 +303,10 @@ impl Engine for BurnEngine {
         self.labels
     }
 
+    fn capacity(&self) -> usize {
+        CAPACITY
+    }
+
     fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault> {
         self.tokens = None;
         self.stage = 0;
@@ -300,13 +314,16 @@ impl Engine for BurnEngine {
             return Err(fault.clone());
         }
         let [frames, features] = self.window;
-        if window.len() != frames * features {
+        let windows = window.len() / (frames * features);
+        if window.len() % (frames * features) != 0 || !(1..=CAPACITY).contains(&windows) {
             return Err(EngineFault(format!(
-                "the window has {} values, the model takes {frames} frames of {features}",
+                "the window has {} values, the model takes {frames} frames of {features}, up to \
+                 {CAPACITY} windows at once",
                 window.len()
             )));
         }
-        let data = TensorData::new(window.to_vec(), [1, frames, features]);
+        self.windows = windows;
+        let data = TensorData::new(window.to_vec(), [windows, frames, features]);
         let options = (&self.device, DType::from(self.backend.float()));
         self.tokens = Some(Tensor::from_data(data, options));
         Ok(())

@@ -20,7 +20,7 @@ use crate::act::diagnostics::Thresholds;
 use crate::act::gate::GateLimits;
 use crate::act::speed_limit::SpeedLimits;
 use crate::realtime::Realtime;
-use crate::reason::Policy;
+use crate::reason::{Policy, Reuse};
 
 /// What the parameters may name: it comes from the bundle.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +69,12 @@ pub struct Params {
     pub hold: Duration,
     /// When an engine call is a stall.
     pub fault: Duration,
+    /// When the model's answer to the same window is used again.
+    pub reuse: Option<Reuse>,
+    /// Namespaces of the robots of a gateway; empty: one robot, in the node's own namespace.
+    pub robots: Vec<String>,
+    /// How long a robot's trigger may wait for those of others.
+    pub batch_slack: Duration,
     /// The source that triggers.
     pub trigger: String,
     /// What to subscribe to.
@@ -189,6 +195,9 @@ impl Reading {
         let confidence = reader.double("confidence", 0.4);
         let hold = reader.millis("hold_ms", 200 * MS);
         let fault = reader.millis("fault_ms", 100 * MS);
+        let reuse = read_cache(&mut reader);
+        let robots = read_robots(&mut reader);
+        let batch_slack = reader.millis("batch_slack_ms", Duration::ZERO);
         let period = reader.millis("statistics_period_ms", 1000 * MS);
         let sources = read_sources(&mut reader, bundle);
         let trigger = reader.word("trigger", &bundle.trigger);
@@ -210,6 +219,9 @@ impl Reading {
             confidence: confidence as f32,
             hold,
             fault,
+            reuse,
+            robots,
+            batch_slack,
             trigger,
             sources,
             gate,
@@ -264,6 +276,43 @@ fn read_engines(reader: &mut Reader) -> Vec<String> {
         _ => engine,
     };
     engines.into_iter().map(exact).collect()
+}
+
+fn read_cache(reader: &mut Reader) -> Option<Reuse> {
+    let max_age = reader.millis("cache.max_age_ms", Duration::ZERO);
+    let step = reader.double("cache.step", 0.05) as f32;
+    (!max_age.is_zero()).then_some(Reuse { max_age, step })
+}
+
+/// Most robots of one node: their decisions may all be due at once.
+const MOST_ROBOTS: usize = 32;
+
+fn read_robots(reader: &mut Reader) -> Vec<String> {
+    let robots = reader.words("robots", &[]);
+    if robots.len() > MOST_ROBOTS {
+        let count = robots.len();
+        reader.fault(format!(
+            "robots names {count}; expected {MOST_ROBOTS} at most"
+        ));
+    }
+    for (index, robot) in robots.iter().enumerate() {
+        if robots[..index].contains(robot) {
+            reader.fault(format!("robots names {robot} twice; expected each once"));
+        }
+        let is_token = |token: &str| {
+            let mut letters = token.chars();
+            letters
+                .next()
+                .is_some_and(|first| first.is_ascii_alphabetic())
+                && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        };
+        if !robot.split('/').all(is_token) {
+            reader.fault(format!(
+                "robots names \"{robot}\"; expected a namespace without a slash in front, such as r1"
+            ));
+        }
+    }
+    robots
 }
 
 fn read_sources(reader: &mut Reader, bundle: &BundleWords) -> Vec<SourceParams> {

@@ -95,6 +95,30 @@ pub const TABLE: &[Parameter] = &[
         "An engine call longer than this is a stall; the next engine takes over.",
     ),
     row(
+        "cache.max_age_ms",
+        double(0, 60_000_000),
+        "0.0",
+        "The model's answer to the same window is used again for this long, and marked (reused_ms). 0: every window is computed.",
+    ),
+    row(
+        "cache.step",
+        double(1, 1_000),
+        "0.05",
+        "Windows are the same when every feature (they lie in -1 to 1) rounds to the same multiple of this.",
+    ),
+    row(
+        "robots",
+        Kind::Words,
+        "[]",
+        "On a gateway: the robots this node serves, by namespace. Each has its own window, decisions and acts under /<robot>. Empty: one robot, with the topics as they are.",
+    ),
+    live(
+        "batch_slack_ms",
+        double(0, 1_000_000),
+        "0.0",
+        "How long a robot's trigger may wait for those of other robots, where the engine gains by running them together. 0: only what waits anyway runs together.",
+    ),
+    row(
         "trigger",
         ANY,
         "the bundle's",

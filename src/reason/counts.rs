@@ -20,6 +20,8 @@ pub struct Counts {
     refused: AtomicU64,
     late: AtomicU64,
     engine_changes: AtomicU64,
+    reused: AtomicU64,
+    batched: AtomicU64,
     per_source: [AtomicU64; Source::ALL.len()],
     per_reason: [AtomicU64; Reason::ALL.len()],
     per_exit: [AtomicU64; MAX_EXITS],
@@ -46,6 +48,10 @@ pub struct Tally {
     pub late: u64,
     /// Times the triggers were handed to another engine.
     pub engine_changes: u64,
+    /// Decisions by an answer to the same window that was used again.
+    pub reused: u64,
+    /// Decisions computed together with those of other robots.
+    pub batched: u64,
     /// Decisions per [`Source::ALL`].
     pub per_source: [u64; Source::ALL.len()],
     /// Decisions per [`Reason::ALL`].
@@ -79,6 +85,8 @@ impl Counts {
             refused: AtomicU64::new(0),
             late: AtomicU64::new(0),
             engine_changes: AtomicU64::new(0),
+            reused: AtomicU64::new(0),
+            batched: AtomicU64::new(0),
             per_source: Default::default(),
             per_reason: Default::default(),
             per_exit: [const { AtomicU64::new(0) }; MAX_EXITS],
@@ -135,6 +143,11 @@ impl Counts {
         add(&self.engine_changes);
     }
 
+    /// A decision was computed together with another robot's.
+    pub(super) fn batched(&self) {
+        add(&self.batched);
+    }
+
     pub(super) fn bound(&self, stage: usize, bound: Duration) {
         if let Some(cell) = self.stage_bounds_ns.get(stage) {
             let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
@@ -160,6 +173,9 @@ impl Counts {
         {
             add(counter);
         }
+        if decision.reused.is_some() {
+            add(&self.reused);
+        }
         if took > decision.deadline {
             add(&self.late);
         }
@@ -178,6 +194,8 @@ impl Counts {
             decisions: per_source.iter().sum(),
             late: read(&self.late),
             engine_changes: read(&self.engine_changes),
+            reused: read(&self.reused),
+            batched: read(&self.batched),
             per_source,
             per_reason: std::array::from_fn(|i| read(&self.per_reason[i])),
             per_exit: self.listed(&self.per_exit).iter().map(read).collect(),

@@ -210,6 +210,9 @@ pub struct Decision {
     pub exits: u8,
     /// Index of the engine that ran, in the order of the `engines` parameter.
     pub engine: Option<u8>,
+    /// The age of the model's answer, where that was given to the same window before and is used
+    /// again.
+    pub reused: Option<Duration>,
     /// Arrival of the trigger to publication.
     pub latency: Duration,
     /// What was promised.

@@ -21,6 +21,7 @@ use super::counts::Counts;
 use super::decision::{Decision, Probabilities, Reason, Source, Trigger};
 use super::hold::Held;
 use super::request::{Request, Terms};
+use super::reuse::Kept;
 use super::station::Station;
 use crate::time::{Clock, Mono};
 pub(super) use relief::Handed;
@@ -251,6 +252,18 @@ impl Desk {
         !self.pending.is_empty() || !self.handed.is_empty()
     }
 
+    /// Whether a cycle that another engine failed in waits for the active one.
+    pub(super) fn has_handed(&self) -> bool {
+        !self.handed.is_empty()
+    }
+
+    /// Until when the pending trigger may wait for those of other robots.
+    pub(super) fn pending_slack(&self) -> Option<Mono> {
+        let due = self.pending_due()?;
+        let terms = self.terms.load();
+        Some(due - (terms.deadline - terms.publish_margin) + terms.batch_slack)
+    }
+
     /// Takes the newest trigger. Whoever gets it owes it an answer.
     pub(super) fn take(&self) -> Option<Box<Request>> {
         self.pending.pop()
@@ -298,9 +311,34 @@ impl Desk {
         exit: u8,
         probabilities: Probabilities,
     ) {
+        let decision = blank_decision(cycle, trigger, terms);
+        self.answer_as_said(decision, terms, station, (exit, probabilities));
+    }
+
+    /// Answers by what the model said of the same window a moment ago. The caller has won the
+    /// cycle's claim.
+    pub(super) fn answer_again(
+        &self,
+        cycle: u64,
+        (trigger, terms): (&Trigger, &Terms),
+        kept: &Kept,
+    ) {
+        let mut decision = blank_decision(cycle, trigger, terms);
+        decision.reused = Some(trigger.arrival.since(kept.arrival));
+        let said = (kept.exit, kept.probabilities);
+        self.answer_as_said(decision, terms, kept.station, said);
+    }
+
+    fn answer_as_said(
+        &self,
+        mut decision: Decision,
+        terms: &Terms,
+        station: usize,
+        (exit, probabilities): (u8, Probabilities),
+    ) {
+        let arrival = decision.trigger.arrival;
         let (label, confidence) = probabilities.top().unwrap_or((terms.safe_label, 0.0));
         let sure = confidence >= terms.min_confidence;
-        let mut decision = blank_decision(cycle, trigger, terms);
         decision.exit = exit;
         decision.probabilities = probabilities;
         decision.engine = Some(station as u8);
@@ -316,11 +354,8 @@ impl Desk {
         }
         self.send(decision);
         match sure {
-            true => self
-                .ledger
-                .held
-                .remember(trigger.arrival, label, confidence),
-            false => self.ledger.held.withdraw(trigger.arrival),
+            true => self.ledger.held.remember(arrival, label, confidence),
+            false => self.ledger.held.withdraw(arrival),
         }
     }
 
@@ -378,6 +413,7 @@ fn blank_decision(cycle: u64, trigger: &Trigger, terms: &Terms) -> Decision {
         exit: 0,
         exits: terms.exits,
         engine: None,
+        reused: None,
         latency: Duration::ZERO,
         deadline: terms.deadline,
     }

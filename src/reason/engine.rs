@@ -16,11 +16,17 @@ pub trait Engine: Send {
     /// Classes each exit tells apart.
     fn labels(&self) -> usize;
 
-    /// Takes a new window, row-major `[frames, features]`, and forgets the one before.
+    /// Windows it can take at once.
+    fn capacity(&self) -> usize {
+        1
+    }
+
+    /// Takes a new window, row-major `[frames, features]`, and forgets the one before; several of
+    /// them one behind the other, up to [`Engine::capacity`].
     fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault>;
 
     /// Runs the next stage with its exit head and writes the calibrated probabilities of its exit,
-    /// one per label.
+    /// one per label; those of several windows one behind the other.
     fn advance(&mut self, probabilities: &mut [f32]) -> Result<(), EngineFault>;
 
     /// Whether an exit costs much to read, whatever it took to compute: one that waits for a GPU

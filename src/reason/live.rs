@@ -12,6 +12,7 @@ use super::desk::{Desk, TICK};
 use super::guard::Guard;
 use super::reasoner::{Poll, Reasoner};
 use super::request::Request;
+use crate::time::Mono;
 
 /// The longest an idle reasoner sleeps; whoever has something for it wakes it.
 const IDLE: Duration = Duration::from_secs(2);
@@ -35,7 +36,8 @@ pub struct EngineReport {
 }
 
 struct Shared {
-    desk: Arc<Desk>,
+    /// One per robot.
+    desks: Vec<Arc<Desk>>,
     stop: AtomicBool,
     fallen: AtomicBool,
     resting: AtomicBool,
@@ -48,11 +50,15 @@ impl Shared {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Wakes the reasoner that is to take the pending trigger, if there is one.
+    /// Wakes the reasoners that are to take pending triggers, if there are any.
     fn wake_for_pending(&self) {
-        if self.desk.has_pending() {
-            self.wake(self.desk.active_engine());
+        for desk in self.desks.iter().filter(|desk| desk.has_pending()) {
+            self.wake(desk.active_engine());
         }
+    }
+
+    fn now(&self) -> Mono {
+        self.desks.first().map_or(Mono(0), |desk| desk.now())
     }
 
     fn wake(&self, thread: usize) {
@@ -63,15 +69,16 @@ impl Shared {
 }
 
 impl Live {
-    /// Starts one thread per reasoner and one for the guard. `prepare` runs first on each new
-    /// thread, with its name: the place for realtime settings.
+    /// Starts one thread per reasoner, and one for the guards of the desks, which are the
+    /// reasoners' and one per robot. `prepare` runs first on each new thread, with its name: the
+    /// place for realtime settings.
     pub fn start(
-        desk: Arc<Desk>,
+        desks: Vec<Arc<Desk>>,
         reasoners: Vec<Reasoner>,
         prepare: impl Fn(&str) + Send + Sync + 'static,
     ) -> std::io::Result<Live> {
         let shared = Arc::new(Shared {
-            desk,
+            desks,
             stop: AtomicBool::new(false),
             fallen: AtomicBool::new(false),
             resting: AtomicBool::new(false),
@@ -113,9 +120,9 @@ impl Live {
         Ok(())
     }
 
-    /// The desk they share.
-    pub fn desk(&self) -> &Arc<Desk> {
-        &self.shared.desk
+    /// The desks they share, one per robot.
+    pub fn desks(&self) -> &[Arc<Desk>] {
+        &self.shared.desks
     }
 
     /// Whether a thread that must run has ended by a panic: nothing holds any more, and the
@@ -136,10 +143,11 @@ impl Live {
         self.shared.wake(self.handles.len() - 1);
     }
 
-    /// A trigger arrived.
-    pub fn offer(&self, request: Box<Request>) {
-        self.shared.desk.offer(request);
-        self.shared.wake(self.shared.desk.active_engine());
+    /// A trigger of robot number `robot` arrived.
+    pub fn offer(&self, robot: usize, request: Box<Request>) {
+        let desk = &self.shared.desks[robot];
+        desk.offer(request);
+        self.shared.wake(desk.active_engine());
         // The guard's place is behind the last reasoner's.
         self.shared.wake(self.handles.len() - 1);
     }
@@ -187,6 +195,7 @@ fn reason(mut reasoner: Reasoner, station: usize, shared: &Shared, report: &Send
                 shared.wake_for_pending();
             }
             Poll::Idle => thread::park_timeout(IDLE),
+            Poll::Later(until) => thread::park_timeout(shared.now().until(until)),
             Poll::Stages => {
                 reasoner.run_stages();
                 reasoner.settle();
@@ -202,21 +211,21 @@ fn reason(mut reasoner: Reasoner, station: usize, shared: &Shared, report: &Send
 }
 
 fn watch(shared: &Shared) {
-    let desk = &shared.desk;
-    let mut guard = Guard::new(Arc::clone(desk));
+    let desks = shared.desks.iter();
+    let mut guards: Vec<Guard> = desks.map(|desk| Guard::new(Arc::clone(desk))).collect();
     while !shared.stops() {
-        let due = guard.step();
+        let due = guards.iter_mut().filter_map(Guard::step).min();
         // The guard may have put a trigger back that its reasoner had found missing, or given
         // the triggers to another engine.
         shared.wake_for_pending();
         let pulse = match shared.resting.load(Ordering::Acquire) {
             true => IDLE,
             false => {
-                desk.tick();
+                shared.desks.iter().for_each(|desk| desk.tick());
                 TICK
             }
         };
-        let sleep = due.map_or(pulse, |due| desk.now().until(due).min(pulse));
+        let sleep = due.map_or(pulse, |due| shared.now().until(due).min(pulse));
         thread::park_timeout(sleep);
     }
 }

@@ -41,8 +41,8 @@ pub trait Machine {
 /// events and costs give the same decisions, always.
 pub struct Logical<M> {
     clock: Arc<LogicalClock>,
-    desk: Arc<Desk>,
-    guard: Guard,
+    desks: Vec<Arc<Desk>>,
+    guards: Vec<Guard>,
     guard_at: Option<Mono>,
     seats: Vec<Seat>,
     machine: M,
@@ -56,12 +56,19 @@ struct Seat {
 #[derive(Clone, Copy, PartialEq)]
 enum SeatState {
     Idle,
-    Running { until: Mono },
+    /// For triggers of other robots.
+    Waiting {
+        until: Mono,
+    },
+    Running {
+        until: Mono,
+    },
     Gone,
 }
 
 enum Event {
     StageOver(usize),
+    WaitOver(usize),
     Guard,
 }
 
@@ -70,10 +77,10 @@ enum Event {
 const LEAST_SLEEP: Duration = Duration::from_micros(50);
 
 impl<M: Machine> Logical<M> {
-    /// `clock` must be the desk's.
+    /// `clock` must be the desks'; there is one desk per robot.
     pub fn new(
         clock: Arc<LogicalClock>,
-        desk: Arc<Desk>,
+        desks: Vec<Arc<Desk>>,
         reasoners: Vec<Reasoner>,
         machine: M,
     ) -> Self {
@@ -85,18 +92,21 @@ impl<M: Machine> Logical<M> {
             })
             .collect();
         Logical {
-            guard: Guard::new(Arc::clone(&desk)),
+            guards: desks
+                .iter()
+                .map(|desk| Guard::new(Arc::clone(desk)))
+                .collect(),
             guard_at: None,
             clock,
-            desk,
+            desks,
             seats,
             machine,
         }
     }
 
-    /// The desk.
-    pub fn desk(&self) -> &Desk {
-        &self.desk
+    /// The desk of robot number `robot`.
+    pub fn desk(&self, robot: usize) -> &Desk {
+        &self.desks[robot]
     }
 
     /// What the machine did.
@@ -119,6 +129,10 @@ impl<M: Machine> Logical<M> {
                     self.seats[seat].reasoner.settle();
                     self.start_work();
                 }
+                Event::WaitOver(seat) => {
+                    self.seats[seat].state = SeatState::Idle;
+                    self.start_work();
+                }
                 Event::Guard => {
                     self.guard_at = None;
                     self.run_guard();
@@ -129,9 +143,9 @@ impl<M: Machine> Logical<M> {
         self.clock.set(until);
     }
 
-    /// A trigger arrives now. `request` was filled by the caller.
-    pub fn offer(&mut self, request: Box<Request>) {
-        self.desk.offer(request);
+    /// A trigger of robot number `robot` arrives now. `request` was filled by the caller.
+    pub fn offer(&mut self, robot: usize, request: Box<Request>) {
+        self.desks[robot].offer(request);
         self.start_work();
         // A live trigger wakes the guard too, so that it learns of the new due time.
         self.schedule_guard();
@@ -139,8 +153,11 @@ impl<M: Machine> Logical<M> {
 
     /// Lets everything that was accepted be answered.
     pub fn drain(&mut self) {
-        let terms = self.desk.terms();
-        let horizon = terms.deadline * 2 + terms.fault_time;
+        let horizon = |desk: &Arc<Desk>| {
+            let terms = desk.terms();
+            terms.deadline * 2 + terms.fault_time
+        };
+        let horizon = self.desks.iter().map(horizon).max().unwrap_or_default();
         self.advance_to(self.clock.now() + horizon);
     }
 
@@ -151,7 +168,8 @@ impl<M: Machine> Logical<M> {
             .enumerate()
             .filter_map(|(index, seat)| match seat.state {
                 SeatState::Running { until } => Some((until, Event::StageOver(index))),
-                _ => None,
+                SeatState::Waiting { until } => Some((until, Event::WaitOver(index))),
+                SeatState::Idle | SeatState::Gone => None,
             });
         let guard = self.guard_at.map(|at| (at, Event::Guard));
         stages.chain(guard).min_by_key(|(at, _)| *at)
@@ -160,7 +178,15 @@ impl<M: Machine> Logical<M> {
     fn start_work(&mut self) {
         for index in 0..self.seats.len() {
             let seat = &mut self.seats[index];
-            if seat.state == SeatState::Idle && seat.reasoner.poll() == Poll::Stages {
+            if matches!(seat.state, SeatState::Gone | SeatState::Running { .. }) {
+                continue;
+            }
+            let polled = seat.reasoner.poll();
+            seat.state = match polled {
+                Poll::Later(until) => SeatState::Waiting { until },
+                Poll::Idle | Poll::Stages => SeatState::Idle,
+            };
+            if polled == Poll::Stages {
                 let mut stages = seat.reasoner.stages();
                 seat.reasoner.run_stages();
                 let machine = &mut self.machine;
@@ -179,7 +205,7 @@ impl<M: Machine> Logical<M> {
     }
 
     fn run_guard(&mut self) {
-        if let Some(due) = self.guard.step() {
+        if let Some(due) = self.guards.iter_mut().filter_map(Guard::step).min() {
             let (now, delay) = (self.clock.now(), self.machine.guard_delay());
             let at = if due > now { due } else { now + LEAST_SLEEP };
             self.guard_at = Some(at + delay);

@@ -25,6 +25,7 @@ pub mod logical;
 mod policy;
 mod reasoner;
 mod request;
+mod reuse;
 mod saliency;
 mod station;
 
@@ -38,6 +39,7 @@ pub use desk::{Desk, Publish, TICK};
 pub use engine::{Engine, EngineFault, time_finish, time_stages};
 pub use guard::Guard;
 pub use policy::{Policy, Progress, Step};
-pub use reasoner::{Poll, Reasoner};
+pub use reasoner::{Batches, Poll, Reasoner};
 pub use request::{Request, Terms};
+pub use reuse::Reuse;
 pub use saliency::occlusion;

@@ -1,4 +1,11 @@
-//! Takes the newest trigger, runs the model stage by stage, decides.
+//! Takes the newest trigger, runs the model stage by stage, decides. One engine may serve the desks
+//! of several robots: what waits at them goes through it side by side where that gains time.
+//!
+//! The cycles of a batch share the engine's calls and nothing else: each has its own claim, budget and
+//! answer, and leaves when its policy stops. The rest go on with the batch as it is.
+
+mod batches;
+mod seat;
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,23 +13,28 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tracing::{trace, trace_span};
+use tracing::trace_span;
 
 use super::CYCLE;
 use super::checkup::Checkup;
 use super::cost::CostModel;
-use super::decision::{MAX_LABELS, Probabilities, Reason, Verdict};
-use super::desk::{Desk, Handed};
+use super::decision::{MAX_LABELS, Probabilities};
+use super::desk::Desk;
 use super::engine::{Engine, EngineFault};
 use super::policy::{Policy, Progress, Step};
 use super::request::Request;
+use super::reuse::Kept;
 use crate::time::Mono;
+pub use batches::Batches;
+use seat::{Seat, Work};
 
 /// What to do after [`Reasoner::poll`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {
     /// Nothing; wait for a trigger.
     Idle,
+    /// Triggers wait for others to join them: poll again at this time, or when another comes.
+    Later(Mono),
     /// Call [`Reasoner::run_stages`], then [`Reasoner::settle`].
     Stages,
 }
@@ -30,38 +42,68 @@ pub enum Poll {
 /// One engine's logic, cut at the points where time passes, so that it runs under a fake clock
 /// as well.
 pub struct Reasoner {
-    desk: Arc<Desk>,
+    seats: Vec<Seat>,
     station: usize,
     engine: Box<dyn Engine>,
-    costs: CostModel,
-    work: Option<Work>,
+    batches: Batches,
+    call: Call,
     last_fault: Option<EngineFault>,
     checkup: Option<Checkup>,
 }
 
-struct Work {
-    request: Box<Request>,
-    cycle: u64,
-    /// The station whose claim decides who answers; another's where that engine failed.
-    claim: usize,
-    /// The desk has a copy of the request.
-    copied: bool,
+/// What the cycles in hand have in common.
+struct Call {
+    /// Windows that went into the engine together.
+    count: usize,
+    /// Exits that are finished.
     exit: u8,
     /// The next engine call runs all that is left.
     finish: bool,
-    stage_start: Mono,
-    outcome: Result<Probabilities, EngineFault>,
+    start: Mono,
+    fault: Option<EngineFault>,
+    /// Memory for several windows, `[count, frames, features]`.
+    windows: Box<[f32]>,
+    /// The newest exit of each, `[count, labels]`.
+    answers: Box<[f32]>,
 }
 
 impl Reasoner {
-    /// The reasoner of engine number `station`, with what its stages are known to cost.
+    /// The reasoner of engine number `station` for one robot, with what its stages are known to
+    /// cost.
     pub fn new(desk: Arc<Desk>, station: usize, engine: Box<dyn Engine>, costs: CostModel) -> Self {
+        Self::of_several(&[desk], station, engine, Batches::single(costs))
+    }
+
+    /// The same for several robots, one desk each; all of one model.
+    pub fn of_several(
+        desks: &[Arc<Desk>],
+        station: usize,
+        engine: Box<dyn Engine>,
+        batches: Batches,
+    ) -> Self {
+        let most = batches.most();
+        let (labels, window) = desks
+            .first()
+            .map_or((0, 0), |desk| (desk.labels, desk.window_len()));
+        // A single window is read where it is.
+        let windows = if most > 1 { most * window } else { 0 };
         Reasoner {
-            desk,
+            seats: desks
+                .iter()
+                .map(|desk| Seat::at(Arc::clone(desk)))
+                .collect(),
             station,
             engine,
-            costs,
-            work: None,
+            call: Call {
+                count: 0,
+                exit: 0,
+                finish: false,
+                start: Mono(0),
+                fault: None,
+                windows: vec![0.0; windows].into_boxed_slice(),
+                answers: vec![0.0; most * labels].into_boxed_slice(),
+            },
+            batches,
             last_fault: None,
             checkup: None,
         }
@@ -76,28 +118,30 @@ impl Reasoner {
 
     /// Whether the engine was passed by and could show that it is sound.
     pub fn may_come_back(&self) -> bool {
-        let station = &self.desk.stations[self.station];
-        // Where all have failed it may have the triggers again already.
-        self.checkup.is_some()
-            && self.work.is_none()
-            && self.desk.active_engine() != self.station
-            && station.is_out.load(Ordering::Acquire)
+        let passed_by = |seat: &Seat| {
+            // Where all have failed it may have the triggers again already.
+            seat.desk.active_engine() != self.station
+                && seat.desk.stations[self.station]
+                    .is_out
+                    .load(Ordering::Acquire)
+        };
+        self.checkup.is_some() && !self.is_busy() && self.seats.iter().any(passed_by)
     }
 
     /// Puts the engine to the test, with triggers going to another meanwhile, and gives it its
     /// place back when it passes. Where the engine may hang, this does.
     pub fn come_back(&mut self) -> Result<(), EngineFault> {
-        let Some(checkup) = &self.checkup else {
+        let (Some(checkup), Some(first)) = (&self.checkup, self.seats.first()) else {
             return Ok(());
         };
-        let fault_time = self.desk.terms().fault_time;
-        let stalls_at = &self.desk.stations[self.station].stalls_at;
-        let at = self.desk.clock.now() + fault_time;
-        stalls_at.store(at.0.max(1), Ordering::Release);
+        let fault_time = first.desk.terms().fault_time;
+        self.expect_back(Some(self.now() + fault_time));
         let passed = checkup.pass(self.engine.as_mut(), fault_time);
-        stalls_at.store(0, Ordering::Release);
+        self.expect_back(None);
         if passed.is_ok() {
-            self.desk.reinstate(self.station);
+            for seat in &self.seats {
+                seat.desk.reinstate(self.station);
+            }
         }
         passed
     }
@@ -107,259 +151,333 @@ impl Reasoner {
         self.last_fault.take()
     }
 
-    /// Costs as known now.
+    /// Costs of a single window, as known now.
     pub fn costs(&self) -> &CostModel {
-        &self.costs
+        self.batches.costs(1)
     }
 
     /// The stages that [`Reasoner::run_stages`] would run, 0-based.
     pub fn stages(&self) -> Range<usize> {
-        match &self.work {
-            Some(work) if work.finish => usize::from(work.exit)..self.engine.exits(),
-            Some(work) => usize::from(work.exit)..usize::from(work.exit) + 1,
-            None => 0..0,
+        let from = usize::from(self.call.exit);
+        match self.is_busy() {
+            true if self.call.finish => from..self.engine.exits(),
+            true => from..from + 1,
+            false => 0..0,
         }
     }
 
     /// Whether a trigger waits for this reasoner.
     pub fn has_work(&self) -> bool {
-        self.desk.has_pending() && self.desk.active_engine() == self.station
+        self.seats.iter().any(|seat| seat.has_work(self.station))
     }
 
-    /// Takes a trigger if there is one and none is in hand. Triggers whose window cannot be used
-    /// are answered at once.
+    fn works(&self) -> impl Iterator<Item = &Work> {
+        self.seats.iter().filter_map(|seat| seat.work.as_ref())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.works().next().is_some()
+    }
+
+    fn now(&self) -> Mono {
+        self.seats.first().map_or(Mono(0), |seat| seat.desk.now())
+    }
+
+    /// From when on the guards take the engine's silence for a stall.
+    fn expect_back(&self, at: Option<Mono>) {
+        let at = at.map_or(0, |at| at.0.max(1));
+        for seat in &self.seats {
+            let station = &seat.desk.stations[self.station];
+            station.stalls_at.store(at, Ordering::Release);
+        }
+    }
+
+    /// Takes triggers if there are any and none is in hand. Triggers whose window cannot be used
+    /// are answered at once, and so are those whose answer is known.
     pub fn poll(&mut self) -> Poll {
-        while self.work.is_none() {
-            // A cycle of this station may be in another engine's hands; its claim is needed until it
-            // is answered.
-            let is_lent = self.desk.stations[self.station].has_open();
-            if self.desk.active_engine() != self.station || is_lent {
-                return Poll::Idle;
-            }
-            let Some((handed, late)) = self.next() else {
+        while !self.is_busy() {
+            let station = self.station;
+            let waiting = self.seats.iter().filter_map(|seat| seat.waiting(station));
+            let (count, urgent) = waiting.fold((0, None), |(count, least), due: Mono| {
+                (
+                    count + 1,
+                    Some(least.map_or(due, |least: Mono| least.min(due))),
+                )
+            });
+            let Some(due) = urgent else {
                 return Poll::Idle;
             };
-            let Handed {
-                cycle,
-                claim,
-                request,
-            } = handed;
-            if let Verdict::Unusable(reason) = request.trigger.verdict {
-                self.answer_without_exit((cycle, claim), &request, None, reason);
-                self.desk.put_back(request);
-                continue;
+            if let Some(until) = self.waits_for_others(count, due) {
+                return Poll::Later(until);
             }
-            if self.desk.clock.now() >= request.due() {
-                // Too late even to begin. Say so at once.
-                self.answer_without_exit((cycle, claim), &request, None, late);
-                self.desk.put_back(request);
-                continue;
-            }
-            // A cycle is handed over once.
-            let copied = claim == self.station && self.desk.keep_copy(cycle, claim, &request);
-            trace!(
-                target: CYCLE,
-                cycle,
-                waited_us = self.waited(&request).as_micros() as u64,
-                "taken"
-            );
-            let finish = self.finishes_at_once(&request);
-            self.work = Some(Work {
-                request,
-                cycle,
-                claim,
-                copied,
-                exit: 0,
-                finish,
-                stage_start: Mono(0),
-                outcome: Ok(Probabilities::NONE),
-            });
+            let budget = self.now().until(due);
+            self.gather(self.batches.worth(count, budget));
         }
         Poll::Stages
     }
 
-    /// What to work on, as a cycle, and why it would be answered without the model if it is late
-    /// already: another engine failed, or the machine did not run us.
-    fn next(&self) -> Option<(Handed, Reason)> {
-        if let Some(handed) = self.desk.take_handed(self.station) {
-            return Some((handed, Reason::BackendFault));
+    /// Until when triggers wait for those of other robots, where the engine gains by that: while
+    /// their slack lasts, and the most urgent has time left for two first stages of all of them.
+    fn waits_for_others(&self, count: usize, due: Mono) -> Option<Mono> {
+        let more = self.seats.len().min(self.batches.most());
+        if count >= more || !self.batches.ever_gain() {
+            return None;
         }
-        let request = self.desk.take()?;
-        let fresh = Handed {
-            cycle: self.desk.open(self.station, &request),
-            claim: self.station,
-            request,
+        let slacks = self
+            .seats
+            .iter()
+            .filter_map(|seat| seat.desk.pending_slack());
+        let slack = slacks.min()?;
+        let cost = self.batches.costs(more).bound(0);
+        let until = slack.min(due - cost * 2);
+        (self.now() < until).then_some(until)
+    }
+
+    /// Takes up to `count` triggers, the most urgent first.
+    fn gather(&mut self, count: usize) {
+        let station = self.station;
+        let mut taken = 0;
+        while taken < count {
+            let waiting = self.seats.iter_mut().filter(|seat| seat.work.is_none());
+            let urgent = waiting
+                .filter_map(|seat| Some((seat.waiting(station)?, seat)))
+                .min_by_key(|(due, _)| *due);
+            let Some((_, seat)) = urgent else {
+                break;
+            };
+            if seat.take(station, taken) {
+                taken += 1;
+            }
+        }
+        let filled = self.batches.costs(taken);
+        let at_once = |work: &Work| {
+            let policy = work.request.terms.policy;
+            let budget = self.now().until(work.request.due());
+            policy.finishes_at_once(filled.finish_bound(0), budget)
         };
-        Some((fresh, Reason::Deadline))
+        let finish = self.works().all(at_once);
+        let best = |work: &Work| work.request.terms.policy == Policy::Best;
+        let wanted = self.works().all(best);
+        if !finish && wanted {
+            // A bound too high is forgotten in time.
+            self.batches.costs_mut(taken).pass_over_finish(0);
+        }
+        self.call.count = taken;
+        self.call.exit = 0;
+        self.call.finish = finish;
     }
 
     /// Calls the engine for the next stage, or for all that are left. This is where an engine may
     /// take its time.
     pub fn run_stages(&mut self) {
-        let Some(work) = self.work.as_mut() else {
+        let Some(work) = self.works().next() else {
             return;
         };
-        let span = trace_span!(target: CYCLE, "stage", cycle = work.cycle, stage = work.exit + 1);
+        let (cycle, fault_time) = (work.cycle, work.request.terms.fault_time);
+        let span = trace_span!(
+            target: CYCLE, "stage", cycle, stage = self.call.exit + 1, windows = self.call.count
+        );
         let _inside = span.enter();
-        work.stage_start = self.desk.clock.now();
-        let stalls_at = work.stage_start + work.request.terms.fault_time;
-        self.desk.stations[self.station]
-            .stalls_at
-            .store(stalls_at.0.max(1), Ordering::Release);
-        let engine = &mut self.engine;
-        let labels = self.desk.labels;
+        self.call.start = self.now();
+        self.expect_back(Some(self.call.start + fault_time));
+        let Reasoner {
+            seats,
+            engine,
+            call,
+            ..
+        } = self;
         // The engine is not used again after a panic unless its next `begin` succeeds.
-        work.outcome = catch_unwind(AssertUnwindSafe(|| {
-            if work.exit == 0 {
-                engine.begin(&work.request.window)?;
-            }
-            let mut values = [0.0; MAX_LABELS];
-            match work.finish {
-                true => engine.finish(&mut values[..labels])?,
-                false => engine.advance(&mut values[..labels])?,
-            }
-            let probabilities = Probabilities::from_slice(&values[..labels]);
-            match probabilities.are_probabilities() {
-                true => Ok(probabilities),
-                false => Err(EngineFault(String::from("returned no probabilities"))),
-            }
-        }))
-        .unwrap_or_else(|panic| Err(EngineFault(panic_text(panic.as_ref()))));
+        let run = AssertUnwindSafe(|| call.run(seats, engine.as_mut()));
+        let outcome =
+            catch_unwind(run).unwrap_or_else(|panic| Err(EngineFault(panic_text(panic.as_ref()))));
+        self.call.fault = outcome.err();
     }
 
-    /// The call is over: takes in its cost and exit, and goes on, decides or gives up.
+    /// The call is over: takes in its cost and the exits, and with every cycle goes on, decides or
+    /// gives up.
     pub fn settle(&mut self) {
-        let desk = Arc::clone(&self.desk);
-        let station = &desk.stations[self.station];
-        let Some(mut work) = self.work.take() else {
+        if !self.is_busy() {
             return;
-        };
-        let now = desk.clock.now();
-        station.stalls_at.store(0, Ordering::Release);
-        let probabilities = match std::mem::replace(&mut work.outcome, Ok(Probabilities::NONE)) {
-            Ok(probabilities) => probabilities,
-            Err(fault) => {
-                self.last_fault = Some(fault);
-                self.give_up(work, now);
-                return;
+        }
+        let now = self.now();
+        self.expect_back(None);
+        if let Some(fault) = self.call.fault.take() {
+            self.last_fault = Some(fault);
+            self.give_up(now);
+            return;
+        }
+        self.record(now);
+        let needed_at = self.needed_at();
+        let mut finish = true;
+        let mut passed_over = false;
+        for index in 0..self.seats.len() {
+            let Some(work) = self.seats[index].work.take() else {
+                continue;
+            };
+            match self.next_step(index, &work, needed_at, now) {
+                None => self.seats[index].desk.put_back(work.request),
+                Some(Step::Advance) => {
+                    finish = false;
+                    self.seats[index].work = Some(work);
+                }
+                Some(Step::Finish) => self.seats[index].work = Some(work),
+                Some(step @ (Step::Stop | Step::PassOver)) => {
+                    passed_over |= step == Step::PassOver;
+                    self.decide(index, work, step);
+                }
             }
-        };
-        let (from, cost) = (usize::from(work.exit), now.since(work.stage_start));
-        if work.finish {
-            self.costs.record_finish(from, cost);
-            work.exit = self.engine.exits() as u8;
+        }
+        self.call.finish = finish;
+        if passed_over {
+            let next = usize::from(self.call.exit);
+            let costs = self.batches.costs_mut(self.call.count);
+            costs.pass_over(next);
+            let bound = costs.bound(next);
+            for seat in &self.seats {
+                seat.desk.counts().bound(next, bound);
+            }
+        }
+    }
+
+    /// What the call cost.
+    fn record(&mut self, now: Mono) {
+        let (from, cost) = (usize::from(self.call.exit), now.since(self.call.start));
+        let costs = self.batches.costs_mut(self.call.count);
+        if self.call.finish {
+            costs.record_finish(from, cost);
+            self.call.exit = self.engine.exits() as u8;
         } else {
-            self.costs.record(from, cost);
-            desk.counts().bound(from, self.costs.bound(from));
-            work.exit += 1;
+            costs.record(from, cost);
+            let bound = costs.bound(from);
+            self.call.exit += 1;
+            for seat in &self.seats {
+                seat.desk.counts().bound(from, bound);
+            }
         }
-        station.record_exit(work.cycle, work.exit, &probabilities);
-        let claim = &desk.stations[work.claim];
-        if !claim.is_open(work.cycle) {
-            // The guard has answered; what is left of this cycle is nobody's.
-            desk.put_back(work.request);
-            return;
+    }
+
+    /// When robots that wait need the engine for their mandatory part: nobody's optional part may
+    /// last longer.
+    fn needed_at(&self) -> Option<Mono> {
+        let first = self.batches.costs(1).bound(0);
+        let idle = self.seats.iter().filter(|seat| seat.work.is_none());
+        let due = idle.filter_map(|seat| seat.waiting(self.station)).min()?;
+        Some(due - first)
+    }
+
+    /// None where the guard has answered: what is left of such a cycle is nobody's.
+    fn next_step(
+        &self,
+        seat: usize,
+        work: &Work,
+        needed_at: Option<Mono>,
+        now: Mono,
+    ) -> Option<Step> {
+        let desk = &self.seats[seat].desk;
+        let exit = self.call.exit;
+        let probabilities = self.call.answer(work.row, desk.labels);
+        desk.stations[self.station].record_exit(work.cycle, exit, &probabilities);
+        if !desk.stations[work.claim].is_open(work.cycle) {
+            return None;
         }
-        let policy = work.request.terms.policy;
-        let step = policy.next(&self.progress(&work, &probabilities, now));
-        if matches!(step, Step::Advance | Step::Finish) {
-            work.finish = step == Step::Finish;
-            self.work = Some(work);
-            return;
+        let next = usize::from(exit);
+        let costs = self.batches.costs(self.call.count);
+        let terms = &work.request.terms;
+        let due = work.request.due();
+        let progress = Progress {
+            confidence: probabilities
+                .top()
+                .map_or(0.0, |(_, confidence)| confidence),
+            threshold: terms
+                .thresholds
+                .get(next - 1)
+                .copied()
+                .unwrap_or(f32::INFINITY),
+            next_bound: (next < self.engine.exits()).then(|| costs.bound(next)),
+            finish_bound: costs.finish_bound(next),
+            budget: now.until(needed_at.map_or(due, |needed| needed.min(due))),
+        };
+        Some(terms.policy.next(&progress))
+    }
+
+    fn decide(&mut self, seat: usize, work: Work, step: Step) {
+        let batched = self.call.count > 1;
+        let Seat { desk, answers, .. } = &mut self.seats[seat];
+        let probabilities = self.call.answer(work.row, desk.labels);
+        let exit = self.call.exit;
+        let request = &work.request;
+        if desk.stations[work.claim].claim(work.cycle) {
+            let terms = (&request.trigger, &*request.terms);
+            desk.answer_by_exit(work.cycle, terms, self.station, exit, probabilities);
+            if batched {
+                desk.counts().batched();
+            }
         }
-        if claim.claim(work.cycle) {
-            desk.answer_by_exit(
-                work.cycle,
-                (&work.request.trigger, &work.request.terms),
-                self.station,
-                work.exit,
+        if let (Step::Stop, Some(answers)) = (step, answers) {
+            answers.keep(Kept {
+                exit,
                 probabilities,
-            );
-        }
-        if step == Step::PassOver {
-            let next = usize::from(work.exit);
-            self.costs.pass_over(next);
-            desk.counts().bound(next, self.costs.bound(next));
+                station: self.station,
+                arrival: request.trigger.arrival,
+            });
         }
         desk.put_back(work.request);
     }
 
-    /// The engine failed: the next one takes the cycle over where there is one and time is left, once;
-    /// else it is answered.
-    fn give_up(&self, work: Work, now: Mono) {
-        let desk = &self.desk;
-        let next = desk.fail_over(self.station, now);
-        let handed = Handed {
-            cycle: work.cycle,
-            claim: work.claim,
-            request: work.request,
-        };
-        let mine = work.claim == self.station;
-        let may = mine && next && now < handed.request.due();
-        // Where there was a copy and it is gone, the guard has handed that over.
-        let copied = desk.take_copy(work.cycle, self.station);
-        let gone = work.copied && copied.is_none();
-        if let Some(copy) = copied {
-            desk.put_back(copy.request);
+    /// The engine failed: the next one takes its place at every desk, and the cycles in hand.
+    fn give_up(&mut self, now: Mono) {
+        for seat in &mut self.seats {
+            let next = seat.desk.fail_over(self.station, now);
+            seat.give_up(self.station, next, now);
         }
-        if gone {
-            desk.put_back(handed.request);
-        } else if may {
-            desk.hand_over(handed);
-        } else {
-            let cycle = (handed.cycle, handed.claim);
-            let reason = Reason::BackendFault;
-            self.answer_without_exit(cycle, &handed.request, Some(self.station), reason);
-            desk.put_back(handed.request);
+    }
+}
+
+impl Call {
+    /// The next stage or stages of all that are in hand.
+    fn run(&mut self, seats: &[Seat], engine: &mut dyn Engine) -> Result<(), EngineFault> {
+        let works = || seats.iter().filter_map(|seat| seat.work.as_ref());
+        let labels = seats.first().map_or(0, |seat| seat.desk.labels);
+        let filled = Batches::filled(self.count);
+        if self.exit == 0 && self.count == 1 {
+            for work in works() {
+                engine.begin(&work.request.window)?;
+            }
+        } else if self.exit == 0 {
+            for work in works() {
+                let len = work.request.window.len();
+                // What the batch is filled up with is the last one again.
+                let rows = match work.row + 1 == self.count {
+                    true => work.row..filled,
+                    false => work.row..work.row + 1,
+                };
+                for row in rows {
+                    self.windows[row * len..][..len].copy_from_slice(&work.request.window);
+                }
+            }
+            let len = works().next().map_or(0, |work| work.request.window.len());
+            engine.begin(&self.windows[..filled * len])?;
+        }
+        let answers = &mut self.answers[..filled * labels];
+        match self.finish {
+            true => engine.finish(answers)?,
+            false => engine.advance(answers)?,
+        }
+        let mut read = works().map(|work| self.answer(work.row, labels));
+        match read.all(|answer| answer.are_probabilities()) {
+            true => Ok(()),
+            false => Err(EngineFault(String::from("returned no probabilities"))),
         }
     }
 
-    fn progress(&self, work: &Work, probabilities: &Probabilities, now: Mono) -> Progress {
-        let next = usize::from(work.exit);
-        let threshold = work.request.terms.thresholds.get(next - 1).copied();
-        Progress {
-            confidence: probabilities
-                .top()
-                .map_or(0.0, |(_, confidence)| confidence),
-            threshold: threshold.unwrap_or(f32::INFINITY),
-            next_bound: (next < self.engine.exits()).then(|| self.costs.bound(next)),
-            finish_bound: self.costs.finish_bound(next),
-            budget: now.until(work.request.due()),
-        }
+    fn answer(&self, row: usize, labels: usize) -> Probabilities {
+        Probabilities::from_slice(&self.answers[row * labels..][..labels.min(MAX_LABELS)])
     }
+}
 
-    /// Told to the costs where it does not fit: a bound too high is forgotten in time.
-    fn finishes_at_once(&mut self, request: &Request) -> bool {
-        let policy = request.terms.policy;
-        let budget = self.desk.clock.now().until(request.due());
-        let at_once = policy.finishes_at_once(self.costs.finish_bound(0), budget);
-        if !at_once && policy == Policy::Best {
-            self.costs.pass_over_finish(0);
-        }
-        at_once
-    }
-
-    /// From the trigger's arrival to now.
-    fn waited(&self, request: &Request) -> Duration {
-        self.desk.clock.now().since(request.trigger.arrival)
-    }
-
-    fn answer_without_exit(
-        &self,
-        (cycle, claim): (u64, usize),
-        request: &Request,
-        station: Option<usize>,
-        reason: Reason,
-    ) {
-        if self.desk.stations[claim].claim(cycle) {
-            self.desk.answer_without_exit(
-                cycle,
-                (&request.trigger, &request.terms),
-                station,
-                reason,
-            );
-        }
-    }
+/// From the trigger's arrival to now.
+fn waited(desk: &Desk, request: &Request) -> Duration {
+    desk.now().since(request.trigger.arrival)
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::decision::Trigger;
 use super::policy::Policy;
+use super::reuse::Reuse;
 use crate::time::Mono;
 
 /// A trigger with the window assembled at its arrival.
@@ -29,6 +30,11 @@ pub struct Terms {
     pub fault_time: Duration,
     /// How long a model decision may stand in for a missing one.
     pub hold: Duration,
+    /// How long a trigger may wait for those of other robots, where the engine gains by running
+    /// them together.
+    pub batch_slack: Duration,
+    /// Whether the model's answer to the same window is used again; set for the desk's life.
+    pub reuse: Option<Reuse>,
     /// How the optional stages are spent.
     pub policy: Policy,
     /// Below this confidence the safe label is published.

@@ -130,7 +130,7 @@ pub fn replay_one(
         *cost = cost.mul_f64(options.slowdown);
     }
     let reasoners = configuration.reasoners_at(&desk, &costs)?;
-    let mut logical = Logical::new(clock, desk, reasoners, Recorded { costs });
+    let mut logical = Logical::new(clock, vec![desk], reasoners, Recorded { costs });
 
     let mut writer = McapWriter::create(&decisions_file(&options.out, name))?;
     let definition = message_definition(DECISION).unwrap_or_default();
@@ -160,7 +160,7 @@ pub fn replay_one(
         let arrival = record.arrival(START + message.log_time.since(first), source, &ingest);
         logical.advance_to(arrival);
         let (request, taken) = ingest.message(
-            logical.desk(),
+            logical.desk(0),
             source,
             &message.data,
             arrival,
@@ -171,7 +171,7 @@ pub fn replay_one(
             refused.1.get_or_insert_with(|| fault.to_string());
         }
         if let Some(request) = request {
-            logical.offer(request);
+            logical.offer(0, request);
         }
         write(&mut record, first)?;
     }
@@ -190,7 +190,7 @@ pub fn replay_one(
     Ok(Replayed {
         name: Arc::clone(name),
         robot,
-        tally: logical.desk().counts().tally(),
+        tally: logical.desk(0).counts().tally(),
         points: record.points,
         seconds: span.map_or(0.0, |(first, last)| last.since(first).as_secs_f64()),
         refused,

@@ -44,7 +44,8 @@ pub struct AtWork {
     model: Model,
     /// What it replaced, at rest.
     before: Option<Model>,
-    outlet: Arc<Outlet>,
+    /// One per robot.
+    outlets: Vec<Arc<Outlet>>,
     handover: Arc<Handover>,
     face: Arc<ArcSwap<Face>>,
 }
@@ -83,11 +84,12 @@ pub struct Present {
 }
 
 impl Model {
-    /// Starts its threads at a desk that `make_desk` makes to speak through the outlet.
+    /// Starts its threads at desks, one per robot, that `make_desk` makes to speak through the
+    /// outlets.
     pub fn start(
         candidate: Candidate,
-        outlet: &Arc<Outlet>,
-        make_desk: impl FnOnce(&Configuration, Arc<Voice>) -> Arc<Desk>,
+        outlets: &[Arc<Outlet>],
+        make_desk: impl Fn(&Configuration, usize, Arc<Voice>) -> Arc<Desk>,
     ) -> std::io::Result<Model> {
         let Candidate {
             name,
@@ -95,13 +97,15 @@ impl Model {
             engines,
         } = candidate;
         let first_stage = engines.first().map_or(Duration::ZERO, Warm::first_stage);
-        let voice = Voice::new(Arc::clone(outlet), configuration.vocabulary());
-        let desk = make_desk(&configuration, Arc::new(voice));
-        let reasoners = configuration.reasoners(&desk, engines);
+        let desks = outlets.iter().enumerate().map(|(robot, outlet)| {
+            let voice = Voice::new(Arc::clone(outlet), configuration.vocabulary());
+            make_desk(&configuration, robot, Arc::new(voice))
+        });
+        let desks: Vec<Arc<Desk>> = desks.collect();
+        let reasoners = configuration.reasoners(&desks, engines);
         let wishes = configuration.params.realtime.clone();
-        let outlet = Arc::clone(outlet);
-        let live = Live::start(desk, reasoners, move |thread| {
-            outlet.warm_up();
+        let live = Live::start(desks, reasoners, move |thread| {
+            Outlet::warm_up();
             for refused in wishes.set_up_thread(Role::of_thread(thread)) {
                 tracing::warn!("{refused}");
             }
@@ -123,7 +127,9 @@ impl Model {
             checked.map_err(|error| Refusal::Impossible(error.to_string()))?;
         }
         self.configuration.take(params);
-        self.live.desk().set_terms(self.configuration.terms());
+        for desk in self.live.desks() {
+            desk.set_terms(self.configuration.terms());
+        }
         Ok(())
     }
 
@@ -144,12 +150,12 @@ impl Model {
 
 impl AtWork {
     /// Begins with this model.
-    pub fn new(model: Model, outlet: Arc<Outlet>, handover: Arc<Handover>) -> AtWork {
+    pub fn new(model: Model, outlets: Vec<Arc<Outlet>>, handover: Arc<Handover>) -> AtWork {
         let face = Arc::new(ArcSwap::new(model.face()));
         AtWork {
             model,
             before: None,
-            outlet,
+            outlets,
             handover,
             face,
         }
@@ -191,11 +197,13 @@ impl AtWork {
 
     fn tell_the_outlet(&self) {
         let params = &self.model.configuration.params;
-        if let Some(gate) = &params.gate {
-            self.outlet.set_gate_limits(gate.limits.clone());
-        }
-        if let Some(speed) = &params.speed_limit {
-            self.outlet.set_speed_limits(speed.limits.clone());
+        for outlet in &self.outlets {
+            if let Some(gate) = &params.gate {
+                outlet.set_gate_limits(gate.limits.clone());
+            }
+            if let Some(speed) = &params.speed_limit {
+                outlet.set_speed_limits(speed.limits.clone());
+            }
         }
     }
 
@@ -207,9 +215,9 @@ impl AtWork {
         params: Params,
     ) -> Result<Option<Model>, LoadError> {
         candidate.configuration.take(params);
-        let present = self.model.live.desk();
-        let model = Model::start(candidate, &self.outlet, |configuration, voice| {
-            configuration.successor_desk(present, voice)
+        let present = self.model.live.desks();
+        let model = Model::start(candidate, &self.outlets, |configuration, robot, voice| {
+            configuration.successor_desk(&present[robot], voice)
         })?;
         let before = std::mem::replace(&mut self.model, model);
         self.hand_over();

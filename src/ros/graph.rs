@@ -7,6 +7,7 @@ use r2r::{Node, QosProfile};
 
 use super::RunError;
 use super::names::Names;
+use super::robot::Robot;
 use crate::act::gate::topic_type;
 use crate::configure::Configuration;
 use crate::time::Mono;
@@ -41,22 +42,28 @@ struct Publisher {
 }
 
 impl Graph {
-    /// Resolves the topics. Refuses a gate whose two topics are one after remapping.
-    pub fn new(names: Names, configuration: &Configuration, now: Mono) -> Result<Self, RunError> {
+    /// Resolves one robot's topics. Refuses a gate whose two topics are one after remapping.
+    pub fn new(
+        names: Names,
+        configuration: &Configuration,
+        robot: &Robot,
+        now: Mono,
+    ) -> Result<Self, RunError> {
         let params = &configuration.params;
+        let resolve = |topic: &str| names.resolve(&robot.topic(topic, &names.node()));
         let mut sources = Vec::new();
         for source in &params.sources {
             sources.push(Topic {
                 parameter: source.name.clone(),
-                name: names.resolve(&source.topic)?,
+                name: resolve(&source.topic)?,
                 message: source.message.clone(),
                 reliable: source.reliable,
             });
         }
         let mut gate_output = None;
         if let Some(gate) = &params.gate {
-            let input = names.resolve(&gate.input)?;
-            let output = names.resolve(&gate.output)?;
+            let input = resolve(&gate.input)?;
+            let output = resolve(&gate.output)?;
             if input == output {
                 return Err(RunError::GateHearsItself {
                     input: gate.input.clone(),

@@ -13,7 +13,7 @@ use crate::time::Mono;
 
 /// Windows asked for at most.
 pub const WINDOWS: usize = 8;
-/// A desk that never comes to rest is left with a cycle in flight; it is answered all the same.
+/// Desks that never come to rest are left with cycles in flight; they are answered all the same.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is handed over.
@@ -22,8 +22,8 @@ pub struct Handover {
     done: AtomicU64,
     /// To try another model on.
     pub trial: Windows,
-    /// To show what decisions looked at.
-    pub view: Windows,
+    /// To show what decisions looked at, robot by robot.
+    pub views: Vec<Windows>,
 }
 
 /// Copies of windows for the cold side, which brings the memory for them.
@@ -80,13 +80,13 @@ impl Windows {
 }
 
 impl Handover {
-    /// Nothing is handed over yet.
-    pub fn new() -> Handover {
+    /// Nothing is handed over yet; for so many robots.
+    pub fn new(robots: usize) -> Handover {
         Handover {
             next: ArrayQueue::new(1),
             done: AtomicU64::new(0),
             trial: Windows::new(),
-            view: Windows::new(),
+            views: (0..robots).map(|_| Windows::new()).collect(),
         }
     }
 
@@ -122,18 +122,19 @@ impl Receiving {
         if let Some(next) = self.handover.next.pop() {
             self.next = Some((next, now));
         }
-        let ready = |since: Mono| live.desk().is_at_rest() || now.since(since) >= PATIENCE;
+        let at_rest = || live.desks().iter().all(|desk| desk.is_at_rest());
+        let ready = |since: Mono| at_rest() || now.since(since) >= PATIENCE;
         if let Some((next, _)) = self.next.take_if(|(_, since)| ready(*since)) {
             *live = next;
             self.handover.done.fetch_add(1, Ordering::Release);
         }
     }
 
-    /// Copies the request's window where one is asked for.
-    pub fn show(&self, request: &Request) {
+    /// Copies the window of a robot's request where one is asked for.
+    pub fn show(&self, robot: usize, request: &Request) {
         if request.trigger.verdict == Verdict::Ready {
             self.handover.trial.show(request);
         }
-        self.handover.view.show(request);
+        self.handover.views[robot].show(request);
     }
 }

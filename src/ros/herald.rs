@@ -23,14 +23,15 @@ impl Herald {
     pub fn new(
         node: &mut Node,
         endpoints: &mut Endpoints,
+        topic: impl Fn(&str) -> String,
         limits: AttentionLimits,
     ) -> Result<Herald, RunError> {
         let latched = || QosProfile::default().keep_last(1).transient_local();
-        let flag = "~/attention_needed";
+        let (call, flag) = (topic("~/attention"), topic("~/attention_needed"));
         let herald = Herald {
             attention: Attention::new(limits),
-            calls: endpoints.publisher(node, "~/attention", ATTENTION_TYPE, latched())?,
-            flags: endpoints.publisher(node, flag, "std_msgs/msg/Bool", latched())?,
+            calls: endpoints.publisher(node, &call, ATTENTION_TYPE, latched())?,
+            flags: endpoints.publisher(node, &flag, "std_msgs/msg/Bool", latched())?,
         };
         herald.say(&herald.attention.call());
         Ok(herald)

@@ -3,6 +3,7 @@
 mod at_work;
 mod cold;
 mod endpoints;
+mod feed;
 mod graph;
 mod handover;
 mod herald;
@@ -16,6 +17,7 @@ mod names;
 mod outlet;
 mod parameters;
 mod reporter;
+mod robot;
 mod session;
 mod shared;
 mod speed_limit;

@@ -205,7 +205,9 @@ fn try_on(
     while tried < WINDOWS {
         match handover.trial.next() {
             Some(shown) => {
-                let all = engines.into_iter().map(|engine| engine.try_on(&shown.window));
+                let all = engines
+                    .into_iter()
+                    .map(|engine| engine.try_on(&shown.window));
                 engines = all.collect::<Result<_, _>>()?;
                 tried += 1;
             }

@@ -47,6 +47,11 @@ impl Names {
         self.node.to_bytes() == name.as_bytes() && self.namespace.to_bytes() == namespace.as_bytes()
     }
 
+    /// The node's name, without its namespace.
+    pub fn node(&self) -> String {
+        self.node.to_string_lossy().into_owned()
+    }
+
     /// The topic as it is on the graph.
     pub fn resolve(&self, topic: &str) -> Result<String, RunError> {
         let expanded = expand(topic, &self.full, &self.namespace.to_string_lossy());

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crossbeam::queue::ArrayQueue;
 use r2r::{Node, Publisher, PublisherUntyped, QosProfile};
 
-use super::RunError;
 use super::endpoints::Endpoints;
 use super::mailbox::Mailbox;
+use super::robot::Robot;
 use super::speed_limit::{self, SpeedLimit};
+use super::{RunError, ros};
 use crate::act::Vocabulary;
 use crate::act::attention::Note;
 use crate::act::gate::{Gate, GateLimits, Velocity, Verdict, topic_type};
@@ -34,7 +35,7 @@ const NOTES: usize = 1024;
 /// Decisions kept to be shown: of a few looks at several hundred Hz.
 const SHOWN: usize = 64;
 
-/// Where decisions and gated commands leave.
+/// Where one robot's decisions and gated commands leave.
 pub struct Outlet {
     // r2r's handle may move between threads but is not marked for being shared.
     decisions: Shared,
@@ -82,16 +83,18 @@ struct Shared(PublisherUntyped);
 unsafe impl Sync for Shared {}
 
 impl Outlet {
-    /// Creates the publishers.
+    /// Creates the publishers of one robot.
     pub fn new(
         node: &mut Node,
         endpoints: &mut Endpoints,
         configuration: &Configuration,
+        robot: &Robot,
         clock: Arc<dyn Clock>,
     ) -> Result<Outlet, RunError> {
+        let name = ros("asking the node's name", node.name())?;
         let decisions = endpoints.publisher(
             node,
-            "~/decision",
+            &robot.topic("~/decision", &name),
             "edge_reasoner/msg/Decision",
             QosProfile::default().keep_last(10),
         )?;
@@ -101,7 +104,7 @@ impl Outlet {
                 limits: Mailbox::new(),
                 commands: Shared(endpoints.publisher(
                     node,
-                    &gate.output,
+                    &robot.topic(&gate.output, &name),
                     topic_type(gate.stamped).ros_name(),
                     QosProfile::default().keep_last(1),
                 )?),
@@ -117,7 +120,8 @@ impl Outlet {
                     speaking: Mutex::new(Speaking {
                         limiter: SpeedLimiter::new(speed.limits.clone()),
                         message: speed_limit::Message::new(),
-                        publisher: endpoints.speed_limit(node, &speed.topic)?,
+                        publisher: endpoints
+                            .speed_limit(node, &robot.topic(&speed.topic, &name))?,
                     }),
                     limits: Mailbox::new(),
                 })
@@ -170,7 +174,7 @@ impl Outlet {
     }
 
     /// Touches this thread's buffer, so that its first decision does not allocate it.
-    pub fn warm_up(&self) {
+    pub fn warm_up() {
         BUFFER.with_borrow_mut(|buffer| buffer.reserve(ROOM));
     }
 

@@ -9,20 +9,23 @@ use hdrhistogram::Histogram;
 use r2r::PublisherUntyped;
 
 use super::at_work::Face;
+use super::feed::Seen;
 use super::herald::Herald;
-use super::ingest_thread::Seen;
 use super::outlet::Outlet;
+use super::robot::Robot;
 use super::viewer::Viewer;
 use crate::act::diagnostics::{Health, Input, encode_diagnostics, judge};
 use crate::act::statistics::{Statistics, encode_statistics};
 use crate::act::wire::because;
-use crate::reason::{Reason, Source, Tally};
+use crate::reason::{Desk, Reason, Source, Tally};
 use crate::time::Stamp;
 
 /// Speaks of what happened, on the cold side.
 pub struct Reporter {
     statistics: PublisherUntyped,
     diagnostics: Option<PublisherUntyped>,
+    /// Whom it speaks of, and its number.
+    robot: (Robot, usize),
     node: String,
     faces: Arc<ArcSwap<Face>>,
     /// The one this report is about.
@@ -45,11 +48,11 @@ const TELL_AGAIN: Duration = Duration::from_secs(10);
 const LOGGED: usize = 3;
 
 impl Reporter {
-    /// Publishes through these two; `node` is its full name.
+    /// Speaks of one robot, through these two; `node` is the node's full name.
     pub fn new(
         (statistics, diagnostics): (PublisherUntyped, Option<PublisherUntyped>),
         (herald, viewer): (Option<Herald>, Option<Viewer>),
-        node: String,
+        (robot, node): ((Robot, usize), &str),
         faces: Arc<ArcSwap<Face>>,
         seen: Arc<Seen>,
         outlet: Arc<Outlet>,
@@ -57,7 +60,8 @@ impl Reporter {
         Reporter {
             statistics,
             diagnostics,
-            node,
+            node: robot.0.full_name(node),
+            robot,
             face: faces.load_full(),
             faces,
             seen,
@@ -92,7 +96,7 @@ impl Reporter {
     /// Statistics, diagnostics and the log.
     pub fn report(&mut self) {
         self.face = self.faces.load_full();
-        let desk = self.face.live.desk();
+        let desk = Arc::clone(self.desk());
         while let Some(latency) = desk.counts().next_latency() {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
             self.latencies.saturating_record(micros.max(1));
@@ -110,7 +114,7 @@ impl Reporter {
             stamp: Stamp::wall_clock(),
             tally,
             latency_ms: self.latency_ms(),
-            stage_bounds: self.face.live.desk().counts().stage_bounds(),
+            stage_bounds: self.desk().counts().stage_bounds(),
             engine: self.engine(),
             inputs: &self.seen.names,
             input_age_ms: ages
@@ -126,7 +130,7 @@ impl Reporter {
         let Some(publisher) = &self.diagnostics else {
             return;
         };
-        let desk = self.face.live.desk();
+        let desk = self.desk();
         let health = Health {
             node: &self.node,
             model: &self.face.model,
@@ -147,11 +151,15 @@ impl Reporter {
         let _ = publisher.publish_raw(&bytes);
     }
 
+    fn desk(&self) -> &Arc<Desk> {
+        &self.face.live.desks()[self.robot.1]
+    }
+
     fn inputs(&self) -> impl Iterator<Item = Input<'_>> {
         let sources = self.face.sources.iter().enumerate();
         sources.map(|(index, source)| Input {
             name: &source.name,
-            topic: &source.topic,
+            topic: &self.seen.topics[index],
             age: self.age(index),
             timeout: source.timeout,
             required: source.required,
@@ -160,7 +168,7 @@ impl Reporter {
 
     fn engine(&self) -> &str {
         let face = &self.face;
-        let engine = face.engines.get(face.live.desk().active_engine());
+        let engine = face.engines.get(self.desk().active_engine());
         engine.map_or("", String::as_str)
     }
 
@@ -171,14 +179,14 @@ impl Reporter {
     /// Since the newest message of a source; none: it never spoke.
     fn age(&self, source: usize) -> Option<Duration> {
         let newest = self.seen.newest_ms[source].load(Ordering::Relaxed);
-        let now_ms = (self.face.live.desk().now().0 / 1_000_000) as i64;
+        let now_ms = (self.desk().now().0 / 1_000_000) as i64;
         (newest >= 0).then(|| Duration::from_millis((now_ms - newest).max(0) as u64))
     }
 
     /// What the graph shows to be wrong; not kept for the next report, which may be far.
     pub fn log_notices(&self) {
         while let Some(notice) = self.seen.notices.pop() {
-            tracing::warn!("{notice}");
+            tracing::warn!("{}", self.robot.0.says(notice));
         }
     }
 
@@ -192,14 +200,15 @@ impl Reporter {
             tracing::error!("engine {name}: {}", report.fault);
         }
         if tally.engine_changes > self.before.engine_changes {
-            tracing::warn!("engine {} takes over", self.engine());
+            let word = format!("engine {} takes over", self.engine());
+            tracing::warn!("{}", self.robot.0.says(word));
         }
         for logged in 0.. {
             let Some(fault) = self.seen.faults.pop() else {
                 break;
             };
             match logged < LOGGED {
-                true => tracing::warn!("{fault}"),
+                true => tracing::warn!("{}", self.robot.0.says(fault)),
                 false => self.muted += 1,
             }
         }
@@ -209,7 +218,7 @@ impl Reporter {
             let again = told.0.is_none_or(|at| at.elapsed() >= TELL_AGAIN);
             if reason != Reason::None && news > 0 && again {
                 *told = (Some(Instant::now()), tally.of_reason(reason));
-                tracing::warn!(
+                let word = format!(
                     "{} not the model's because {} ({reason}){}",
                     match news {
                         1 => String::from("1 decision was"),
@@ -218,16 +227,19 @@ impl Reporter {
                     because(reason),
                     self.silent_sources(reason)
                 );
+                tracing::warn!("{}", self.robot.0.says(word));
             }
         }
         let withheld = self.seen.withheld.swap(0, Ordering::Relaxed);
         if withheld > 0 {
-            tracing::warn!(
+            let word = format!(
                 "this process was not run for a while; {withheld} messages that waited meanwhile were thrown away"
             );
+            tracing::warn!("{}", self.robot.0.says(word));
         }
         if tally.late > self.before.late {
-            tracing::error!("{} decisions were late", tally.late - self.before.late);
+            let word = format!("{} decisions were late", tally.late - self.before.late);
+            tracing::error!("{}", self.robot.0.says(word));
         }
     }
 
@@ -240,15 +252,34 @@ impl Reporter {
         silences.map(|silence| format!("; {silence}")).collect()
     }
 
+    /// How many decisions were not computed for themselves alone, where there were any.
+    fn shares(&self) -> String {
+        let Tally {
+            decisions,
+            reused,
+            batched,
+            ..
+        } = self.before;
+        let share = |count: u64, what: &str| match count {
+            0 => String::new(),
+            _ => format!(
+                ", {:.1} % {what}",
+                100.0 * count as f64 / decisions.max(1) as f64
+            ),
+        };
+        share(reused, "by an answer used again") + &share(batched, "computed with other robots'")
+    }
+
     /// What it all came to.
     pub fn last_line(&self) {
         if let Some(herald) = &self.herald {
             herald.end();
         }
         let tally = &self.before;
-        tracing::info!(
+        let shares = self.shares();
+        let word = format!(
             "ended: {} received, {} decided ({} model, {} held, {} fallback), {} superseded, {} late, \
-             {} messages refused, latency p50 {:.2} ms p99 {:.2} ms max {:.2} ms",
+             {} messages refused{shares}, latency p50 {:.2} ms p99 {:.2} ms max {:.2} ms",
             tally.received,
             tally.decisions,
             tally.of_source(Source::Model),
@@ -261,6 +292,7 @@ impl Reporter {
             self.latencies.value_at_quantile(0.99) as f64 / 1e3,
             self.latencies.max() as f64 / 1e3,
         );
+        tracing::info!("{}", self.robot.0.says(word));
         if self.outlet.failed() > 0 {
             tracing::error!("ROS refused to publish {} messages", self.outlet.failed());
         }

@@ -10,13 +10,13 @@ use tokio::task::JoinHandle;
 use super::at_work::{AtWork, Candidate, Model};
 use super::cold::Cold;
 use super::endpoints::Endpoints;
-use super::graph::Graph;
+use super::feed::Seen;
 use super::handover::Handover;
 use super::herald::Herald;
 use super::ingest_thread::IngestThread;
-use super::names::Names;
 use super::outlet::Outlet;
 use super::reporter::Reporter;
+use super::robot::Robot;
 use super::viewer::Viewer;
 use super::{RunError, ros};
 use crate::act::diagnostics::DIAGNOSTICS_TYPE;
@@ -28,11 +28,12 @@ use crate::time::{Clock, SystemClock};
 /// Everything loaded and warm. Begins inactive.
 pub struct Session {
     ingest: IngestThread,
-    outlet: Arc<Outlet>,
+    /// One per robot.
+    outlets: Vec<Arc<Outlet>>,
     realtime: Realtime,
-    reporter: JoinHandle<()>,
+    reporters: Vec<JoinHandle<()>>,
     over: Arc<AtomicBool>,
-    // Last: however this ends, the robot is told to stop.
+    // Last: however this ends, the robots are told to stop.
     _farewell: Farewell,
 }
 
@@ -54,43 +55,50 @@ impl Session {
             false => source.disable_sim_time(),
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let graph = Graph::new(Names::of(node)?, &configuration, clock.now())?;
-        let outlet = Outlet::new(node, endpoints, &configuration, Arc::clone(&clock))?;
-        let outlet = Arc::new(outlet);
-        let farewell = Farewell(Arc::clone(&outlet));
-        outlet.warm_up();
+        let robots = Robot::all(&configuration.params);
+        let outlets = robots.iter().map(|robot| {
+            let clock = Arc::clone(&clock);
+            Outlet::new(node, endpoints, &configuration, robot, clock).map(Arc::new)
+        });
+        let outlets = outlets.collect::<Result<Vec<_>, _>>()?;
+        let farewell = Farewell(outlets.clone());
+        Outlet::warm_up();
         let realtime = configuration.params.realtime.clone();
         let candidate = Candidate {
             name: model_name(values),
             configuration,
             engines,
         };
-        let model = Model::start(candidate, &outlet, |configuration, voice| {
+        let model = Model::start(candidate, &outlets, |configuration, _, voice| {
             configuration.desk(Arc::clone(&clock), voice)
         });
         let model = model.map_err(|cause| RunError::System {
             doing: "starting the reasoner and guard threads",
             cause,
         })?;
-        let handover = Arc::new(Handover::new());
+        let handover = Arc::new(Handover::new(robots.len()));
         let ingest = IngestThread::new(
             node,
             endpoints,
             &model.configuration,
             (Arc::clone(&model.live), Arc::clone(&handover)),
-            Arc::clone(&outlet),
+            (&robots, &outlets),
             clock,
-            graph,
         )?;
         announce(&model.configuration, began);
         ingest.announce_clock();
-        let at_work = AtWork::new(model, Arc::clone(&outlet), handover);
-        let reporter = reporter(node, endpoints, &at_work, &ingest, &outlet)?;
+        let at_work = AtWork::new(model, outlets.clone(), handover);
         let over = Arc::new(AtomicBool::new(false));
+        let mut reporters = Vec::new();
+        for (number, (robot, seen)) in robots.into_iter().zip(ingest.seen()).enumerate() {
+            let of = (robot, number, seen, Arc::clone(&outlets[number]));
+            let reporter = reporter(node, endpoints, &at_work, of)?;
+            reporters.push(cold.report(reporter, Arc::clone(&over)));
+        }
         let session = Session {
-            reporter: cold.report(reporter, Arc::clone(&over)),
+            reporters,
             ingest,
-            outlet,
+            outlets,
             realtime,
             over,
             _farewell: farewell,
@@ -103,17 +111,20 @@ impl Session {
         // Late, so that nothing started before inherits it and everything is in memory.
         warn_all(self.realtime.set_up_thread(Role::Ingest));
         warn_all(self.realtime.lock_memory());
-        self.ingest.live().desk().forget_held();
-        self.outlet.open();
+        for desk in self.ingest.live().desks() {
+            desk.forget_held();
+        }
+        self.outlets.iter().for_each(|outlet| outlet.open());
         self.ingest.set_active(true);
     }
 
-    /// The robot stops; triggers are counted and not answered.
+    /// The robots stop; triggers are counted and not answered.
     pub fn deactivate(&mut self) {
         self.ingest.set_active(false);
-        self.outlet.close();
+        self.outlets.iter().for_each(|outlet| outlet.close());
         if !self.ingest.live().has_fallen() {
-            self.outlet.lift_speed_limit();
+            let outlets = self.outlets.iter();
+            outlets.for_each(|outlet| outlet.lift_speed_limit());
         }
     }
 
@@ -132,7 +143,9 @@ impl Session {
     pub fn end(mut self, endpoints: &mut Endpoints, cold: &Cold) {
         self.deactivate();
         self.over.store(true, Ordering::Release);
-        cold.wait_for(self.reporter);
+        for reporter in self.reporters.drain(..) {
+            cold.wait_for(reporter);
+        }
         self.ingest.give_back(endpoints);
     }
 }
@@ -141,11 +154,12 @@ fn reporter(
     node: &mut Node,
     endpoints: &mut Endpoints,
     at_work: &AtWork,
-    ingest: &IngestThread,
-    outlet: &Arc<Outlet>,
+    (robot, number, seen, outlet): (Robot, usize, Arc<Seen>, Arc<Outlet>),
 ) -> Result<Reporter, RunError> {
-    let message = "edge_reasoner/msg/Statistics";
-    let statistics = endpoints.publisher(node, "~/statistics", message, QosProfile::default())?;
+    let name = ros("asking the node's name", node.name())?;
+    let topic = |topic: &str| robot.topic(topic, &name);
+    let (told, message) = (topic("~/statistics"), "edge_reasoner/msg/Statistics");
+    let statistics = endpoints.publisher(node, &told, message, QosProfile::default())?;
     let qos = QosProfile::default();
     let diagnostics = endpoints.publisher(node, "/diagnostics", DIAGNOSTICS_TYPE, qos);
     // A build of r2r that found no diagnostic_msgs runs all the same.
@@ -154,29 +168,30 @@ fn reporter(
     }
     let faces = at_work.face();
     let limits = faces.load().attention;
-    let herald = limits.map(|limits| Herald::new(node, endpoints, limits));
+    let herald = limits.map(|limits| Herald::new(node, endpoints, topic, limits));
     let herald = herald.transpose()?;
     let viewer = at_work.shows().then(|| {
         let handover = Arc::clone(at_work.handover());
-        Viewer::new(node, endpoints, handover)
+        Viewer::new(node, endpoints, &topic("~/markers"), (number, handover))
     });
+    let full = node.fully_qualified_name().unwrap_or_default();
     Ok(Reporter::new(
         (statistics, diagnostics.ok()),
         (herald, viewer.transpose()?),
-        node.fully_qualified_name().unwrap_or_default(),
+        ((robot, number), &full),
         faces,
-        ingest.shared(),
-        Arc::clone(outlet),
+        seen,
+        outlet,
     ))
 }
 
-/// Closes the outlet when dropped, by a panic too; once more where it is closed already, since the
-/// first word may get lost.
-struct Farewell(Arc<Outlet>);
+/// Closes the outlets when dropped, by a panic too; once more where they are closed already, since
+/// the first word may get lost.
+struct Farewell(Vec<Arc<Outlet>>);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.iter().for_each(|outlet| outlet.close());
     }
 }
 
@@ -188,6 +203,10 @@ fn warn_all(refused: impl IntoIterator<Item = String>) {
 
 fn announce(configuration: &Configuration, began: Instant) {
     let params = &configuration.params;
+    if !params.robots.is_empty() {
+        let robots = params.robots.join(", ");
+        tracing::info!("a gateway for {robots}: every topic below is under each of them");
+    }
     for source in &params.sources {
         tracing::info!(
             "{}: {} ({}){}",

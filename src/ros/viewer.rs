@@ -27,6 +27,7 @@ const KEPT: usize = 64;
 /// Draws.
 pub struct Viewer {
     publisher: PublisherUntyped,
+    robot: usize,
     handover: Arc<Handover>,
     eye: Option<Eye>,
     decisions: VecDeque<Decision>,
@@ -60,15 +61,17 @@ impl View {
 }
 
 impl Viewer {
-    /// Shows what goes through this handover.
+    /// Shows on `topic` what goes through this handover for robot number `robot`.
     pub fn new(
         node: &mut Node,
         endpoints: &mut Endpoints,
-        handover: Arc<Handover>,
+        topic: &str,
+        (robot, handover): (usize, Arc<Handover>),
     ) -> Result<Viewer, RunError> {
         let qos = QosProfile::default().keep_last(1);
         Ok(Viewer {
-            publisher: endpoints.publisher(node, "~/markers", MARKERS_TYPE, qos)?,
+            publisher: endpoints.publisher(node, topic, MARKERS_TYPE, qos)?,
+            robot,
             handover,
             eye: None,
             decisions: VecDeque::with_capacity(KEPT),
@@ -85,7 +88,7 @@ impl Viewer {
             }
             self.decisions.push_back(decision);
         }
-        if let Some(shown) = self.handover.view.next() {
+        if let Some(shown) = self.handover.views[self.robot].next() {
             self.shown = Some(shown);
         }
         let answers = |decision: &&Decision| {
@@ -99,7 +102,8 @@ impl Viewer {
         }
         if self.asked.elapsed() >= PERIOD {
             self.asked = Instant::now();
-            self.handover.view.ask_for(1, face.live.desk().window_len());
+            let len = face.live.desks()[self.robot].window_len();
+            self.handover.views[self.robot].ask_for(1, len);
         }
     }
 

@@ -132,13 +132,13 @@ pub fn drive(fault: Fault, settings: &[String], engines: usize) -> Answers {
         clock: Arc::clone(&clock),
         fault,
     };
-    let mut logical = Logical::new(clock, desk, reasoners, machine);
+    let mut logical = Logical::new(clock, vec![desk], reasoners, machine);
     let mut ingest = configuration.ingest().unwrap();
     run(&mut logical, &mut ingest, fault, &configuration);
     logical.drain();
     logical.drain();
 
-    let tally = logical.desk().counts().tally();
+    let tally = logical.desk(0).counts().tally();
     assert_eq!(
         tally.received,
         tally.accepted + tally.superseded + tally.refused
@@ -213,11 +213,11 @@ fn run(
         while let Some((_, source, bytes)) = arrivals.next_if(|(at, ..)| *at == ms) {
             let source = ingest.source(source).unwrap();
             let (now, ros) = (mono(ms), ros_time(fault, ms));
-            let (request, _) = ingest.message(logical.desk(), source, &bytes, now, ros);
-            request.into_iter().for_each(|r| logical.offer(r));
+            let (request, _) = ingest.message(logical.desk(0), source, &bytes, now, ros);
+            request.into_iter().for_each(|r| logical.offer(0, r));
         }
-        let silence = ingest.silence(logical.desk(), mono(0), mono(ms), ros_time(fault, ms));
-        silence.into_iter().for_each(|r| logical.offer(r));
+        let silence = ingest.silence(logical.desk(0), mono(0), mono(ms), ros_time(fault, ms));
+        silence.into_iter().for_each(|r| logical.offer(0, r));
     }
 }
 

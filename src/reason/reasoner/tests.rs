@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::super::decision::{Decision, Source};
+use super::super::decision::{Decision, Source, Verdict};
 use super::super::desk::Publish;
 use super::super::logical::LogicalClock;
 use super::super::request::Terms;
@@ -73,6 +73,8 @@ impl World {
             publish_margin: MS,
             fault_time: 1000 * MS,
             hold: Duration::ZERO,
+            batch_slack: Duration::ZERO,
+            reuse: None,
             policy: Policy::Best,
             min_confidence: 0.1,
             thresholds: vec![0.9; 2],

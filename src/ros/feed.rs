@@ -1,0 +1,307 @@
+//! What comes in for one robot: its streams, its window, and what of it goes wrong.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::task::{Context as Poller, Poll};
+use std::time::Duration;
+
+use crossbeam::queue::ArrayQueue;
+use futures::task::noop_waker;
+use r2r::Node;
+
+use super::RunError;
+use super::endpoints::{Bytes, Endpoints, Subscription};
+use super::graph::Graph;
+use super::handover::Receiving;
+use super::names::Names;
+use super::outlet::Outlet;
+use super::robot::Robot;
+use crate::act::Velocity;
+use crate::act::gate::topic_type;
+use crate::configure::Configuration;
+use crate::ingest::{Ingest, IngestFault};
+use crate::reason::live::Live;
+use crate::reason::{Desk, Request};
+use crate::sense::{Message, SourceId};
+use crate::time::{Mono, Stamp};
+
+/// A source that says nothing for this long is looked for on the graph.
+const SILENT: Duration = Duration::from_secs(1);
+/// Faults kept for the log; more of them between two looks are only counted.
+const FAULTS: usize = 16;
+/// A spin hands over one message per subscription and r2r's channels hold ten.
+const DEPTH: usize = 10;
+
+/// What the cold side may look at.
+pub struct Seen {
+    /// Faults not logged yet.
+    pub faults: ArrayQueue<IngestFault>,
+    /// What is amiss on the graph, not logged yet.
+    pub notices: ArrayQueue<String>,
+    /// All faults.
+    pub refused_messages: AtomicU64,
+    /// Messages thrown away because this process was not run while they waited.
+    pub withheld: AtomicU64,
+    /// Per source: arrival of the newest message on the monotonic clock, in ms; -1: never.
+    pub newest_ms: Vec<AtomicI64>,
+    /// Names of the sources.
+    pub names: Vec<String>,
+    /// Their topics.
+    pub topics: Vec<String>,
+}
+
+/// One robot's way in.
+pub struct Feed {
+    number: usize,
+    ingest: Ingest,
+    outlet: Arc<Outlet>,
+    streams: Vec<(SourceId, usize, Bytes)>,
+    commands: Option<Bytes>,
+    /// What the streams are subscriptions to, in their order; the commands' last.
+    subscriptions: Vec<Subscription>,
+    seen: Arc<Seen>,
+    graph: Graph,
+}
+
+/// When messages that are taken in arrived, and now, on both clocks.
+pub struct Moment {
+    /// Arrival.
+    pub arrival: Mono,
+    /// The same in ROS time.
+    pub arrival_ros: Stamp,
+    /// Now.
+    pub now: Mono,
+    /// The same in ROS time.
+    pub now_ros: Stamp,
+}
+
+/// Where requests go.
+pub struct Office<'a> {
+    /// The threads that answer them.
+    pub live: &'a Live,
+    /// Where others look at them.
+    pub receiving: &'a Receiving,
+    /// Whether they are answered, or counted as refused.
+    pub active: bool,
+}
+
+impl Office<'_> {
+    fn desk(&self, robot: usize) -> &Desk {
+        &self.live.desks()[robot]
+    }
+
+    fn offer(&self, robot: usize, request: Box<Request>) {
+        self.receiving.show(robot, &request);
+        match self.active {
+            true => self.live.offer(robot, request),
+            false => {
+                let desk = self.desk(robot);
+                desk.put_back(request);
+                desk.refuse(1);
+            }
+        }
+    }
+}
+
+impl Feed {
+    /// Subscribes to the sources and, when the gate is on, to its commands.
+    pub fn new(
+        node: &mut Node,
+        endpoints: &mut Endpoints,
+        configuration: &Configuration,
+        (number, robot): (usize, &Robot),
+        outlet: Arc<Outlet>,
+        now: Mono,
+    ) -> Result<Feed, RunError> {
+        let graph = Graph::new(Names::of(node)?, configuration, robot, now)?;
+        let ingest = configuration.ingest()?;
+        let name = super::ros("asking the node's name", node.name())?;
+        let mut streams = Vec::new();
+        let mut names = Vec::new();
+        let mut subscriptions = Vec::new();
+        for source in &configuration.params.sources {
+            let Some(id) = ingest.source(&source.name) else {
+                continue;
+            };
+            let subscription = Subscription {
+                topic: robot.topic(&source.topic, &name),
+                message: source.message.clone(),
+                reliable: source.reliable,
+                depth: DEPTH,
+            };
+            let stream = endpoints.subscribe(node, &subscription)?;
+            streams.push((id, names.len(), stream));
+            subscriptions.push(subscription);
+            names.push(source.name.clone());
+        }
+        let topics = subscriptions.iter().map(|s| s.topic.clone()).collect();
+        let commands = match &configuration.params.gate {
+            Some(gate) => {
+                let subscription = Subscription {
+                    topic: robot.topic(&gate.input, &name),
+                    message: topic_type(gate.stamped).ros_name().to_owned(),
+                    reliable: false,
+                    depth: 1,
+                };
+                let stream = endpoints.subscribe(node, &subscription)?;
+                subscriptions.push(subscription);
+                Some(stream)
+            }
+            None => None,
+        };
+        Ok(Feed {
+            number,
+            ingest,
+            outlet,
+            streams,
+            commands,
+            subscriptions,
+            graph,
+            seen: Arc::new(Seen {
+                faults: ArrayQueue::new(FAULTS),
+                notices: ArrayQueue::new(FAULTS),
+                refused_messages: AtomicU64::new(0),
+                withheld: AtomicU64::new(0),
+                newest_ms: names.iter().map(|_| AtomicI64::new(-1)).collect(),
+                names,
+                topics,
+            }),
+        })
+    }
+
+    /// What the cold side may look at.
+    pub fn seen(&self) -> Arc<Seen> {
+        Arc::clone(&self.seen)
+    }
+
+    /// Gives the subscriptions to the next session.
+    pub fn give_back(self, endpoints: &mut Endpoints) {
+        let streams = self.streams.into_iter().map(|(.., stream)| stream);
+        let streams = streams.chain(self.commands);
+        for (subscription, stream) in self.subscriptions.into_iter().zip(streams) {
+            endpoints.give_back(subscription, stream);
+        }
+    }
+
+    /// Takes in what came, and says so where the trigger is silent since before `started`.
+    pub fn take_in(&mut self, office: &Office<'_>, moment: &Moment, started: Mono) {
+        self.take_messages(office, moment);
+        self.take_commands(moment.arrival);
+        if office.active {
+            let desk = office.desk(self.number);
+            let silence = self
+                .ingest
+                .silence(desk, started, moment.now, moment.now_ros);
+            if let Some(request) = silence {
+                office.offer(self.number, request);
+            }
+        }
+    }
+
+    /// Looks, now and then, why nothing is heard and who else drives.
+    pub fn look_at_the_graph(&mut self, node: &Node, now: Mono) {
+        let newest = &self.seen.newest_ms;
+        let heard = |source: usize| {
+            let newest = newest[source].load(Ordering::Relaxed);
+            newest >= 0 && now.since(Mono(newest as u64 * 1_000_000)) < SILENT
+        };
+        for notice in self.graph.look(node, now, heard) {
+            let _ = self.seen.notices.push(notice);
+        }
+    }
+
+    /// Throws away what waits; how many messages, and triggers among them.
+    pub fn discard(&mut self) -> (u64, u64) {
+        let waker = noop_waker();
+        let mut poller = Poller::from_waker(&waker);
+        let (mut discarded, mut triggers) = (0, 0);
+        for (source, _, stream) in &mut self.streams {
+            while stream.as_mut().poll_next(&mut poller).is_ready() {
+                discarded += 1;
+                triggers += u64::from(*source == self.ingest.trigger());
+            }
+        }
+        if let Some(commands) = &mut self.commands {
+            while commands.as_mut().poll_next(&mut poller).is_ready() {}
+        }
+        (discarded, triggers)
+    }
+
+    /// After a time in which this process was not run: answers the triggers that were thrown away.
+    pub fn answer_discarded(
+        &mut self,
+        office: &Office<'_>,
+        (discarded, triggers): (u64, u64),
+        (now, now_ros): (Mono, Stamp),
+    ) {
+        self.seen.withheld.fetch_add(discarded, Ordering::Relaxed);
+        // Reliable publishers send again what was lost meanwhile, some of it later than this.
+        self.ingest.doubt(now);
+        let desk = office.desk(self.number);
+        if triggers > 0
+            && let Some(request) = self.ingest.withheld(desk, triggers, now, now_ros)
+        {
+            office.offer(self.number, request);
+        }
+    }
+
+    fn take_messages(&mut self, office: &Office<'_>, moment: &Moment) {
+        let waker = noop_waker();
+        let mut poller = Poller::from_waker(&waker);
+        // Sources that fill the window before the one that asks.
+        let trigger = self.ingest.trigger();
+        for triggers in [false, true] {
+            for index in 0..self.streams.len() {
+                let (source, number, _) = self.streams[index];
+                if (source == trigger) != triggers {
+                    continue;
+                }
+                while let Poll::Ready(Some(bytes)) =
+                    self.streams[index].2.as_mut().poll_next(&mut poller)
+                {
+                    let millis = (moment.arrival.0 / 1_000_000) as i64;
+                    self.seen.newest_ms[number].store(millis, Ordering::Relaxed);
+                    self.take(office, source, &bytes, moment);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, office: &Office<'_>, source: SourceId, bytes: &[u8], moment: &Moment) {
+        let desk = office.desk(self.number);
+        let (arrival, arrival_ros) = (moment.arrival, moment.arrival_ros);
+        let (request, taken) = self
+            .ingest
+            .message(desk, source, bytes, arrival, arrival_ros);
+        if let Some(request) = request {
+            office.offer(self.number, request);
+        }
+        if let Err(fault) = taken {
+            self.seen.refused_messages.fetch_add(1, Ordering::Relaxed);
+            let _ = self.seen.faults.push(fault);
+        }
+    }
+
+    fn take_commands(&mut self, arrival: Mono) {
+        let Some(commands) = self.commands.as_mut() else {
+            return;
+        };
+        let waker = noop_waker();
+        let mut poller = Poller::from_waker(&waker);
+        while let Poll::Ready(Some(bytes)) = commands.as_mut().poll_next(&mut poller) {
+            // A command that cannot be read is one the robot must not follow.
+            let (twist, frame) = match Message::decode(self.outlet.command_type(), &bytes) {
+                Ok(Message::Twist(twist)) => (Some(twist), None),
+                Ok(Message::TwistStamped(stamped)) => {
+                    (Some(stamped.twist), Some(stamped.header.frame_id))
+                }
+                _ => (None, None),
+            };
+            let velocity = twist.map_or(Velocity::ZERO, |twist| Velocity {
+                linear: [twist.linear.x, twist.linear.y, twist.linear.z],
+                angular: [twist.angular.x, twist.angular.y, twist.angular.z],
+            });
+            self.outlet.command(arrival, velocity, frame);
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! Several robots at one engine: the guarantee holds for each, and each gets the answer to its own
+//! window.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
+use edge_reasoner::reason::{
+    Batches, CostModel, Decision, Desk, Engine, EngineFault, Policy, Publish, Reason, Reasoner,
+    Source, Terms, Verdict,
+};
+use edge_reasoner::time::{Clock, Mono};
+use proptest::prelude::*;
+
+const LABELS: usize = 8;
+const EXITS: usize = 4;
+const WINDOW: usize = 2;
+const SAFE: u8 = 7;
+const US: Duration = Duration::from_micros(1);
+const MS: Duration = Duration::from_millis(1);
+const DEADLINE: Duration = Duration::from_millis(20);
+const MARGIN: Duration = Duration::from_millis(2);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Act {
+    Answer,
+    Fail,
+    Panic,
+    NotANumber,
+}
+
+/// Answers every window with the label that stands in it.
+struct Parrot {
+    capacity: usize,
+    script: Vec<Act>,
+    windows: Vec<f32>,
+    /// Windows per call of `begin`.
+    begun: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Engine for Parrot {
+    fn name(&self) -> &str {
+        "parrot"
+    }
+    fn exits(&self) -> usize {
+        EXITS
+    }
+    fn labels(&self) -> usize {
+        LABELS
+    }
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+    fn begin(&mut self, windows: &[f32]) -> Result<(), EngineFault> {
+        assert!(windows.len() / WINDOW <= self.capacity && windows.len() % WINDOW == 0);
+        self.windows = windows.to_vec();
+        self.begun.lock().unwrap().push(windows.len() / WINDOW);
+        Ok(())
+    }
+    fn advance(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
+        let act = self.script.pop().unwrap_or(Act::Answer);
+        assert_eq!(out.len() / LABELS, self.windows.len() / WINDOW);
+        for (row, window) in out.chunks_mut(LABELS).zip(self.windows.chunks(WINDOW)) {
+            row.fill(0.4 / (LABELS as f32 - 1.0));
+            row[window[0] as usize] = 0.6;
+        }
+        match act {
+            Act::Answer => Ok(()),
+            Act::Fail => Err(EngineFault("scripted".into())),
+            Act::Panic => panic!("scripted panic"),
+            Act::NotANumber => {
+                out[LABELS - 1] = f32::NAN;
+                Ok(())
+            }
+        }
+    }
+}
+
+struct Sink {
+    clock: Arc<LogicalClock>,
+    decisions: Mutex<Vec<(Mono, Decision)>>,
+}
+
+impl Publish for Sink {
+    fn publish(&self, decision: &Decision) {
+        let now = self.clock.now();
+        self.decisions.lock().unwrap().push((now, decision.clone()));
+    }
+}
+
+/// Costs from a list; none: the engine never comes back.
+struct Costs(Vec<Option<Duration>>, Duration);
+
+impl Machine for Costs {
+    fn stage_cost(&mut self, _: usize, _: usize) -> Option<Duration> {
+        self.0.pop().unwrap_or(Some(self.1))
+    }
+}
+
+struct Fleet {
+    logical: Logical<Costs>,
+    sinks: Vec<Arc<Sink>>,
+    begun: Arc<Mutex<Vec<usize>>>,
+}
+
+struct Wish {
+    robots: usize,
+    policy: Policy,
+    slack: Duration,
+    scripts: Vec<Vec<Act>>,
+    costs: Costs,
+    capacity: usize,
+}
+
+impl Default for Wish {
+    fn default() -> Wish {
+        Wish {
+            robots: 3,
+            policy: Policy::Fastest,
+            slack: Duration::ZERO,
+            scripts: vec![vec![]],
+            costs: Costs(vec![], 100 * US),
+            capacity: 8,
+        }
+    }
+}
+
+impl Fleet {
+    fn new(wish: Wish) -> Fleet {
+        let clock = Arc::new(LogicalClock::default());
+        let terms = Terms {
+            deadline: DEADLINE,
+            publish_margin: MARGIN,
+            fault_time: 5 * MS,
+            hold: Duration::ZERO,
+            batch_slack: wish.slack,
+            reuse: None,
+            policy: wish.policy,
+            min_confidence: 0.3,
+            thresholds: vec![0.5; EXITS],
+            safe_label: SAFE,
+            exits: EXITS as u8,
+        };
+        let sinks: Vec<Arc<Sink>> = (0..wish.robots)
+            .map(|_| {
+                Arc::new(Sink {
+                    clock: Arc::clone(&clock),
+                    decisions: Mutex::default(),
+                })
+            })
+            .collect();
+        let engines = wish.scripts.len();
+        let desk = |sink: &Arc<Sink>| {
+            let clock = Arc::clone(&clock) as Arc<dyn Clock>;
+            let sink = Arc::clone(sink) as Arc<dyn Publish>;
+            Arc::new(Desk::new(
+                clock,
+                terms.clone(),
+                LABELS,
+                WINDOW,
+                engines,
+                sink,
+            ))
+        };
+        let desks: Vec<Arc<Desk>> = sinks.iter().map(desk).collect();
+        let begun = Arc::new(Mutex::default());
+        let typical = wish.costs.1;
+        // Twice as many at once take a tenth longer.
+        let known = |power: u32| {
+            let mut costs = CostModel::new(EXITS);
+            (0..EXITS).for_each(|stage| costs.record(stage, typical + typical / 10 * power));
+            costs
+        };
+        let sizes = wish.capacity.trailing_zeros();
+        let reasoners = wish.scripts.into_iter().enumerate();
+        let reasoners = reasoners.map(|(station, script)| {
+            let engine = Parrot {
+                capacity: wish.capacity,
+                script,
+                windows: Vec::new(),
+                begun: Arc::clone(&begun),
+            };
+            let batches = Batches::new(known(0), (1..=sizes).map(known));
+            Reasoner::of_several(&desks, station, Box::new(engine), batches)
+        });
+        let reasoners = reasoners.collect();
+        Fleet {
+            logical: Logical::new(clock, desks, reasoners, wish.costs),
+            sinks,
+            begun,
+        }
+    }
+
+    fn arrive(&mut self, at: Mono, robot: usize, verdict: Verdict) {
+        self.logical.advance_to(at);
+        let mut request = self.logical.desk(robot).blank().expect("a request");
+        request.trigger.arrival = at;
+        request.trigger.verdict = verdict;
+        request.window[0] = label_of(at, robot) as f32;
+        self.logical.offer(robot, request);
+    }
+
+    fn decisions(&self, robot: usize) -> Vec<(Mono, Decision)> {
+        self.sinks[robot].decisions.lock().unwrap().clone()
+    }
+
+    /// Windows per batch, in their order.
+    fn begun(&self) -> Vec<usize> {
+        self.begun.lock().unwrap().clone()
+    }
+}
+
+/// What stands in the window of a trigger; never the safe label.
+fn label_of(at: Mono, robot: usize) -> u8 {
+    ((at.0 / 1000 + robot as u64 * 3) % u64::from(SAFE)) as u8
+}
+
+fn at(ms: f64) -> Mono {
+    Mono(1_000_000_000 + (ms * 1e6) as u64)
+}
+
+fn quiet_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let default = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !info.to_string().contains("scripted panic") {
+                default(info);
+            }
+        }));
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_trigger_of_every_robot_is_answered_once_in_time_and_for_its_own_window(
+        robots in 1usize..6,
+        best in any::<bool>(),
+        capacity in prop::sample::select(vec![1usize, 2, 8]),
+        slack_ms in 0u32..6,
+        scripts in prop::collection::vec(prop::collection::vec(prop_oneof![
+            30 => Just(Act::Answer),
+            1 => Just(Act::Fail),
+            1 => Just(Act::Panic),
+            1 => Just(Act::NotANumber),
+        ], 0..200), 1..4),
+        costs in prop::collection::vec(prop_oneof![
+            60 => (10u32..3000).prop_map(|us| Some(us * US)),
+            10 => (3000u32..40_000).prop_map(|us| Some(us * US)),
+            1 => Just(None),
+        ], 0..300),
+        arrivals in prop::collection::vec((0u32..20_000, 0usize..6, prop_oneof![
+            8 => Just(Verdict::Ready),
+            1 => Just(Verdict::Unusable(Reason::InvalidInput)),
+        ]), 1..150),
+    ) {
+        quiet_panics();
+        let mut fleet = Fleet::new(Wish {
+            robots,
+            policy: if best { Policy::Best } else { Policy::Fastest },
+            slack: MS * slack_ms,
+            scripts,
+            costs: Costs(costs, 100 * US),
+            capacity,
+        });
+        let mut now = at(0.0);
+        let mut offered = vec![0; robots];
+        for (gap, robot, verdict) in arrivals {
+            now = now + gap * US;
+            fleet.arrive(now, robot % robots, verdict);
+            offered[robot % robots] += 1;
+        }
+        fleet.logical.drain();
+
+        for (robot, offered) in offered.into_iter().enumerate() {
+            let tally = fleet.logical.desk(robot).counts().tally();
+            prop_assert_eq!(tally.received, offered);
+            prop_assert_eq!(tally.received, tally.accepted + tally.superseded);
+            prop_assert_eq!(tally.accepted, tally.decisions);
+            prop_assert_eq!(tally.late, 0);
+            let mut cycles = HashSet::new();
+            for (when, decision) in fleet.decisions(robot) {
+                let arrival = decision.trigger.arrival;
+                prop_assert!(when <= arrival + DEADLINE);
+                prop_assert!(cycles.insert(decision.cycle), "answered twice");
+                match decision.source {
+                    Source::Model => prop_assert_eq!(decision.label, label_of(arrival, robot)),
+                    _ => prop_assert_eq!(decision.label, SAFE),
+                }
+                if let Verdict::Unusable(reason) = decision.trigger.verdict {
+                    prop_assert_eq!(decision.reason, reason);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_the_engine_runs_together() {
+    let mut fleet = Fleet::new(Wish {
+        robots: 4,
+        ..Wish::default()
+    });
+    // The first occupies the engine; the others come meanwhile.
+    for robot in 0..4 {
+        fleet.arrive(at(0.01 * robot as f64), robot, Verdict::Ready);
+    }
+    fleet.logical.drain();
+    assert_eq!(fleet.begun(), [1, 4], "three, filled up to four");
+    let batched = |robot: usize| fleet.logical.desk(robot).counts().tally().batched;
+    assert_eq!([0, 1, 2, 3].map(batched), [0, 1, 1, 1]);
+}
+
+#[test]
+fn an_engine_that_takes_one_at_a_time_serves_the_most_urgent_first() {
+    let mut fleet = Fleet::new(Wish {
+        capacity: 1,
+        costs: Costs(vec![], MS),
+        ..Wish::default()
+    });
+    fleet.arrive(at(0.0), 2, Verdict::Ready);
+    fleet.arrive(at(0.1), 1, Verdict::Ready);
+    fleet.arrive(at(0.2), 0, Verdict::Ready);
+    fleet.logical.drain();
+    assert_eq!(fleet.begun(), [1, 1, 1]);
+    let answered = |robot: usize| fleet.decisions(robot)[0].0;
+    assert!(answered(2) < answered(1) && answered(1) < answered(0));
+}
+
+#[test]
+fn triggers_wait_for_others_as_long_as_their_slack_and_budget_allow() {
+    let begun_at = |slack: Duration, second: Option<f64>, cost: Duration| {
+        let mut fleet = Fleet::new(Wish {
+            robots: 2,
+            slack,
+            costs: Costs(vec![], cost),
+            ..Wish::default()
+        });
+        fleet.arrive(at(0.0), 0, Verdict::Ready);
+        if let Some(second) = second {
+            fleet.arrive(at(second), 1, Verdict::Ready);
+        }
+        fleet.logical.drain();
+        let (when, decision) = fleet.decisions(0).remove(0);
+        assert_eq!(decision.source, Source::Model);
+        (when.since(at(0.0)), fleet.begun())
+    };
+    let quick = 100 * US;
+    assert_eq!(begun_at(Duration::ZERO, None, quick), (quick, vec![1]));
+    assert_eq!(begun_at(3 * MS, None, quick), (3 * MS + quick, vec![1]));
+    assert_eq!(begun_at(3 * MS, Some(1.0), quick), (MS + quick, vec![2]));
+    assert_eq!(
+        begun_at(3 * MS, Some(5.0), quick),
+        (3 * MS + quick, vec![1, 1])
+    );
+    // Two first stages of 5.5 ms, a quarter more to be sure, still fit before 18 ms.
+    let slow = begun_at(15 * MS, None, 5 * MS);
+    assert_eq!(
+        slow,
+        (
+            18 * MS - 2 * Duration::from_nanos(6_875_000) + 5 * MS,
+            vec![1]
+        )
+    );
+}
+
+#[test]
+fn nobody_goes_deeper_at_the_cost_of_anothers_first_exit() {
+    let mut fleet = Fleet::new(Wish {
+        robots: 2,
+        policy: Policy::Best,
+        costs: Costs(vec![], 4 * MS),
+        capacity: 1,
+        ..Wish::default()
+    });
+    fleet.arrive(at(0.0), 0, Verdict::Ready);
+    fleet.arrive(at(1.0), 1, Verdict::Ready);
+    fleet.logical.drain();
+    let of = |robot: usize| {
+        let (_, decision) = fleet.decisions(robot).remove(0);
+        (decision.source, decision.exit)
+    };
+    // Alone the first would have gone to its fourth exit, at 16 ms.
+    assert_eq!([of(0), of(1)], [(Source::Model, 3), (Source::Model, 1)]);
+}
+
+#[test]
+fn an_engine_that_hangs_on_one_robots_window_is_left_by_all() {
+    let mut fleet = Fleet::new(Wish {
+        robots: 3,
+        scripts: vec![vec![], vec![]],
+        costs: Costs(vec![None], 100 * US),
+        ..Wish::default()
+    });
+    fleet.arrive(at(0.0), 0, Verdict::Ready);
+    fleet.arrive(at(1.0), 1, Verdict::Ready);
+    fleet.logical.drain();
+    fleet.arrive(at(200.0), 2, Verdict::Ready);
+    fleet.logical.drain();
+    for robot in 0..3 {
+        let (_, decision) = fleet.decisions(robot).remove(0);
+        let by = (decision.source, decision.engine);
+        assert_eq!(by, (Source::Model, Some(1)), "robot {robot}");
+        assert_eq!(fleet.logical.desk(robot).active_engine(), 1);
+    }
+}
