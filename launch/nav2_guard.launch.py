@@ -85,7 +85,7 @@ def start_nodes(context):
         parameters=[sim_time, {
             'autostart': True,
             'node_names': ['edge_reasoner'],
-            'bond_timeout': 0.0,  # the node keeps no bond
+            'bond_timeout': 4.0,
         }],
         output='screen',
     )

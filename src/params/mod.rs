@@ -178,6 +178,7 @@ impl Reading {
         reader.word("model", DEFAULT_MODEL);
         let sim_time = reader.boolean("use_sim_time", false);
         reader.boolean("autostart", true);
+        reader.double("bond_heartbeat_period", 0.1);
         let engines = read_engines(&mut reader);
         let deadline = reader.millis("deadline_ms", 20 * MS);
         // Unless it is told, a tenth of a short deadline.

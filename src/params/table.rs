@@ -370,6 +370,15 @@ pub const TABLE: &[Parameter] = &[
             "Whether the node configures and activates itself; false: a lifecycle manager does, by ~/change_state.",
         )
     },
+    Parameter {
+        change: Change::Start,
+        ..row(
+            "bond_heartbeat_period",
+            double(0, 10_000),
+            "0.1",
+            "Seconds between the heartbeats of the bond with a lifecycle manager, as Nav2's nodes name it; only where autostart is false and the package bond is there. 0: no bond.",
+        )
+    },
     row(
         "use_sim_time",
         Kind::Bool,

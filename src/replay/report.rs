@@ -38,6 +38,8 @@ pub struct Report {
     pub superseded: u64,
     /// Decisions after their deadline.
     pub late: u64,
+    /// Decisions by an answer to the same window that was used again (`cache.max_age_ms`).
+    pub reused: u64,
     /// Messages that could not be used.
     pub refused_messages: u64,
     /// The first fault of a message, per recording that had any.
@@ -119,6 +121,7 @@ impl Report {
             cycles: sum(|one| one.tally.accepted),
             superseded: sum(|one| one.tally.superseded),
             late: sum(|one| one.tally.late),
+            reused: sum(|one| one.tally.reused),
             refused_messages: sum(|one| one.refused.0),
             faults: replayed
                 .iter()
@@ -202,6 +205,10 @@ impl fmt::Display for Report {
         writeln!(f, "source: {}", list(&self.by_source))?;
         writeln!(f, "reason: {}", list(&self.by_reason))?;
         writeln!(f, "exit:   {}", list(&self.by_exit))?;
+        if self.reused > 0 {
+            let share = 100.0 * self.reused as f64 / self.cycles.max(1) as f64;
+            writeln!(f, "cache:  {share:.1} % answered as the same window before")?;
+        }
         let Quantiles { p50, p99, max, .. } = self.latency_us;
         writeln!(
             f,

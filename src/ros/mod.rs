@@ -1,9 +1,11 @@
 //! The live door: the only place that knows r2r.
 
 mod at_work;
+mod bond;
 mod cold;
 mod endpoints;
 mod feed;
+mod found;
 mod graph;
 mod handover;
 mod herald;
@@ -154,15 +156,26 @@ fn create_context() -> Result<Context, String> {
 fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold) -> Result<(), RunError> {
     let said = values::of_node(node);
     let autostart = values::autostart(&said)?;
+    let heartbeat = values::bond_heartbeat_period(&said)?;
     let shared = Arc::new(Shared::new(said));
     let mut managed = Managed::new(node)?;
     parameters::serve(node, &cold, &shared)?;
     models::serve(node, &cold, &shared)?;
+    let pulse = Arc::new(bond::Pulse::default());
+    // A node that configures and activates itself has no manager.
+    if !autostart && !heartbeat.is_zero() {
+        bond::keep(node, &cold, heartbeat, &pulse)?;
+    }
     let mut endpoints = Endpoints::default();
     let mut session: Option<Session> = None;
     let mut change = |node: &mut Node, session: &mut Option<Session>, transition| {
         let rooms = (&mut endpoints, &cold, &*shared);
-        change(node, rooms, session, transition)
+        let done = change(node, rooms, session, transition);
+        match transition {
+            Transition::Activate => pulse.set_active(done.is_ok()),
+            _ => pulse.set_active(false),
+        }
+        done
     };
     let mut ended = Ok(());
     if autostart {
@@ -176,6 +189,7 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold) -> Result<(), RunError>
         tracing::info!("unconfigured; autostart is false, waiting for ~/change_state");
     }
     while !stop.load(Ordering::Acquire) {
+        pulse.beat();
         match &mut session {
             Some(session) => ended = session.turn(node),
             None => node.spin_once(IDLE),

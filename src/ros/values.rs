@@ -1,6 +1,7 @@
 //! The node's parameters as ROS hands them over.
 
 use std::path::Path;
+use std::time::Duration;
 
 use r2r::rcl_interfaces::msg::ParameterValue as ParameterValueMsg;
 use r2r::{Node, ParameterValue};
@@ -94,6 +95,26 @@ pub fn autostart(values: &Values) -> Result<bool, ParamFaults> {
             "autostart is {other}; expected true or false"
         )])),
     }
+}
+
+/// Between two heartbeats of the bond, zero: none. Checked here, as `autostart` is.
+pub fn bond_heartbeat_period(values: &Values) -> Result<Duration, ParamFaults> {
+    let seconds = match values.get("bond_heartbeat_period") {
+        None => Ok(0.1),
+        Some(Value::Double(seconds)) => Ok(*seconds),
+        Some(Value::Integer(seconds)) => Ok(*seconds as f64),
+        Some(other) => Err(other.to_string()),
+    };
+    match seconds {
+        Ok(seconds) if (0.0..=10.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        Ok(seconds) => Err(seconds.to_string()),
+        Err(other) => Err(other),
+    }
+    .map_err(|found| {
+        ParamFaults(vec![format!(
+            "bond_heartbeat_period is {found}; expected seconds, 0 to 10"
+        )])
+    })
 }
 
 /// Looks at parameters and params files before rcl does, whose words on bad ones are fewer. Files

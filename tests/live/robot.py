@@ -50,7 +50,7 @@ class Node:
     def wait_ready(self, robot, timeout=10.0):
         """Until its subscription to the scan is there."""
         ready = lambda: robot.scans.get_subscription_count() > 0 and robot.node.count_publishers(  # noqa: E731
-            "/edge_reasoner/decision"
+            robot.namespace + "/edge_reasoner/decision"
         )
         assert robot.spin_until(ready, timeout), self.output()
 
@@ -70,18 +70,19 @@ class Node:
 class Robot:
     """Publishers of the sensors, and everything the node said."""
 
-    def __init__(self):
-        self.node = rclpy.create_node("test_robot")
-        self.scans = self.node.create_publisher(LaserScan, "/scan", 10)
-        self.odometry = self.node.create_publisher(Odometry, "/odom", 10)
-        self.commands = self.node.create_publisher(Twist, "/cmd_vel_raw", 10)
+    def __init__(self, namespace=""):
+        self.namespace = namespace
+        self.node = rclpy.create_node("test_robot", namespace=namespace)
+        self.scans = self.node.create_publisher(LaserScan, namespace + "/scan", 10)
+        self.odometry = self.node.create_publisher(Odometry, namespace + "/odom", 10)
+        self.commands = self.node.create_publisher(Twist, namespace + "/cmd_vel_raw", 10)
         self.decisions, self.statistics, self.velocities, self.logs = [], [], [], []
         self.diagnostics = []
         listen = self.node.create_subscription
-        listen(Decision, "/edge_reasoner/decision", self.decisions.append, 100)
+        listen(Decision, namespace + "/edge_reasoner/decision", self.decisions.append, 100)
         listen(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
-        listen(Statistics, "/edge_reasoner/statistics", self.statistics.append, 10)
-        listen(Twist, "/cmd_vel", self.velocities.append, 10)
+        listen(Statistics, namespace + "/edge_reasoner/statistics", self.statistics.append, 10)
+        listen(Twist, namespace + "/cmd_vel", self.velocities.append, 10)
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         listen(Log, "/rosout", self.logs.append, latched)
 

@@ -1,13 +1,11 @@
 """What decisions do beside the gate: the speed limit for Nav2, and the call for attention."""
 
-import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from edge_reasoner.msg import Attention
+from package import environment_with, in_sourced_ros
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Bool
 from test_parameters import Client
@@ -18,21 +16,6 @@ LIMITS = [
     "act.speed_limit.percent.slow:=60.0",
     "act.speed_limit.percent.stop:=20.0",
 ]
-CMAKE = """cmake_minimum_required(VERSION 3.16)
-project(nav2_msgs C CXX)
-find_package(ament_cmake REQUIRED)
-find_package(rosidl_default_generators REQUIRED)
-find_package(std_msgs REQUIRED)
-rosidl_generate_interfaces(nav2_msgs msg/SpeedLimit.msg DEPENDENCIES std_msgs)
-ament_package()
-"""
-PACKAGE = """<package format="3"><name>nav2_msgs</name><version>0.0.0</version>
-<description>The one message of it that is needed here.</description>
-<maintainer email="a@b.invalid">tests</maintainer><license>Apache-2.0</license>
-<buildtool_depend>ament_cmake</buildtool_depend><buildtool_depend>rosidl_default_generators</buildtool_depend>
-<depend>std_msgs</depend><member_of_group>rosidl_interface_packages</member_of_group>
-<export><build_type>ament_cmake</build_type></export></package>
-"""
 LISTENER = """
 import rclpy
 from nav2_msgs.msg import SpeedLimit
@@ -45,38 +28,11 @@ rclpy.spin(node)
 """
 
 
-def in_sourced_ros(package):
-    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(":")
-    return any((Path(prefix) / "share" / package).is_dir() for prefix in prefixes if prefix)
-
-
 @pytest.fixture(scope="module")
 def nav2(tmp_path_factory):
-    """Environment with nav2_msgs: the sourced one, else a package with its SpeedLimit alone."""
-    if in_sourced_ros("nav2_msgs"):
-        return {}
-    if shutil.which("colcon") is None:
-        pytest.skip("skipped: neither nav2_msgs nor colcon to build a part of it is here")
-    root = tmp_path_factory.mktemp("nav2")
-    source = root / "nav2_msgs"
-    (source / "msg").mkdir(parents=True)
-    (source / "CMakeLists.txt").write_text(CMAKE)
-    (source / "package.xml").write_text(PACKAGE)
-    (source / "msg/SpeedLimit.msg").write_text(
-        "std_msgs/Header header\nbool percentage\nfloat64 speed_limit\n"
-    )
-    python = f"-DPython3_EXECUTABLE={sys.executable}"
-    command = ["colcon", "build", "--base-paths", ".", "--cmake-args", python]
-    built = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    assert built.returncode == 0, built.stdout + built.stderr
-    prefix = root / "install/nav2_msgs"
-    modules = ":".join(str(path) for path in prefix.glob("lib/python3*/site-packages"))
-    joined = lambda name, first: f"{first}:{os.environ.get(name, '')}"  # noqa: E731
-    return {
-        "AMENT_PREFIX_PATH": joined("AMENT_PREFIX_PATH", prefix),
-        "LD_LIBRARY_PATH": joined("LD_LIBRARY_PATH", prefix / "lib"),
-        "PYTHONPATH": joined("PYTHONPATH", modules),
-    }
+    """Environment with nav2_msgs."""
+    definition = "std_msgs/Header header\nbool percentage\nfloat64 speed_limit\n"
+    return environment_with("nav2_msgs", "SpeedLimit", definition, tmp_path_factory.mktemp("nav2"))
 
 
 def test_the_speed_limit_follows_the_decisions_and_is_cleared(robot, start, nav2, monkeypatch, tmp_path):
