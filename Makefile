@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast test-wgpu drives train replay bench-engine bench-gpu bench-node bench-gate bench-trees soak fuzz test-kernels fmt lint deny clean distclean
+.PHONY: help setup build demo test test-fast test-wgpu drives train replay bench-engine bench-gpu bench-node bench-gate bench-gateway bench-trees soak fuzz test-kernels fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -124,6 +124,9 @@ bench-node: build ## our node beside rclpy with ONNX Runtime and a bare echo: ta
 
 bench-gate: build ## the velocity gate in a closed loop, beside a scripted one and none: target/bench/gate.{json,md,svg}
 	@$(env) python benches/gate.py $(ARGS)
+
+bench-gateway: build ## one node for eight robots beside a node for each: target/bench/gateway.{json,md}
+	@$(env) $(domain) python benches/gateway.py $(ARGS)
 
 # The trees have an environment of their own too.
 bench-trees: build ## boosted trees beside the shipped models (TASKS) on the same windows: target/bench/trees/

@@ -112,7 +112,8 @@ struct Rig {
 }
 
 impl Rig {
-    fn new() -> Rig {
+    /// Answers are used again for up to `cache_ms`.
+    fn new(cache_ms: f64) -> Rig {
         let mut values = Values::new();
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/clearance");
         values.insert(
@@ -121,6 +122,7 @@ impl Rig {
         );
         // A busy machine shall not lead some cycles another way, over places used for the first time.
         values.insert("deadline_ms".into(), Value::Double(10_000.0));
+        values.insert("cache.max_age_ms".into(), Value::Double(cache_ms));
         values.insert("scan.freeze_timeout_ms".into(), Value::Double(1000.0));
         values.insert("scan.stamp_timeout_ms".into(), Value::Double(1000.0));
         let mut configuration = Configuration::read(&values).unwrap();
@@ -184,8 +186,8 @@ impl Rig {
         while self.reasoner.poll() == Poll::Stages {
             self.reasoner.run_stages();
             self.reasoner.settle();
-            self.guard.step();
         }
+        self.guard.step();
     }
 }
 
@@ -200,7 +202,7 @@ fn from_the_bytes_of_a_scan_to_those_of_its_decision_no_memory_is_taken() {
     let filter = tracing_subscriber::filter::LevelFilter::DEBUG;
     let subscriber = tracing_subscriber::registry().with(Spans::default().with_filter(filter));
     tracing::subscriber::with_default(subscriber, || {
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(0.0);
         // Queues and thread-local places are made at their first use, the window's history is
         // filled.
         for _ in 0..20 {
@@ -229,6 +231,34 @@ fn from_the_bytes_of_a_scan_to_those_of_its_decision_no_memory_is_taken() {
     });
 }
 
+#[test]
+fn nor_is_any_taken_to_use_an_answer_again() {
+    let _alone = SUBSCRIBED.lock();
+    let mut rig = Rig::new(60_000.0);
+    for _ in 0..20 {
+        rig.vary();
+        rig.scan();
+    }
+    let reused = rig.desk.counts().tally().reused;
+    let before = TAKEN.with(Cell::get);
+    for _ in 0..100 {
+        rig.vary();
+        rig.scan();
+    }
+    assert_eq!(TAKEN.with(Cell::get) - before, 0);
+    assert_eq!(rig.desk.counts().tally().reused - reused, 100);
+    // Under other terms the world is new once.
+    let terms = (*rig.desk.terms()).clone();
+    rig.desk.set_terms(terms);
+    let before = TAKEN.with(Cell::get);
+    for _ in 0..10 {
+        rig.vary();
+        rig.scan();
+    }
+    assert_eq!(TAKEN.with(Cell::get) - before, 0);
+    assert_eq!(rig.desk.counts().tally().reused - reused, 109);
+}
+
 /// Counts spans and events by name.
 #[derive(Clone, Default)]
 struct Spans(Arc<Mutex<BTreeMap<String, usize>>>);
@@ -247,7 +277,7 @@ fn whoever_asks_sees_the_steps_of_every_cycle() {
     let filter = Targets::new().with_target(CYCLE, tracing::Level::TRACE);
     let subscriber = tracing_subscriber::registry().with(seen.clone().with_filter(filter));
     tracing::subscriber::with_default(subscriber, || {
-        let mut rig = Rig::new();
+        let mut rig = Rig::new(0.0);
         for _ in 0..3 {
             rig.scan();
         }

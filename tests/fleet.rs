@@ -53,7 +53,7 @@ impl Engine for Parrot {
         self.capacity
     }
     fn begin(&mut self, windows: &[f32]) -> Result<(), EngineFault> {
-        assert!(windows.len() / WINDOW <= self.capacity && windows.len() % WINDOW == 0);
+        assert!(windows.len() / WINDOW <= self.capacity && windows.len().is_multiple_of(WINDOW));
         self.windows = windows.to_vec();
         self.begun.lock().unwrap().push(windows.len() / WINDOW);
         Ok(())

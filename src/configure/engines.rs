@@ -381,8 +381,10 @@ mod tests {
                 2
             }
             fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault> {
-                while window[0] == 9.0 {
-                    std::thread::park();
+                if window[0] == 9.0 {
+                    loop {
+                        std::thread::park();
+                    }
                 }
                 self.0.begin(window)
             }

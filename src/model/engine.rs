@@ -315,7 +315,7 @@ impl Engine for BurnEngine {
         }
         let [frames, features] = self.window;
         let windows = window.len() / (frames * features);
-        if window.len() % (frames * features) != 0 || !(1..=CAPACITY).contains(&windows) {
+        if !window.len().is_multiple_of(frames * features) || !(1..=CAPACITY).contains(&windows) {
             return Err(EngineFault(format!(
                 "the window has {} values, the model takes {frames} frames of {features}, up to \
                  {CAPACITY} windows at once",

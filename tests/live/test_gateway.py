@@ -56,7 +56,8 @@ def settled(robot, stamps):
 
 
 def test_each_robot_gets_the_answers_to_its_own_scans(robots, start):
-    node = start(ROBOTS, "statistics_period_ms:=200.0", "scan.qos:=reliable")
+    file = ROOT / "params/gateway.yaml"
+    node = start("statistics_period_ms:=200.0", "scan.qos:=reliable", params_file=file)
     ready(node, robots)
     stamps = drive(robots, 3.0, ranges=(None, NEAR))
     free, blocked = (settled(robot, sent)[-20:] for robot, sent in zip(robots, stamps))
