@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use edge_reasoner::reason::live::Live;
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
 use edge_reasoner::reason::{
     Batches, CostModel, Decision, Desk, Engine, EngineFault, Policy, Publish, Reason, Reasoner,
     Source, Terms, Verdict,
 };
-use edge_reasoner::time::{Clock, Mono};
+use edge_reasoner::time::{Clock, Mono, SystemClock};
 use proptest::prelude::*;
 
 const LABELS: usize = 8;
@@ -78,7 +79,7 @@ impl Engine for Parrot {
 }
 
 struct Sink {
-    clock: Arc<LogicalClock>,
+    clock: Arc<dyn Clock>,
     decisions: Mutex<Vec<(Mono, Decision)>>,
 }
 
@@ -126,52 +127,46 @@ impl Default for Wish {
     }
 }
 
+fn desks(clock: &Arc<dyn Clock>, wish: &Wish) -> (Vec<Arc<Desk>>, Vec<Arc<Sink>>) {
+    let terms = Terms {
+        deadline: DEADLINE,
+        publish_margin: MARGIN,
+        fault_time: 5 * MS,
+        hold: Duration::ZERO,
+        batch_slack: wish.slack,
+        reuse: None,
+        policy: wish.policy,
+        min_confidence: 0.3,
+        thresholds: vec![0.5; EXITS],
+        safe_label: SAFE,
+        exits: EXITS as u8,
+    };
+    let made = (0..wish.robots).map(|_| {
+        let sink = Arc::new(Sink {
+            clock: Arc::clone(clock),
+            decisions: Mutex::default(),
+        });
+        let publish = Arc::clone(&sink) as Arc<dyn Publish>;
+        let (clock, engines) = (Arc::clone(clock), wish.scripts.len());
+        let desk = Desk::new(clock, terms.clone(), LABELS, WINDOW, engines, publish);
+        (Arc::new(desk), sink)
+    });
+    made.unzip()
+}
+
+/// Twice as many at once take a tenth longer.
+fn known(typical: Duration, power: u32) -> CostModel {
+    let mut costs = CostModel::new(EXITS);
+    (0..EXITS).for_each(|stage| costs.record(stage, typical + typical / 10 * power));
+    costs
+}
+
 impl Fleet {
     fn new(wish: Wish) -> Fleet {
         let clock = Arc::new(LogicalClock::default());
-        let terms = Terms {
-            deadline: DEADLINE,
-            publish_margin: MARGIN,
-            fault_time: 5 * MS,
-            hold: Duration::ZERO,
-            batch_slack: wish.slack,
-            reuse: None,
-            policy: wish.policy,
-            min_confidence: 0.3,
-            thresholds: vec![0.5; EXITS],
-            safe_label: SAFE,
-            exits: EXITS as u8,
-        };
-        let sinks: Vec<Arc<Sink>> = (0..wish.robots)
-            .map(|_| {
-                Arc::new(Sink {
-                    clock: Arc::clone(&clock),
-                    decisions: Mutex::default(),
-                })
-            })
-            .collect();
-        let engines = wish.scripts.len();
-        let desk = |sink: &Arc<Sink>| {
-            let clock = Arc::clone(&clock) as Arc<dyn Clock>;
-            let sink = Arc::clone(sink) as Arc<dyn Publish>;
-            Arc::new(Desk::new(
-                clock,
-                terms.clone(),
-                LABELS,
-                WINDOW,
-                engines,
-                sink,
-            ))
-        };
-        let desks: Vec<Arc<Desk>> = sinks.iter().map(desk).collect();
+        let (desks, sinks) = desks(&(Arc::clone(&clock) as Arc<dyn Clock>), &wish);
         let begun = Arc::new(Mutex::default());
         let typical = wish.costs.1;
-        // Twice as many at once take a tenth longer.
-        let known = |power: u32| {
-            let mut costs = CostModel::new(EXITS);
-            (0..EXITS).for_each(|stage| costs.record(stage, typical + typical / 10 * power));
-            costs
-        };
         let sizes = wish.capacity.trailing_zeros();
         let reasoners = wish.scripts.into_iter().enumerate();
         let reasoners = reasoners.map(|(station, script)| {
@@ -181,7 +176,8 @@ impl Fleet {
                 windows: Vec::new(),
                 begun: Arc::clone(&begun),
             };
-            let batches = Batches::new(known(0), (1..=sizes).map(known));
+            let several = (1..=sizes).map(|power| known(typical, power));
+            let batches = Batches::new(known(typical, 0), several);
             Reasoner::of_several(&desks, station, Box::new(engine), batches)
         });
         let reasoners = reasoners.collect();
@@ -406,4 +402,66 @@ fn an_engine_that_hangs_on_one_robots_window_is_left_by_all() {
         assert_eq!(by, (Source::Model, Some(1)), "robot {robot}");
         assert_eq!(fleet.logical.desk(robot).active_engine(), 1);
     }
+}
+
+#[test]
+fn on_real_threads_every_robot_gets_its_own_answers() {
+    let wish = Wish {
+        robots: 4,
+        slack: MS / 2,
+        scripts: vec![vec![], vec![]],
+        ..Wish::default()
+    };
+    let clock = Arc::new(SystemClock::new());
+    let (desks, sinks) = desks(&(Arc::clone(&clock) as Arc<dyn Clock>), &wish);
+    let reasoners = (0..2).map(|station| {
+        let engine = Parrot {
+            capacity: wish.capacity,
+            script: Vec::new(),
+            windows: Vec::new(),
+            begun: Arc::default(),
+        };
+        let batches = Batches::new(known(US, 0), (1..=3).map(|power| known(US, power)));
+        Reasoner::of_several(&desks, station, Box::new(engine), batches)
+    });
+    let live = Live::start(desks.clone(), reasoners.collect(), |_| {}).unwrap();
+    for round in 0..2000u64 {
+        for (robot, desk) in desks.iter().enumerate() {
+            if (round + robot as u64).is_multiple_of(3) {
+                continue;
+            }
+            let Some(mut request) = desk.blank() else {
+                desk.refuse(1);
+                continue;
+            };
+            let now = clock.now();
+            request.trigger.arrival = now;
+            request.trigger.verdict = Verdict::Ready;
+            request.window[0] = label_of(now, robot) as f32;
+            live.offer(robot, request);
+        }
+        std::thread::sleep(US * (round % 7) as u32 * 100);
+    }
+    let begun = std::time::Instant::now();
+    let settled = |desk: &Arc<Desk>| {
+        let tally = desk.counts().tally();
+        tally.received == tally.accepted + tally.superseded + tally.refused
+            && tally.accepted == tally.decisions
+    };
+    while !desks.iter().all(settled) {
+        assert!(begun.elapsed() < 20_000 * MS, "never answered");
+        std::thread::sleep(MS);
+    }
+    let mut batched = 0;
+    for (robot, (desk, sink)) in desks.iter().zip(&sinks).enumerate() {
+        let decisions = sink.decisions.lock().unwrap();
+        let cycles: HashSet<u64> = decisions.iter().map(|(_, d)| d.cycle).collect();
+        assert_eq!(cycles.len() as u64, desk.counts().tally().decisions);
+        for (_, decision) in decisions.iter().filter(|(_, d)| d.source == Source::Model) {
+            assert_eq!(decision.label, label_of(decision.trigger.arrival, robot));
+        }
+        batched += desk.counts().tally().batched;
+    }
+    assert!(batched > 0);
+    assert!(!live.has_fallen());
 }

@@ -5,10 +5,10 @@
 //! answer, and leaves when its policy stops. The rest go on with the batch as it is.
 
 mod batches;
+mod call;
 mod seat;
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,7 +18,6 @@ use tracing::trace_span;
 use super::CYCLE;
 use super::checkup::Checkup;
 use super::cost::CostModel;
-use super::decision::{MAX_LABELS, Probabilities};
 use super::desk::Desk;
 use super::engine::{Engine, EngineFault};
 use super::policy::{Policy, Progress, Step};
@@ -26,6 +25,7 @@ use super::request::Request;
 use super::reuse::Kept;
 use crate::time::Mono;
 pub use batches::Batches;
+use call::Call;
 use seat::{Seat, Work};
 
 /// What to do after [`Reasoner::poll`].
@@ -51,22 +51,6 @@ pub struct Reasoner {
     checkup: Option<Checkup>,
 }
 
-/// What the cycles in hand have in common.
-struct Call {
-    /// Windows that went into the engine together.
-    count: usize,
-    /// Exits that are finished.
-    exit: u8,
-    /// The next engine call runs all that is left.
-    finish: bool,
-    start: Mono,
-    fault: Option<EngineFault>,
-    /// Memory for several windows, `[count, frames, features]`.
-    windows: Box<[f32]>,
-    /// The newest exit of each, `[count, labels]`.
-    answers: Box<[f32]>,
-}
-
 impl Reasoner {
     /// The reasoner of engine number `station` for one robot, with what its stages are known to
     /// cost.
@@ -85,8 +69,6 @@ impl Reasoner {
         let (labels, window) = desks
             .first()
             .map_or((0, 0), |desk| (desk.labels, desk.window_len()));
-        // A single window is read where it is.
-        let windows = if most > 1 { most * window } else { 0 };
         Reasoner {
             seats: desks
                 .iter()
@@ -94,15 +76,7 @@ impl Reasoner {
                 .collect(),
             station,
             engine,
-            call: Call {
-                count: 0,
-                exit: 0,
-                finish: false,
-                start: Mono(0),
-                fault: None,
-                windows: vec![0.0; windows].into_boxed_slice(),
-                answers: vec![0.0; most * labels].into_boxed_slice(),
-            },
+            call: Call::new(most, window, labels),
             batches,
             last_fault: None,
             checkup: None,
@@ -280,17 +254,7 @@ impl Reasoner {
         let _inside = span.enter();
         self.call.start = self.now();
         self.expect_back(Some(self.call.start + fault_time));
-        let Reasoner {
-            seats,
-            engine,
-            call,
-            ..
-        } = self;
-        // The engine is not used again after a panic unless its next `begin` succeeds.
-        let run = AssertUnwindSafe(|| call.run(seats, engine.as_mut()));
-        let outcome =
-            catch_unwind(run).unwrap_or_else(|panic| Err(EngineFault(panic_text(panic.as_ref()))));
-        self.call.fault = outcome.err();
+        self.call.make(&self.seats, self.engine.as_mut());
     }
 
     /// The call is over: takes in its cost and the exits, and with every cycle goes on, decides or
@@ -433,62 +397,9 @@ impl Reasoner {
     }
 }
 
-impl Call {
-    /// The next stage or stages of all that are in hand.
-    fn run(&mut self, seats: &[Seat], engine: &mut dyn Engine) -> Result<(), EngineFault> {
-        let works = || seats.iter().filter_map(|seat| seat.work.as_ref());
-        let labels = seats.first().map_or(0, |seat| seat.desk.labels);
-        let filled = Batches::filled(self.count);
-        if self.exit == 0 && self.count == 1 {
-            for work in works() {
-                engine.begin(&work.request.window)?;
-            }
-        } else if self.exit == 0 {
-            for work in works() {
-                let len = work.request.window.len();
-                // What the batch is filled up with is the last one again.
-                let rows = match work.row + 1 == self.count {
-                    true => work.row..filled,
-                    false => work.row..work.row + 1,
-                };
-                for row in rows {
-                    self.windows[row * len..][..len].copy_from_slice(&work.request.window);
-                }
-            }
-            let len = works().next().map_or(0, |work| work.request.window.len());
-            engine.begin(&self.windows[..filled * len])?;
-        }
-        let answers = &mut self.answers[..filled * labels];
-        match self.finish {
-            true => engine.finish(answers)?,
-            false => engine.advance(answers)?,
-        }
-        let mut read = works().map(|work| self.answer(work.row, labels));
-        match read.all(|answer| answer.are_probabilities()) {
-            true => Ok(()),
-            false => Err(EngineFault(String::from("returned no probabilities"))),
-        }
-    }
-
-    fn answer(&self, row: usize, labels: usize) -> Probabilities {
-        Probabilities::from_slice(&self.answers[row * labels..][..labels.min(MAX_LABELS)])
-    }
-}
-
 /// From the trigger's arrival to now.
 fn waited(desk: &Desk, request: &Request) -> Duration {
     desk.now().since(request.trigger.arrival)
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    match text {
-        Some(text) => format!("panicked: {text}"),
-        None => String::from("panicked"),
-    }
 }
 
 #[cfg(test)]
