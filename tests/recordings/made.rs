@@ -109,7 +109,7 @@ fn decode(cdr: &[u8]) -> Answer {
         u8,
         u8,
         String,
-        (f32, f32, f32),
+        (f32, f32, f32, f32),
         String,
     );
     let (wire, used) =
