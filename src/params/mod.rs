@@ -289,7 +289,9 @@ fn read_cache(reader: &mut Reader) -> Option<Reuse> {
 const MOST_ROBOTS: usize = 32;
 
 fn read_robots(reader: &mut Reader) -> Vec<String> {
-    let robots = reader.words("robots", &[]);
+    // An empty list cannot be said in a params file of ROS; a list of nothing can.
+    let mut robots = reader.words("robots", &[""]);
+    robots.retain(|robot| !robot.is_empty());
     if robots.len() > MOST_ROBOTS {
         let count = robots.len();
         reader.fault(format!(

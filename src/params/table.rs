@@ -109,8 +109,8 @@ pub const TABLE: &[Parameter] = &[
     row(
         "robots",
         Kind::Words,
-        "[]",
-        "On a gateway: the robots this node serves, by namespace. Each has its own window, decisions and acts under /<robot>. Empty: one robot, with the topics as they are.",
+        "[\"\"]",
+        "On a gateway: the robots this node serves, by namespace. Each has its own window, decisions and acts under /<robot>. [\"\"]: one robot, with the topics as they are.",
     ),
     live(
         "batch_slack_ms",

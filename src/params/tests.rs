@@ -31,6 +31,26 @@ fn faults(overrides: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn robots_are_namespaces_and_nobody_is_one_robot() {
+    let robots = |asked: &str| Params::read(&values(&[asked]), &bundle()).map(|p| p.robots);
+    for nobody in ["robots:=[]", "robots:=['']", "deadline_ms:=20.0"] {
+        assert_eq!(robots(nobody).unwrap(), Vec::<String>::new(), "{nobody}");
+    }
+    assert_eq!(
+        robots("robots:=[r1, fleet/r2]").unwrap(),
+        ["r1", "fleet/r2"]
+    );
+    for bad in [
+        "robots:=[r1, r1]",
+        "robots:=[/r1]",
+        "robots:=['1']",
+        "robots:=[r-1]",
+    ] {
+        assert!(robots(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn nothing_said_is_the_bundle_with_the_tables_defaults() {
     let params = Params::read(&Values::new(), &bundle()).unwrap();
     assert_eq!(params.deadline, 20 * MS);

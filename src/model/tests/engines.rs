@@ -18,10 +18,15 @@ pub(super) fn tolerance(kind: EngineKind) -> f64 {
 
 /// Probabilities of every exit.
 pub(super) fn run(engine: &mut dyn Engine, window: &[f32]) -> Vec<Vec<f32>> {
-    engine.begin(window).unwrap();
+    run_several(engine, &[window])
+}
+
+/// Of windows side by side, one behind the other.
+fn run_several(engine: &mut dyn Engine, windows: &[&[f32]]) -> Vec<Vec<f32>> {
+    engine.begin(&windows.concat()).unwrap();
     (0..engine.exits())
         .map(|_| {
-            let mut probabilities = vec![0.0; engine.labels()];
+            let mut probabilities = vec![0.0; engine.labels() * windows.len()];
             engine.advance(&mut probabilities).unwrap();
             probabilities
         })
@@ -118,6 +123,42 @@ fn an_answer_does_not_depend_on_the_window_before() {
         engine.advance(&mut [0.0; 3]).unwrap(); // stopped early
         assert_eq!(run(engine.as_mut(), &window(&bundle, 1)), fresh, "{kind}");
     }
+}
+
+/// Several windows at once, and after them one alone, are answered as one by one.
+pub(super) fn answers_side_by_side(kind: EngineKind) {
+    let bundle = Bundle::untrained(manifest(), 7).unwrap();
+    let mut engine = bundle.engine(kind).unwrap();
+    let count = engine.capacity().min(5) as u32;
+    let windows: Vec<Vec<f32>> = (0..count).map(|seed| window(&bundle, seed)).collect();
+    let windows: Vec<&[f32]> = windows.iter().map(Vec::as_slice).collect();
+    let alone: Vec<_> = windows.iter().map(|w| run(engine.as_mut(), w)).collect();
+    let together = run_several(engine.as_mut(), &windows);
+    for (exit, row) in together.iter().enumerate() {
+        for (window, found) in row.chunks(engine.labels()).enumerate() {
+            for (a, b) in alone[window][exit].iter().zip(found) {
+                let apart = f64::from((a - b).abs());
+                assert!(apart < tolerance(kind), "{kind}, window {window}: {apart}");
+            }
+        }
+    }
+    assert_eq!(run(engine.as_mut(), windows[0]), alone[0], "{kind}");
+    let many = window(&bundle, 0).repeat(engine.capacity() + 1);
+    assert!(
+        engine.begin(&many).is_err(),
+        "{kind}: more than it can take"
+    );
+    engine.begin(windows[0]).unwrap();
+    let room = &mut vec![0.0; 2 * engine.labels()];
+    assert!(
+        engine.advance(room).is_err(),
+        "{kind}: room for two answers"
+    );
+}
+
+#[test]
+fn windows_side_by_side_are_answered_as_one_by_one() {
+    EngineKind::ALL.into_iter().for_each(answers_side_by_side);
 }
 
 #[test]

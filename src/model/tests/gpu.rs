@@ -5,7 +5,7 @@ use std::io::Write;
 
 use proptest::test_runner::{Config, TestRunner};
 
-use super::engines::{apart_from_flex, run, tolerance};
+use super::engines::{answers_side_by_side, apart_from_flex, run, tolerance};
 use super::*;
 
 /// The engine on the best device here, else on a software one; none where Vulkan shows nothing.
@@ -76,6 +76,13 @@ fn agrees_with_the_scalar_forward(kind: EngineKind) {
             close(2, &found);
             assert!(engine.finish(&mut found).is_err(), "past the last exit");
         }
+    }
+}
+
+#[test]
+fn it_answers_several_windows_at_once_as_one_by_one() {
+    if let Some(kind) = engine_here("several windows at once on wgpu") {
+        answers_side_by_side(kind);
     }
 }
 
