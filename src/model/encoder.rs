@@ -7,8 +7,14 @@ use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, FloatDType, Gradients, Tensor, TensorData, activation};
 
+use super::bundle::BundleError;
 use super::manifest::Architecture;
+use super::operation;
+use super::packed::sizes as kernel_sizes;
+use super::packing::Packing;
+use super::stored::Stored;
 use super::weights::{Values, Weights, WeightsFault};
+use crate::kernels::{Precision, Sizes};
 
 /// Frames in, logits of every exit out.
 #[derive(Module, Debug)]
@@ -17,6 +23,9 @@ pub struct Encoder {
     position: Param<Tensor<2>>,
     blocks: Vec<Block>,
     exits: Vec<Exit>,
+    packing: Packing,
+    #[module(skip)]
+    sizes: Sizes,
 }
 
 #[derive(Module, Debug)]
@@ -71,6 +80,8 @@ impl Encoder {
             position: load.param("position")?,
             blocks,
             exits,
+            packing: Packing::default(),
+            sizes: kernel_sizes(sizes, labels),
         })
     }
 
@@ -102,15 +113,63 @@ impl Encoder {
         exit.head.forward(exit.norm.forward(newest))
     }
 
+    /// Runs stage `index`, a block and its exit: tokens `[batch, frames, width]` in, those that
+    /// `block` answers and logits `[batch, labels]` out.
+    ///
+    /// After [`Encoder::pack`], and where tensors are f32 in the processor's memory (flex, ndarray)
+    /// and without gradients, this is one operation on the packed weights. Its tokens are then
+    /// another constant per frame away from those of `block`, which no stage sees: a norm comes
+    /// first. Elsewhere it is `block` and `exit`.
+    pub fn stage(&self, index: usize, tokens: Tensor<3>) -> (Tensor<3>, Tensor<2>) {
+        let packed = |tokens: &Tensor<3>| {
+            operation::runs_on(tokens) && operation::runs_on(&self.position.val())
+        };
+        match self.packing.panels() {
+            Some(panels) if packed(&tokens) => operation::stage(tokens, panels, index),
+            _ => {
+                let tokens = self.block(index, tokens);
+                let logits = self.exit(index, tokens.clone());
+                (tokens, logits)
+            }
+        }
+    }
+
     /// Logits of every exit for `[batch, frames, features]`, shallow to deep.
     pub fn forward(&self, window: Tensor<3>) -> Vec<Tensor<2>> {
         let mut tokens = self.embed(window);
         (0..self.blocks.len())
             .map(|index| {
-                tokens = self.block(index, tokens.clone());
-                self.exit(index, tokens.clone())
+                let (after, logits) = self.stage(index, tokens.clone());
+                tokens = after;
+                logits
             })
             .collect()
+    }
+
+    /// The same with its weights packed for the kernels of this processor, which
+    /// [`Encoder::stage`] then runs where it can. `stored` is how the bundle holds the weights.
+    ///
+    /// On one core of an AMD EPYC (Zen 4, 2026-11-21) the shipped clearance model then takes 15 µs
+    /// for a window through all exits on flex in INT8 and 25 in f32, instead of 121; in batches of
+    /// 64, 9 and 18 instead of 51 each. The engine `packed`, without burn, takes 7.
+    ///
+    /// What changes parameters (an optimizer's step, a record loaded, [`Encoder::cast`]) takes the
+    /// packing away; a clone, `valid` and another device keep it.
+    ///
+    /// ```
+    /// use edge_reasoner::model::{Backend, Bundle, Encoder, Precision};
+    ///
+    /// let bundle = Bundle::load(std::path::Path::new("models/wall_following"))?;
+    /// let (manifest, device) = (&bundle.manifest, Backend::Flex.device()?);
+    /// let sizes = &manifest.architecture;
+    /// let encoder = Encoder::new(sizes, manifest.labels.len(), bundle.weights(), &device)
+    ///     .map_err(|fault| fault.what)?
+    ///     .pack(manifest.weights.precision, Precision::Int8)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pack(mut self, stored: Stored, precision: Precision) -> Result<Encoder, BundleError> {
+        self.packing = Packing::new(&self.weights(), self.sizes, stored, precision)?;
+        Ok(self)
     }
 
     /// The numbers back, by name.

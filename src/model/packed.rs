@@ -9,6 +9,7 @@ use super::bundle::{Bundle, BundleError};
 use super::engine::calibrated;
 use super::manifest::Architecture;
 use super::stored::Stored;
+use super::weights::Weights;
 use crate::kernels::{Forward, Packed, Precision, Residual, Sizes};
 use crate::reason::{Engine, EngineFault};
 
@@ -32,11 +33,8 @@ impl PackedEngine {
     pub(super) fn new(bundle: &Bundle, precision: Precision) -> Result<PackedEngine, BundleError> {
         let manifest = &bundle.manifest;
         let sizes = sizes(&manifest.architecture, manifest.labels.len());
-        let weights = &bundle.weights().0;
-        let tensor = |name: &str| weights.get(name).map(|tensor| tensor.data.as_slice());
-        let residual = residual(manifest.weights.precision, precision);
-        let packed = Packed::new(&sizes, tensor, residual, precision)
-            .map_err(|error| BundleError::Engine(error.to_string()))?;
+        let stored = manifest.weights.precision;
+        let packed = pack(bundle.weights(), &sizes, stored, precision)?;
         Ok(PackedEngine {
             name: precision.engine(),
             forward: Forward::new(Arc::new(packed)),
@@ -46,6 +44,18 @@ impl PackedEngine {
             stage: sizes.depth,
         })
     }
+}
+
+/// Weights that fit `sizes` and were held as `stored`, for this processor's kernels.
+pub(super) fn pack(
+    weights: &Weights,
+    sizes: &Sizes,
+    stored: Stored,
+    precision: Precision,
+) -> Result<Packed, BundleError> {
+    let tensor = |name: &str| weights.0.get(name).map(|tensor| tensor.data.as_slice());
+    Packed::new(sizes, tensor, residual(stored, precision), precision)
+        .map_err(|error| BundleError::Engine(error.to_string()))
 }
 
 /// As the kernels have them.

@@ -2,6 +2,7 @@
 //! pages in tests (see `buffer`), so every test here is also one for reads past an end.
 
 mod operations;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
