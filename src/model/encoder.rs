@@ -120,6 +120,9 @@ impl Encoder {
     /// and without gradients, this is one operation on the packed weights. Its tokens are then
     /// another constant per frame away from those of `block`, which no stage sees: a norm comes
     /// first. Elsewhere it is `block` and `exit`.
+    ///
+    /// # Panics
+    /// If there is no such stage, or the tokens have other frames or another width.
     pub fn stage(&self, index: usize, tokens: Tensor<3>) -> (Tensor<3>, Tensor<2>) {
         let packed = |tokens: &Tensor<3>| {
             operation::runs_on(tokens) && operation::runs_on(&self.position.val())

@@ -141,14 +141,20 @@ fn in_memory<B: Backend>(
     panels: &Panels,
     index: usize,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
-    let device = tokens.device();
-    let rows = tokens.shape()[0];
+    let Sizes {
+        frames,
+        width,
+        labels,
+        ..
+    } = panels.sizes;
+    let (device, shape) = (tokens.device(), tokens.shape());
+    let rows = shape[0];
+    assert_eq!(shape.as_slice(), [rows, frames, width], "shape of tokens");
     let data = read_sync(B::float_into_data(tokens)).expect("tensors in memory can be read");
     let values = data
         .as_slice::<f32>()
         .expect("`runs_on` saw that it is f32");
     let [after, logits] = panels.stage(index, values, rows);
-    let Sizes { width, labels, .. } = panels.sizes;
     let tensor = |values: Vec<f32>, shape: &[usize]| {
         B::float_from_data(TensorData::new(values, shape.to_vec()), &device)
     };
