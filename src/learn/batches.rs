@@ -6,11 +6,15 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
 use super::dataset::Dataset;
+use super::folds::Folds;
 use super::rule::LabelRule;
 use super::task::Task;
 use super::vary::normal;
 use crate::model::{sha256_hex, uniform};
 use crate::sense::{ExtractorSpec, Mirror, Window};
+
+/// Of the choice of what the loss is watched on.
+const WATCH_SEED: u64 = 0x3a7c;
 
 /// A window of a dataset: part and row.
 pub type Row = (usize, usize);
@@ -20,6 +24,8 @@ pub struct Batches<'a> {
     data: &'a Dataset,
     plain: Vec<Row>,
     varied: Vec<Row>,
+    /// Plain rows that do not teach: what the loss is watched on.
+    watched: Vec<Row>,
     share: f32,
     /// Per class.
     weights: Vec<f32>,
@@ -32,26 +38,40 @@ pub struct Batch {
     pub windows: Vec<f32>,
     /// Class of each row.
     pub labels: Vec<usize>,
-    /// Weight of each row; they sum to 1.
+    /// Weight of each row, by its class; of those that teach they sum to 1.
     pub weights: Vec<f32>,
 }
 
 impl<'a> Batches<'a> {
     /// Of a dataset whose every recording is followed by `copies` varied copies.
     pub fn new(data: &'a Dataset, task: &Task, window: &Window, copies: usize) -> Batches<'a> {
-        let rows = |varied: bool| -> Vec<Row> {
-            let parts = data.parts.iter().enumerate();
-            parts
-                .filter(|(index, _)| (index % (copies + 1) != 0) == varied)
-                .flat_map(|(index, part)| (0..part.rows.len()).map(move |row| (index, row)))
-                .collect()
-        };
-        let (plain, varied) = (rows(false), rows(true));
+        let watch = task.training.early_stopping.map(|stopping| {
+            // Another seed than that of what is left out to validate.
+            let count = Folds::of_share(stopping.watch);
+            Folds::assign(task, data, count, WATCH_SEED)
+        });
+        let (mut plain, mut varied, mut watched) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, part) in data.parts.iter().enumerate() {
+            let copy = index % (copies + 1) != 0;
+            for (number, row) in part.rows.iter().enumerate() {
+                let aside = match &watch {
+                    Some(folds) => folds.leaves_out(task, part, row),
+                    None => Some(false),
+                };
+                match (aside, copy) {
+                    (Some(false), false) => plain.push((index, number)),
+                    (Some(false), true) => varied.push((index, number)),
+                    (Some(true), false) => watched.push((index, number)),
+                    _ => {}
+                }
+            }
+        }
         let weights = weights(data, task, plain.iter().chain(&varied));
         Batches {
             data,
             plain,
             varied,
+            watched,
             share: task.training.variations.share,
             weights,
             guise: Guise::new(task, window),
@@ -60,7 +80,8 @@ impl<'a> Batches<'a> {
 
     /// Of the windows and labels, the weights and the share; how windows are varied is the task's.
     pub fn digest(&self) -> String {
-        let mut parts = format!("{:?}", (self.plain.len(), self.share, &self.weights));
+        let rows = (&self.plain, &self.watched);
+        let mut parts = format!("{:?}", (rows, self.share, &self.weights));
         for part in &self.data.parts {
             let windows = part.windows.iter().flat_map(|value| value.to_le_bytes());
             let labels = part.rows.iter();
@@ -90,8 +111,23 @@ impl<'a> Batches<'a> {
         rows
     }
 
+    /// What the loss is watched on, as it is, `rows` at a time; nothing where it is not watched.
+    pub fn watched(&self, rows: usize) -> impl Iterator<Item = Batch> {
+        let chunks = self.watched.chunks(rows);
+        chunks.map(|rows| self.gather(rows, None))
+    }
+
     /// The windows of some rows, each mirrored or masked by chance.
     pub fn batch(&self, rows: &[Row], random: &mut ChaCha8Rng) -> Batch {
+        let mut batch = self.gather(rows, Some(random));
+        let sum: f32 = batch.weights.iter().sum();
+        for weight in &mut batch.weights {
+            *weight /= sum;
+        }
+        batch
+    }
+
+    fn gather(&self, rows: &[Row], mut random: Option<&mut ChaCha8Rng>) -> Batch {
         let width = self.data.width;
         let mut windows = vec![0.0; rows.len() * width];
         let mut labels = Vec::with_capacity(rows.len());
@@ -99,17 +135,16 @@ impl<'a> Batches<'a> {
         for ((index, row), out) in rows.iter().zip(windows.chunks_exact_mut(width)) {
             let part = &self.data.parts[*index];
             let window = &part.windows[row * width..(row + 1) * width];
-            self.guise.apply(window, out, random);
+            match &mut random {
+                Some(random) => self.guise.apply(window, out, random),
+                None => out.copy_from_slice(window),
+            }
             let label = part.rows[*row]
                 .label
                 .unwrap_or(0)
                 .min(self.weights.len() - 1);
             labels.push(label);
             weights.push(self.weights[label]);
-        }
-        let sum: f32 = weights.iter().sum();
-        for weight in &mut weights {
-            *weight /= sum;
         }
         Batch {
             windows,

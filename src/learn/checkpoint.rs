@@ -10,6 +10,7 @@ use burn::tensor::Tensor;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use super::early_stopping::Best;
 use super::error::LearnError;
 use crate::model::{Encoder, Weights};
 
@@ -43,6 +44,8 @@ pub(super) struct Standing {
     /// Done.
     pub epochs: usize,
     pub weights: Weights,
+    /// The best epoch so far, where the loss is watched.
+    pub best: Option<Best>,
     /// Record of the optimizer.
     pub optimizer: Vec<u8>,
     /// Position of the random sequence.
@@ -69,19 +72,27 @@ impl Checkpoint {
             let bytes: &[u8] = bytes;
             TensorView::new(Dtype::U8, vec![bytes.len()], bytes)
         };
-        let views = [
+        let best = standing.best.as_ref();
+        let best_weights = best.map(|best| best.weights.to_safetensors()).transpose();
+        let best_weights = best_weights.map_err(|fault| unfit(fault.what))?;
+        let mut views = vec![
             ("weights", view(&weights)),
             ("optimizer", view(&standing.optimizer)),
         ];
+        views.extend(best_weights.iter().map(|bytes| ("best", view(bytes))));
         let views: Vec<_> = views
             .into_iter()
             .map(|(name, view)| Ok((name, view.map_err(|error| unfit(error.to_string()))?)))
             .collect::<Result<_, LearnError>>()?;
-        let words = HashMap::from([
+        let mut words = HashMap::from([
             ("key".to_owned(), self.key.clone()),
             ("epochs".to_owned(), standing.epochs.to_string()),
             ("drawn".to_owned(), standing.drawn.to_string()),
         ]);
+        if let Some(best) = best {
+            words.insert("best_epoch".to_owned(), best.epoch.to_string());
+            words.insert("best_loss".to_owned(), best.loss.to_bits().to_string());
+        }
         let bytes = safetensors::serialize(views, Some(words));
         let bytes = bytes.map_err(|error| unfit(error.to_string()))?;
         self.replace(&bytes).map_err(|source| LearnError::File {
@@ -123,10 +134,19 @@ impl Checkpoint {
         }
         let tensors = SafeTensors::deserialize(bytes).ok()?;
         let tensor = |name| Some(tensors.tensor(name).ok()?.data().to_vec());
+        let best = match words.get("best_epoch") {
+            Some(epoch) => Some(Best {
+                epoch: epoch.parse().ok()?,
+                loss: f64::from_bits(words.get("best_loss")?.parse().ok()?),
+                weights: Weights::from_safetensors(&tensor("best")?).ok()?,
+            }),
+            None => None,
+        };
         Some(Standing {
             epochs: words.get("epochs")?.parse().ok()?,
             drawn: words.get("drawn")?.parse().ok()?,
             weights: Weights::from_safetensors(&tensor("weights")?).ok()?,
+            best,
             optimizer: tensor("optimizer")?,
         })
     }

@@ -9,10 +9,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::error::LearnError;
+use super::impair::impaired;
 use super::labels::{ScanTruth, Truth, TruthBuilder};
+use super::partitions::Partitions;
 use super::read::{Decoded, Source, read};
 use super::recordings::{Recording, digest};
-use super::task::{SplitBy, Task};
+use super::task::Task;
 use super::vary::Variation;
 use crate::sense::{FaultReason, SenseFault, Thin, Window, WindowState};
 use crate::time::Stamp;
@@ -165,7 +167,23 @@ fn load_one(
             Variation::draw(&task.training.variations, &task.window, &mut random)
         };
         let stream = (&sources[..], &decoded);
-        let sensed = sense(task, recording, stream, start, (&variation, &mut random))?;
+        let impairments = &task.training.variations.impairments;
+        let sensed = if copy == 0 || impairments.is_none() {
+            sense(task, recording, stream, start, (&variation, &mut random))?
+        } else {
+            let truth = truth_of(task, recording, stream, &variation);
+            let seen = impaired(
+                impairments,
+                &task.window,
+                stream,
+                recording.yaw,
+                &mut random,
+            );
+            let seen = (&sources[..], &seen);
+            let mut sensed = sense(task, recording, seen, start, (&variation, &mut random))?;
+            sensed.judge_by(&truth);
+            sensed
+        };
         parts.push(sensed.into_part(recording, &sha256, &decoded));
     }
     Ok(parts)
@@ -200,6 +218,32 @@ pub(super) struct Sensed {
     windows: Vec<f32>,
     dropped: Dropped,
     refused_optional: u64,
+}
+
+/// Truth of a copy whose messages arrive as they are sent.
+fn truth_of(
+    task: &Task,
+    recording: &Recording,
+    (sources, decoded): (&[Source], &Decoded),
+    variation: &Variation,
+) -> Truth {
+    let clean = variation.clean();
+    let mut unused = ChaCha8Rng::seed_from_u64(0); // a clean copy draws nothing that shows
+    let mut truth = TruthBuilder::new(task, recording.yaw);
+    for (index, time, message) in &decoded.messages {
+        if *index == decoded.label {
+            truth.label(*time, message.as_ref());
+        }
+        let Some(source) = sources.get(*index) else {
+            continue;
+        };
+        let message = message.clone().map(|mut message| {
+            clean.apply(&mut message, &mut unused);
+            message
+        });
+        truth.push(&source.name, *time, message.as_ref());
+    }
+    truth.finish()
 }
 
 /// Sends messages through the window. `start` is that of the recording: its partitions count from
@@ -319,47 +363,6 @@ impl Sensed {
             part.windows.extend_from_slice(window);
         }
         part
-    }
-}
-
-/// Parts of a recording that no window may reach out of; the recording as a whole, if the task
-/// does not split by them.
-struct Partitions {
-    start: Stamp,
-    length_ns: i64,
-    window_ns: i64,
-    now: i64,
-}
-
-impl Partitions {
-    fn new(task: &Task, start: Stamp) -> Partitions {
-        let length_s = match task.recordings.split {
-            SplitBy::Partitions => task.recordings.partition_s,
-            _ => 0.0,
-        };
-        Partitions {
-            start,
-            length_ns: (f64::from(length_s) * 1e9) as i64,
-            window_ns: task.window.frames as i64 * i64::from(task.window.period_ms) * 1_000_000,
-            now: 0,
-        }
-    }
-
-    /// Whether a message at this time is the first of a partition.
-    fn begins(&mut self, time: Stamp) -> bool {
-        if self.length_ns == 0 {
-            return false;
-        }
-        let number = time.delta_ns(self.start).div_euclid(self.length_ns);
-        let begins = number != self.now;
-        self.now = number;
-        begins
-    }
-
-    /// Whether the window at this time lies within its partition.
-    fn holds(&self, time: Stamp) -> bool {
-        self.length_ns == 0
-            || time.delta_ns(self.start).rem_euclid(self.length_ns) >= self.window_ns
     }
 }
 

@@ -64,7 +64,7 @@ impl Disturbance {
                 let blur = Blur::of(&window.inputs[*noisy]);
                 for (index, _, message) in &mut messages {
                     if let (Some(message), true) = (message, input(*index) == Some(*noisy)) {
-                        blur.apply(message, *share, || f64::from(normal(random)));
+                        blur.apply(message, |_| share * f64::from(normal(random)));
                     }
                 }
             }
@@ -134,7 +134,7 @@ impl Disturbance {
 const NO_RETURN: f32 = 0.0;
 
 /// Beams within `degrees` around `centre` (rad, robot frame) return nothing.
-fn block(scan: &mut LaserScan, yaw: f32, centre: f32, degrees: f32) {
+pub(super) fn block(scan: &mut LaserScan, yaw: f32, centre: f32, degrees: f32) {
     let half = degrees.to_radians() / 2.0;
     for (beam, range) in scan.ranges.iter_mut().enumerate() {
         let angle = scan.angle_min + beam as f32 * scan.angle_increment + yaw - centre;

@@ -1,9 +1,5 @@
 //! The training loop, for the teacher and the student alike.
 
-use std::io::IsTerminal;
-use std::path::Path;
-use std::time::{Duration, Instant};
-
 use burn::grad_clipping::GradientClippingConfig;
 use burn::lr_scheduler::LrSchedulerConfig;
 use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
@@ -12,13 +8,14 @@ use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Bytes, Device, Tensor, TensorData, activation};
-use indicatif::{ProgressBar, ProgressStyle};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::batches::{Batch, Batches};
 use super::checkpoint::{Checkpoint, Checkpoints, Standing, numbered};
+use super::early_stopping::{Watch, watched_loss};
 use super::error::LearnError;
+use super::progress::Progress;
 use super::task::{Distillation, TrainingSpec};
 use crate::model::{Architecture, Backend, Encoder, Weights, sha256_hex};
 
@@ -90,6 +87,10 @@ impl Fit<'_> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ 0x5eed);
         let mut progress = Progress::new(self.name.clone(), self.epochs, steps);
         let mut done = 0;
+        let mut watch = training.early_stopping.map(|stopping| {
+            let best = standing.as_ref().and_then(|standing| standing.best.clone());
+            Watch::new(stopping, best)
+        });
         if let (Some(standing), Some(checkpoint)) = (standing, &checkpoint) {
             let record = Bytes::from_bytes_vec(standing.optimizer);
             optimizer = optimizer.from_bytes(record).map_err(|error| {
@@ -105,6 +106,10 @@ impl Fit<'_> {
             progress.resumed(done, checkpoint.file());
         }
         for epoch in done..self.epochs {
+            if let Some(watch) = watch.as_ref().filter(|watch| watch.is_over(epoch)) {
+                progress.stopped(watch.best.as_ref().map_or(0, |best| best.epoch));
+                break;
+            }
             let order = batches.epoch(&mut random);
             let mut sum = 0.0;
             let mut count = 0;
@@ -128,20 +133,29 @@ impl Fit<'_> {
                 model = optimizer.step(schedule.step(), model, gradients);
                 progress.step();
             }
-            progress.epoch(epoch + 1, sum / f64::from(count.max(1)));
+            let weights = model.valid().weights();
+            let watched = watch.as_mut().map(|watch| {
+                let (valid, window) = (model.valid(), (self.sizes.frames, self.sizes.features));
+                let loss = watched_loss(&valid, self.exits, batches, window, &plain);
+                watch.take(epoch + 1, loss, weights.clone());
+                loss
+            });
+            progress.epoch(epoch + 1, sum / f64::from(count.max(1)), watched);
             if let Some(checkpoint) = &checkpoint {
                 let record = optimizer.into_bytes();
                 let record = record.map_err(|error| LearnError::Training(error.to_string()))?;
                 checkpoint.save(&Standing {
                     epochs: epoch + 1,
-                    weights: model.valid().weights(),
+                    weights,
+                    best: watch.as_ref().and_then(|watch| watch.best.clone()),
                     optimizer: record.to_vec(),
                     drawn: random.get_word_pos(),
                 })?;
             }
         }
         progress.finish();
-        Ok(model.valid().weights())
+        let best = watch.and_then(|watch| watch.best);
+        Ok(best.map_or_else(|| model.valid().weights(), |best| best.weights))
     }
 
     /// Digest of all that decides what this comes to.
@@ -299,70 +313,4 @@ fn schedule(
     )
     .init()
     .map_err(LearnError::Training)
-}
-
-/// A bar on a terminal, a line per epoch elsewhere.
-struct Progress {
-    bar: Option<ProgressBar>,
-    name: String,
-    epochs: usize,
-    start: Instant,
-}
-
-impl Progress {
-    fn new(name: String, epochs: usize, steps: usize) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(steps as u64);
-            if let Ok(style) =
-                ProgressStyle::with_template("{prefix} {bar:32} {pos}/{len} {msg} {eta} left")
-            {
-                bar.set_style(style);
-            }
-            bar.set_prefix(name.clone());
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
-        Progress {
-            bar,
-            name,
-            epochs,
-            start: Instant::now(),
-        }
-    }
-
-    fn step(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-        }
-    }
-
-    fn resumed(&mut self, done: usize, file: &Path) {
-        let file = file.display();
-        let word = format!(
-            "{} goes on after epoch {done}/{} ({file})",
-            self.name, self.epochs
-        );
-        match &self.bar {
-            Some(bar) => bar.println(word),
-            None => eprintln!("{word}"),
-        }
-    }
-
-    fn epoch(&mut self, number: usize, loss: f64) {
-        match &self.bar {
-            Some(bar) => bar.set_message(format!("epoch {number}/{} loss {loss:.4}", self.epochs)),
-            None => eprintln!(
-                "{} epoch {number}/{}: loss {loss:.4}, {:.0} s",
-                self.name,
-                self.epochs,
-                self.start.elapsed().as_secs_f64()
-            ),
-        }
-    }
-
-    fn finish(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish();
-        }
-    }
 }

@@ -32,8 +32,12 @@ pub(super) struct Folds {
 impl Folds {
     /// So many that one of them is the share a task holds out.
     pub(super) fn count_of(task: &Task) -> usize {
-        let share = task.recordings.hold_out.max(0.01);
-        ((1.0 / share).round() as usize).max(2)
+        Folds::of_share(task.recordings.hold_out)
+    }
+
+    /// So many that one of them is this share.
+    pub(super) fn of_share(share: f64) -> usize {
+        ((1.0 / share.max(0.01)).round() as usize).max(2)
     }
 
     /// Folds of time, the last one left out.
@@ -107,6 +111,15 @@ impl Folds {
             .flat_map(<[Part]>::to_vec)
             .collect();
         taught
+    }
+
+    /// Whether a row teaches (`false`) or is left out (`true`); none where it does neither.
+    pub(super) fn leaves_out(&self, task: &Task, part: &Part, row: &ScanTruth) -> Option<bool> {
+        if self.of(task, part, row, true) == Some(self.fold) {
+            return Some(true);
+        }
+        let fold = self.of(task, part, row, false)?;
+        (fold != self.fold).then_some(false)
     }
 
     /// The fold of a row; none where its window reaches from the fold left out into another, or

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::LearnError;
 use super::rule::LabelRule;
+use super::variations::Variations;
 use crate::model::Architecture;
 use crate::sense::{SourceSettings, Window, WindowSpec};
 
@@ -81,10 +82,25 @@ pub struct TrainingSpec {
     /// miss is worse than a false alarm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_weights: Vec<f32>,
+    /// When a fit ends before its last epoch; without a word: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
     /// How the teacher teaches.
     pub distillation: Distillation,
     /// How recordings are varied.
     pub variations: Variations,
+}
+
+/// Ends every fit, teacher's and student's, once its loss on groups that do not teach it stops
+/// falling, with the weights of its best epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Epochs without a lower loss.
+    pub patience: usize,
+    /// Share of what may teach that is kept aside to watch the loss on: groups, or what `split`
+    /// says. What is left out to validate takes no part in this.
+    pub watch: f64,
 }
 
 fn one_teacher() -> usize {
@@ -105,47 +121,6 @@ pub struct Distillation {
     pub teacher: f32,
     /// Weight of the student's own deepest exit at the earlier ones.
     pub deepest: f32,
-}
-
-/// Copies of the training recordings as other robots would have made them.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Variations {
-    /// Copies per recording.
-    pub copies: usize,
-    /// Windows taken from the copies per epoch, as a multiple of the plain ones.
-    pub share: f32,
-    /// Ranges and speeds of a copy are multiplied by a factor up to this, or divided by it;
-    /// its truth is computed from the scaled ranges.
-    pub scale: f32,
-    /// Largest error of the laser's yaw.
-    pub yaw_error_deg: f32,
-    /// Standard deviation of noise on every range.
-    pub range_noise_m: f32,
-    /// A copy has up to this share of its beams without a return.
-    pub thin: f32,
-    /// Probability that a copy lacks an optional input.
-    pub withhold: f32,
-    /// Probability that a window has a block of sectors outside the cone masked.
-    pub mask: f32,
-    /// Whether half of the windows are seen in a mirror, left and right exchanged. Without a word:
-    /// only where the truth of the mirror image is the same and its features are known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mirror: Option<bool>,
-    /// Standard deviation of noise on every feature of a window, in features' units (-1..1).
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub feature_noise: f32,
-    /// Standard deviation of an offset that a feature has in all frames of a window: recordings of
-    /// other days differ like that.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub feature_shift: f32,
-    /// Probability that a window's feature is withheld (0 in all its frames).
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub feature_mask: f32,
-}
-
-fn is_zero(value: &f32) -> bool {
-    *value == 0.0
 }
 
 /// Which recordings there are and which may teach.
@@ -317,6 +292,13 @@ impl Task {
                 training.class_weights
             ),
         );
+        let patient = |stopping: &EarlyStopping| {
+            (1..=10_000).contains(&stopping.patience) && (0.01..=0.5).contains(&stopping.watch)
+        };
+        check(
+            training.early_stopping.as_ref().is_none_or(patient),
+            "training.early_stopping: expected patience in 1..10000 and watch in 0.01..0.5".into(),
+        );
         let distilled = &training.distillation;
         check(
             distilled.temperature > 0.0
@@ -324,22 +306,6 @@ impl Task {
                 && distilled.deepest >= 0.0
                 && distilled.teacher + distilled.deepest <= 1.0,
             "training.distillation: expected a positive temperature and weights that sum to at most 1".into(),
-        );
-        check(
-            varied.copies <= 64
-                && varied.scale >= 1.0
-                && varied.scale <= 10.0
-                && varied.share >= 0.0,
-            "training.variations: expected copies up to 64, scale in 1..10, share of 0 or more"
-                .into(),
-        );
-        check(
-            varied.range_noise_m >= 0.0
-                && varied.yaw_error_deg.is_finite()
-                && (0.0..=1.0).contains(&varied.thin)
-                && (0.0..=1.0).contains(&varied.withhold)
-                && (0.0..=1.0).contains(&varied.mask),
-            "training.variations: expected noise of 0 or more and probabilities in 0..1".into(),
         );
         check(
             (0.0..1.0).contains(&self.recordings.hold_out),
@@ -357,13 +323,7 @@ impl Task {
                 self.recordings.partition_s
             ),
         );
-        check(
-            (0.0..=1.0).contains(&varied.feature_noise)
-                && (0.0..=1.0).contains(&varied.feature_shift)
-                && (0.0..1.0).contains(&varied.feature_mask),
-            "training.variations: expected feature_noise, feature_shift and feature_mask in 0..1"
-                .into(),
-        );
+        faults.extend(varied.faults(self.recordings.split));
         match Window::new(&self.window, &self.settings(0.0)) {
             Err(error) => faults.push(format!("window: {error}")),
             Ok(window) => {

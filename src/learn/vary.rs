@@ -3,7 +3,7 @@
 
 use rand_chacha::rand_core::Rng;
 
-use super::task::Variations;
+use super::variations::Variations;
 use crate::model::uniform;
 use crate::sense::{LaserScan, Message, WindowSpec};
 
@@ -51,6 +51,15 @@ impl Variation {
                 .collect(),
             noise: spec.range_noise_m,
             thinned,
+        }
+    }
+
+    /// The same without what only blurs.
+    pub(super) fn clean(&self) -> Variation {
+        Variation {
+            noise: 0.0,
+            thinned: 0.0,
+            ..self.clone()
         }
     }
 

@@ -1,4 +1,4 @@
-//! Noise on the numbers that an input reads of its messages.
+//! Errors of the numbers that an input reads of its messages.
 
 use super::fields::Field;
 use super::message::Message;
@@ -39,10 +39,10 @@ impl Blur {
         self.fields.is_empty()
     }
 
-    /// Adds `share` × scale × a number from `draw` (of standard deviation 1) to every field.
-    pub fn apply(&self, message: &mut Message, share: f64, mut draw: impl FnMut() -> f64) {
+    /// Adds to every field the `error` of its value, both as shares of the field's scale.
+    pub fn apply(&self, message: &mut Message, mut error: impl FnMut(f64) -> f64) {
         for (field, scale) in &self.fields {
-            field.add(message, || share * scale * draw());
+            field.add(message, |value| scale * error(value / scale));
         }
     }
 }
@@ -75,8 +75,13 @@ mod tests {
             timeout_ms: 100,
         };
         let mut message = testing::twist(1.0, 1.0);
-        Blur::of(&input).apply(&mut message, 0.5, || 1.0);
+        let mut shares = Vec::new();
+        Blur::of(&input).apply(&mut message, |value| {
+            shares.push(value);
+            0.5
+        });
         assert_eq!(message, testing::twist(2.0, 2.5));
+        assert_eq!(shares, [0.5, 1.0 / 3.0]);
         input.extractor = ExtractorSpec::Sectors {
             count: 8,
             far_m: 4.0,

@@ -31,14 +31,17 @@ enum Get {
 /// As `Get`, to change what is read there.
 #[derive(Clone, Copy, Debug)]
 enum Add {
-    Scalar(fn(&mut Message, f64)),
-    Elements(fn(&mut Message, usize, f64), usize, usize),
+    Scalar(fn(&mut Message, By<'_>)),
+    Elements(fn(&mut Message, usize, By<'_>), usize, usize),
 }
+
+/// By how much a number changes, given what it is.
+type By<'a> = &'a mut dyn FnMut(f64) -> f64;
 
 struct Scalar {
     path: &'static str,
     get: fn(&Message) -> Option<f64>,
-    add: fn(&mut Message, f64),
+    add: fn(&mut Message, By<'_>),
     /// What a left-right mirror does to the value: -1 for lateral parts of vectors and for
     /// rotations about the x and z axes.
     mirror: f32,
@@ -47,23 +50,23 @@ struct Scalar {
 struct Array {
     path: &'static str,
     get: fn(&Message, usize) -> Option<f64>,
-    add: fn(&mut Message, usize, f64),
+    add: fn(&mut Message, usize, By<'_>),
 }
 
 /// Messages have numbers of both sizes.
 trait Shift {
-    fn shift(&mut self, by: f64);
+    fn shift(&mut self, by: By<'_>);
 }
 
 impl Shift for f32 {
-    fn shift(&mut self, by: f64) {
-        *self += by as f32;
+    fn shift(&mut self, by: By<'_>) {
+        *self += by(f64::from(*self)) as f32;
     }
 }
 
 impl Shift for f64 {
-    fn shift(&mut self, by: f64) {
-        *self += by;
+    fn shift(&mut self, by: By<'_>) {
+        *self += by(*self);
     }
 }
 
@@ -232,13 +235,13 @@ impl Field {
         }
     }
 
-    /// Adds to everything that is read here, each a number of its own; what the message lacks is
-    /// passed over.
-    pub(super) fn add(&self, message: &mut Message, mut by: impl FnMut() -> f64) {
+    /// Adds to everything that is read here, to each a number of its own by what it is; what the
+    /// message lacks is passed over.
+    pub(super) fn add(&self, message: &mut Message, mut by: impl FnMut(f64) -> f64) {
         match self.add {
-            Add::Scalar(add) => add(message, by()),
+            Add::Scalar(add) => add(message, &mut by),
             Add::Elements(add, first, last) => {
-                (first..=last).for_each(|index| add(message, index, by()));
+                (first..=last).for_each(|index| add(message, index, &mut by));
             }
         }
     }
@@ -323,7 +326,7 @@ mod tests {
                 let field = Field::resolve(kind, scalar.path).unwrap();
                 let mut message = testing::empty(kind);
                 let before = field.value(&message).unwrap();
-                field.add(&mut message, || 0.5);
+                field.add(&mut message, |_| 0.5);
                 assert_eq!(field.value(&message), Ok(before + 0.5), "{}", scalar.path);
                 let changed =
                     |other: &&Scalar| (other.get)(&message) != (other.get)(&testing::empty(kind));
@@ -336,7 +339,7 @@ mod tests {
         });
         let least = Field::resolve(MessageType::JointState, "min(velocity[1..5])").unwrap();
         let mut by = 0.0;
-        least.add(&mut message, || {
+        least.add(&mut message, |_| {
             by += 1.0;
             by
         });

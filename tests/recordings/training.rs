@@ -6,12 +6,12 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use edge_reasoner::learn::Task;
+use edge_reasoner::learn::{EarlyStopping, Task};
 
 use crate::made::{EPOCH, MS, drive, root, write};
 
 /// The shipped task with a model so small that many epochs take a second or two.
-fn task(folder: &Path) {
+fn task(folder: &Path, early_stopping: Option<EarlyStopping>) {
     let mut task = Task::load(&root().join("params/tasks/clearance.yaml")).unwrap();
     task.student.width = 8;
     task.student.heads = 2;
@@ -22,6 +22,7 @@ fn task(folder: &Path) {
     task.training.teacher_epochs = 1;
     task.training.student_epochs = 120;
     task.training.batch = 32;
+    task.training.early_stopping = early_stopping;
     task.training.variations.copies = 1;
     let text = serde_yaml::to_string(&task).unwrap();
     fs::write(folder.join("task.yaml"), text).unwrap();
@@ -51,9 +52,21 @@ fn weights(folder: &Path, out: &str) -> Vec<u8> {
 
 #[test]
 fn a_training_that_was_killed_ends_with_the_same_weights() {
+    killed(None);
+}
+
+#[test]
+fn one_that_may_stop_early_does_so_at_the_same_epoch() {
+    killed(Some(EarlyStopping {
+        patience: 60,
+        watch: 0.4,
+    }));
+}
+
+fn killed(early_stopping: Option<EarlyStopping>) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    task(folder);
+    task(folder, early_stopping);
     fs::create_dir(folder.join("data")).unwrap();
     for number in 0..3 {
         let bag = folder.join(format!("data/r{number}.mcap"));

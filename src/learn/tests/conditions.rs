@@ -11,7 +11,7 @@ use crate::learn::{Condition, EvalOptions, Report, Robustness, eval, train};
 use crate::model::Backend;
 use crate::sense::{MessageType, Window, WindowSpec};
 
-fn source(task: &Task, name: &str, kind: MessageType) -> Source {
+pub fn source(task: &Task, name: &str, kind: MessageType) -> Source {
     let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
     Source {
         id: window.source(name).unwrap(),

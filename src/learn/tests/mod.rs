@@ -3,8 +3,10 @@
 mod compress;
 mod conditions;
 mod data;
+mod early_stopping;
 mod evaluate;
 mod fit;
+mod impair;
 mod packed;
 mod prune;
 mod rules;

@@ -1,0 +1,88 @@
+//! When a fit is over before its last epoch.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::batches::Batches;
+use super::calibrate::probabilities;
+use super::fit::Exits;
+use super::task::EarlyStopping;
+use crate::model::{Encoder, Weights};
+
+/// Windows at once.
+const ROWS: usize = 256;
+
+/// The epoch with the lowest loss so far.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Best {
+    /// Epochs done by then.
+    pub epoch: usize,
+    /// On the windows that are watched.
+    pub loss: f64,
+    pub weights: Weights,
+}
+
+/// Watches a fit.
+pub(super) struct Watch {
+    stopping: EarlyStopping,
+    pub best: Option<Best>,
+}
+
+impl Watch {
+    /// Goes on from the best epoch of a fit that was interrupted.
+    pub fn new(stopping: EarlyStopping, best: Option<Best>) -> Watch {
+        Watch { stopping, best }
+    }
+
+    /// Takes the weights after `epoch` epochs.
+    pub fn take(&mut self, epoch: usize, loss: f64, weights: Weights) {
+        if self.best.as_ref().is_none_or(|best| loss < best.loss) {
+            self.best = Some(Best {
+                epoch,
+                loss,
+                weights,
+            });
+        }
+    }
+
+    /// Whether no more epochs are worth it after `epoch` of them.
+    pub fn is_over(&self, epoch: usize) -> bool {
+        let best = self.best.as_ref();
+        best.is_some_and(|best| epoch >= best.epoch + self.stopping.patience)
+    }
+}
+
+/// Cross-entropy of the exits that are taught, the mean over them and over the windows that are
+/// watched, each weighing as its class does; infinite where none is watched.
+pub(super) fn watched_loss(
+    model: &Encoder,
+    exits: Exits,
+    batches: &Batches<'_>,
+    (frames, features): (usize, usize),
+    device: &Device,
+) -> f64 {
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for batch in batches.watched(ROWS) {
+        let rows = batch.labels.len();
+        let window = TensorData::new(batch.windows, [rows, frames, features]);
+        let mut logits = model.forward(Tensor::from_data(window, device));
+        if exits == Exits::Deepest {
+            logits.drain(..logits.len() - 1);
+        }
+        let depth = logits.len() as f64;
+        for exit in logits {
+            let exit: Vec<f32> = exit.into_data().iter::<f32>().collect();
+            let labels = exit.len() / rows;
+            let chances = probabilities(&exit, labels, 1.0);
+            let truths = batch.labels.iter().zip(&batch.weights);
+            for (chances, (label, weight)) in chances.chunks_exact(labels).zip(truths) {
+                let weight = f64::from(*weight) / depth;
+                sum -= weight * f64::from(chances[*label].max(1e-9)).ln();
+                weights += weight;
+            }
+        }
+    }
+    match weights > 0.0 {
+        true => sum / weights,
+        false => f64::INFINITY,
+    }
+}
