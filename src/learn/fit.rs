@@ -46,7 +46,7 @@ pub struct Fit<'a> {
     pub seed: u64,
     /// Where to start, instead of fresh weights.
     pub first: Option<&'a Weights>,
-    /// Trained models to learn from: their mean.
+    /// Trained models to learn from: their mean, of the deepest exits or of all.
     pub teachers: &'a [(Architecture, Weights)],
     /// What the loss asks.
     pub exits: Exits,
@@ -216,18 +216,22 @@ impl Fit<'_> {
             temperature,
             teacher: from_teacher,
             deepest: from_deepest,
+            all_exits,
         } = self.training.distillation;
         let soft = teachers
             .iter()
             .map(|teacher| {
-                let logits = teacher
-                    .forward(Tensor::from_data(window.clone(), plain))
-                    .pop();
-                let logits = logits
-                    .expect("an encoder has at least one exit")
-                    .into_data();
-                let logits = Tensor::<2>::from_data(logits, device);
-                activation::softmax(logits / temperature, 1)
+                let mut exits = teacher.forward(Tensor::from_data(window.clone(), plain));
+                if !all_exits {
+                    exits.drain(..exits.len() - 1);
+                }
+                let count = exits.len() as f32;
+                let soft = exits.into_iter().map(|logits| {
+                    let logits = Tensor::<2>::from_data(logits.into_data(), device);
+                    activation::softmax(logits / temperature, 1)
+                });
+                let sum = soft.reduce(|sum, next| sum + next);
+                sum.expect("an encoder has at least one exit") / count
             })
             .reduce(|sum, next| sum + next)
             .map(|sum| sum / teachers.len() as f32 * row_weights.clone());

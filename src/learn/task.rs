@@ -121,6 +121,10 @@ pub struct Distillation {
     pub teacher: f32,
     /// Weight of the student's own deepest exit at the earlier ones.
     pub deepest: f32,
+    /// Whether the teacher's soft targets are the mean of all its exits, rather than what the
+    /// deepest says: where recordings are few, the deeper exits know them by heart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_exits: bool,
 }
 
 /// Which recordings there are and which may teach.

@@ -10,7 +10,7 @@ use crate::learn::fit::{Exits, Fit, predict};
 use crate::learn::recordings::Recording;
 use crate::learn::reliability::Reliability;
 use crate::learn::{Dataset, EvalOptions, ScanTruth, eval, train};
-use crate::model::{Backend, Bundle, Weights, uniform};
+use crate::model::{Architecture, Backend, Bundle, Weights, uniform};
 use crate::sense::Window;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -140,6 +140,40 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
             assert!(accuracy > 0.95, "exit {exit}: {accuracy}");
         }
     }
+}
+
+#[test]
+fn a_teacher_may_speak_with_all_its_exits() {
+    let folder = tempdir().unwrap();
+    let mut task = Task::load(&quick(folder.path())).unwrap();
+    let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
+    let data = toy(&task, 96, 1);
+    let sizes = task.student.architecture(&window);
+    let shallow = Architecture { depth: 1, ..sizes };
+    let mut student = |teacher: Architecture, all_exits: bool| {
+        task.training.distillation.all_exits = all_exits;
+        let batches = Batches::new(&data, &task, &window, 0);
+        let fit = Fit {
+            name: "toy".into(),
+            sizes,
+            labels: 3,
+            epochs: 1,
+            training: &task.training,
+            device: Backend::Flex,
+            seed: 3,
+            first: None,
+            teachers: &[(teacher, Weights::random(&teacher, 3, 8))],
+            exits: Exits::All,
+            checkpoints: None,
+        };
+        fit.run(&batches).unwrap()
+    };
+    assert_ne!(student(sizes, true), student(sizes, false));
+    assert_eq!(
+        student(shallow, true),
+        student(shallow, false),
+        "it has one"
+    );
 }
 
 #[test]
