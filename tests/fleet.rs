@@ -14,6 +14,9 @@ use edge_reasoner::reason::{
 use edge_reasoner::time::{Clock, Mono, SystemClock};
 use proptest::prelude::*;
 
+mod support;
+use support::quiet_panics;
+
 const LABELS: usize = 8;
 const EXITS: usize = 4;
 const WINDOW: usize = 2;
@@ -214,18 +217,6 @@ fn label_of(at: Mono, robot: usize) -> u8 {
 
 fn at(ms: f64) -> Mono {
     Mono(1_000_000_000 + (ms * 1e6) as u64)
-}
-
-fn quiet_panics() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let default = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !info.to_string().contains("scripted panic") {
-                default(info);
-            }
-        }));
-    });
 }
 
 proptest! {

@@ -13,7 +13,7 @@ use edge_reasoner::time::{Clock, Mono, Stamp};
 use proptest::prelude::*;
 
 mod support;
-use support::{Advance, Stub};
+use support::{Advance, Stub, quiet_panics};
 
 const LABELS: usize = 3;
 const EXITS: usize = 4;
@@ -240,18 +240,6 @@ fn arb_verdicts() -> impl Strategy<Value = Vec<Verdict>> {
         1 => Just(Verdict::Unusable(Reason::TimeJump)),
     ];
     prop::collection::vec(verdict, 80)
-}
-
-fn quiet_panics() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let default = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !info.to_string().contains("scripted panic") {
-                default(info);
-            }
-        }));
-    });
 }
 
 proptest! {

@@ -300,6 +300,9 @@ mod tests {
         panics: bool,
     }
 
+    /// A window that begins so is one the stub never comes back from.
+    const HANGS: f32 = 9.0;
+
     impl Engine for Stub {
         fn name(&self) -> &str {
             "stub"
@@ -310,10 +313,16 @@ mod tests {
         fn labels(&self) -> usize {
             2
         }
-        fn begin(&mut self, _: &[f32]) -> Result<(), EngineFault> {
+        fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault> {
+            if window[0] == HANGS {
+                loop {
+                    std::thread::park();
+                }
+            }
             Ok(())
         }
-        fn advance(&mut self, _: &mut [f32]) -> Result<(), EngineFault> {
+        fn advance(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
+            out.fill(1.0 / out.len() as f32);
             assert!(!self.panics, "scripted");
             match self.fails {
                 true => Err(EngineFault("no device".into())),
@@ -369,39 +378,13 @@ mod tests {
 
     #[test]
     fn a_warm_engine_that_hangs_or_fails_on_a_window_is_told_of() {
-        struct Later(Stub);
-        impl Engine for Later {
-            fn name(&self) -> &str {
-                "later"
-            }
-            fn exits(&self) -> usize {
-                1
-            }
-            fn labels(&self) -> usize {
-                2
-            }
-            fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault> {
-                if window[0] == 9.0 {
-                    loop {
-                        std::thread::park();
-                    }
-                }
-                self.0.begin(window)
-            }
-            fn advance(&mut self, out: &mut [f32]) -> Result<(), EngineFault> {
-                out.copy_from_slice(&[0.5, 0.5]);
-                self.0.advance(out)
-            }
-        }
-        let warm = || {
-            let sound = Stub {
-                fails: false,
-                panics: false,
-            };
-            warm_up(Box::new(Later(sound)), (4, 0)).unwrap()
+        let sound = || Stub {
+            fails: false,
+            panics: false,
         };
+        let warm = || warm_up(Box::new(sound()), (4, 0)).unwrap();
         assert!(warm().try_on(&[0.5; 4]).is_ok());
-        let hangs = warm().try_within(Duration::from_millis(50), "it".into(), vec![9.0; 4]);
+        let hangs = warm().try_within(Duration::from_millis(50), "it".into(), vec![HANGS; 4]);
         let word = hangs.err().expect("it hangs").0;
         assert!(word.contains("did not come back"), "{word}");
     }
