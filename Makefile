@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast test-wgpu drives train replay bench-engine bench-gpu bench-node bench-gate bench-gateway bench-trees soak fuzz test-kernels fmt lint deny clean distclean
+.PHONY: help setup build demo test test-fast test-wgpu drives train replay bench-engine bench-instructions bench-gpu bench-node bench-gate bench-gateway bench-trees soak fuzz test-kernels fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -100,14 +100,29 @@ fuzz: ## coverage-guided fuzzing of all that reads other people's bytes (SECONDS
 	done
 
 # The peers are a crate and a Python environment of their own, so that the product needs neither.
+define compared
+venv=$(CURDIR)/target/bench/venv; \
+  python3 -m venv $$venv && $$venv/bin/pip install --quiet --requirement benches/engine/requirements.txt; \
+  cargo build --release --locked --manifest-path benches/peers/Cargo.toml --target-dir target/peers; \
+  cargo bench --locked --features ros --bench engine --no-run; \
+  engine=$$(cargo bench --locked --features ros --bench engine --no-run --message-format json 2> /dev/null \
+    | sed -n 's/.*"executable":"\([^"]*engine-[^"]*\)".*/\1/p');
+endef
 bench-engine: build ## our engines beside other runtimes, one pinned core: target/bench/engine.{json,md,svg}
-	@$(env) venv=$(CURDIR)/target/bench/venv; \
-	  python3 -m venv $$venv && $$venv/bin/pip install --quiet --requirement benches/engine/requirements.txt; \
-	  cargo build --release --locked --manifest-path benches/peers/Cargo.toml --target-dir target/peers; \
-	  cargo bench --locked --features ros --bench engine --no-run; \
-	  engine=$$(cargo bench --locked --features ros --bench engine --no-run --message-format json 2> /dev/null \
-	    | sed -n 's/.*"executable":"\([^"]*engine-[^"]*\)".*/\1/p'); \
+	@$(env) $(compared) \
 	  PYTHONPATH= $$venv/bin/python benches/engine/run.py --engine $$engine --peers target/peers/release/peers $(ARGS)
+
+emulated := --release --locked --manifest-path benches/emulated/Cargo.toml --target-dir target/emulated
+bench-instructions: build ## instructions of a window, here and on emulated processors: target/bench/instructions.{json,md}
+	@$(env) $(compared) \
+	  rustc --edition 2024 -O --crate-type cdylib benches/emulated/count.rs -o target/bench/libcount.so; \
+	  if [ $$(uname -m) = x86_64 ]; then cargo build $(emulated); fi; \
+	  if rustup target list --installed | grep -q $(arm); then \
+	    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld cargo build $(emulated) --target $(arm); \
+	  else echo "aarch64: skipped, needs rustup target add $(arm)"; fi; \
+	  PYTHONPATH= $$venv/bin/python benches/engine/instructions.py --engine $$engine --peers target/peers/release/peers \
+	    --plugin target/bench/libcount.so --emulate qemu-x86_64 target/emulated/release/emulated \
+	    --emulate qemu-aarch64 target/emulated/$(arm)/release/emulated $(ARGS)
 
 bench-gpu: setup ## the engine wgpu beside packed and ONNX Runtime's CUDA provider: target/bench/gpu.{json,md,svg}
 	@$(env) venv=$(CURDIR)/target/bench/gpu-venv; \

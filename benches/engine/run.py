@@ -65,8 +65,8 @@ class Server:
         self.process.wait()
 
 
-def start(folder, bundle, args):
-    """Servers by name, and why those that are missing are."""
+def commands(folder, bundle, args):
+    """Name, command and environment of every engine that serves a bundle."""
     libraries = Path(np.__file__).parents[1]
     newest = lambda pattern: str(max(libraries.glob(pattern), default=""))
     environment = {
@@ -81,8 +81,13 @@ def start(folder, bundle, args):
     for name, runtime, model in PEERS:
         window = [folder / "window.bin", str(sizes["frames"]), str(sizes["features"])]
         commands.append((name, [args.peers, runtime, folder / model, *window], peers))
+    return commands
+
+
+def start(folder, bundle, args):
+    """Servers by name, and why those that are missing are."""
     servers, missing = [], {}
-    for name, command, environment in commands:
+    for name, command, environment in commands(folder, bundle, args):
         try:
             servers.append(Server(name, command, {args.core}, environment))
         except (OSError, RuntimeError) as error:
@@ -123,13 +128,19 @@ def floor_us(sizes, peaks):
     return (products / peaks["int8"] + floats / peaks["f32"]) / 1e3
 
 
-def measure(folder, args, peaks):
+def exported(folder):
+    """A bundle whose folder has what every runtime reads."""
     bundle = graph.Bundle(folder)
     if not (folder / "model_int8.xml").exists():
         random = np.random.default_rng(1)
         window = graph.load_window(folder, bundle)
         windows = [window] + [random.permutation(window, axis=1) for _ in range(31)]
         graph.export_all(bundle, folder, windows)
+    return bundle
+
+
+def measure(folder, args, peaks):
+    bundle = exported(folder)
     servers, missing = start(folder, bundle, args)
     apart = check(servers, bundle)
     share = {}

@@ -16,9 +16,13 @@ def names(report):
 
 def table(report, file):
     machine, sizes = report["machine"], report["sizes"]
+    peaks = [kind for kind in ("int8", "bf16", "f32") if kind in machine["peaks_mac_per_ns"]]
     lines = [
         f"{machine['processor']} (family/model {machine['family_model']}), one pinned core of "
         f"{machine['cores']}, load {machine['load']:.1f}, {machine['date']}.",
+        "This core's peaks, multiply-adds per ns: "
+        + ", ".join(f"{kind} {machine['peaks_mac_per_ns'][kind]:.0f}" for kind in peaks)
+        + ".",
         "Median µs of a window through every exit (99th percentile; median with cold caches).",
         "",
         "| | " + " | ".join(sizes) + " |",
@@ -37,6 +41,9 @@ def table(report, file):
         "fastest peer / ours": lambda size: f"**{size['ratio']:.2f}**",
         "floor, µs": lambda size: f"{size['floor_us']:.1f}" if size["floor_us"] else "-",
         "ours / floor": lambda size: f"{size['times_floor']:.2f}" if size["times_floor"] else "-",
+        "fastest peer / floor": lambda size: (
+            f"{size['ratio'] * size['times_floor']:.1f}" if size["times_floor"] else "-"
+        ),
     }
     for name, cell in rows.items():
         lines.append(f"| {name} | " + " | ".join(map(cell, sizes.values())) + " |")
