@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::decision::Trigger;
 use super::policy::Policy;
-use super::reuse::Reuse;
 use crate::time::Mono;
 
 /// A trigger with the window assembled at its arrival.
@@ -45,6 +44,15 @@ pub struct Terms {
     pub safe_label: u8,
     /// Exits of the model.
     pub exits: u8,
+}
+
+/// When the model's answer to the same window is used again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reuse {
+    /// Not longer than this after the arrival of the trigger it was computed for.
+    pub max_age: Duration,
+    /// Features that round to the same multiple of this are the same; they lie in [-1, 1].
+    pub step: f32,
 }
 
 impl Terms {

@@ -6,9 +6,9 @@ use tracing::trace;
 
 use super::super::CYCLE;
 use super::super::decision::{Reason, Verdict};
+use super::super::decision_cache::Answers;
 use super::super::desk::{Desk, Handed};
 use super::super::request::Request;
-use super::super::reuse::Answers;
 use super::waited;
 use crate::time::Mono;
 

@@ -6,23 +6,13 @@
 //! for (a hit does not make it younger), and when the terms of decisions change.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::decision::Probabilities;
-use super::request::Terms;
+use super::request::{Reuse, Terms};
 use crate::time::Mono;
 
 /// Answers kept.
 const KEPT: usize = 8;
-
-/// When an answer is used again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reuse {
-    /// Not longer than this after the arrival of the trigger it was computed for.
-    pub max_age: Duration,
-    /// Features that round to the same multiple of this are the same; they lie in [-1, 1].
-    pub step: f32,
-}
 
 /// An answer that is used again.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,6 +107,8 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::policy::Policy;
     use super::*;
 
