@@ -129,7 +129,7 @@ fn noise_has_a_level_per_spell_and_what_lasts_is_the_same_in_the_whole_copy() {
         (square / spell.len() as f64).sqrt()
     };
     let levels: Vec<f64> = seen.chunks(20).map(deviation).collect();
-    let of = |range: std::ops::Range<f64>| levels.iter().filter(|l| range.contains(l)).count();
+    let of = |range: std::ops::Range<f64>| levels.iter().filter(|l| range.contains(*l)).count();
     assert_eq!(of(5e-5..0.15), levels.len(), "{levels:?}");
     assert!(of(5e-5..1e-3) > 0 && of(1e-2..0.15) > 0, "{levels:?}");
     assert_eq!(seen, speeds(noise, 1));
