@@ -13,7 +13,6 @@ use super::RunError;
 use super::endpoints::{Bytes, Endpoints, Subscription};
 use super::graph::Graph;
 use super::handover::Receiving;
-use super::names::Names;
 use super::outlet::Outlet;
 use super::robot::Robot;
 use crate::act::Velocity;
@@ -110,10 +109,9 @@ impl Feed {
         endpoints: &mut Endpoints,
         configuration: &Configuration,
         (number, robot): (usize, &Robot),
+        graph: Graph,
         outlet: Arc<Outlet>,
-        now: Mono,
     ) -> Result<Feed, RunError> {
-        let graph = Graph::new(Names::of(node)?, configuration, robot, now)?;
         let ingest = configuration.ingest()?;
         let name = super::ros("asking the node's name", node.name())?;
         let mut streams = Vec::new();
@@ -181,6 +179,11 @@ impl Feed {
         for (subscription, stream) in self.subscriptions.into_iter().zip(streams) {
             endpoints.give_back(subscription, stream);
         }
+    }
+
+    /// The simulation's time, for what leaves by this robot's outlet.
+    pub fn set_simulated_time(&self, now: Stamp) {
+        self.outlet.set_simulated_time(now);
     }
 
     /// Takes in what came, and says so where the trigger is silent since before `started`.

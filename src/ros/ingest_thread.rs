@@ -9,6 +9,7 @@ use r2r::{Clock as RosClock, Node};
 use super::RunError;
 use super::endpoints::Endpoints;
 use super::feed::{Feed, Moment, Office, Seen};
+use super::graph::Graph;
 use super::handover::{Handover, Receiving};
 use super::outlet::Outlet;
 use super::robot::Robot;
@@ -34,7 +35,6 @@ const SETTLE: Duration = Duration::from_millis(150);
 pub struct IngestThread {
     /// One per robot.
     feeds: Vec<Feed>,
-    outlets: Vec<Arc<Outlet>>,
     live: Arc<Live>,
     receiving: Receiving,
     clock: Arc<dyn Clock>,
@@ -52,19 +52,18 @@ impl IngestThread {
         endpoints: &mut Endpoints,
         configuration: &Configuration,
         (live, handover): (Arc<Live>, Arc<Handover>),
-        (robots, outlets): (&[Robot], &[Arc<Outlet>]),
+        (robots, graphs, outlets): (&[Robot], Vec<Graph>, &[Arc<Outlet>]),
         clock: Arc<dyn Clock>,
     ) -> Result<IngestThread, RunError> {
         let started = clock.now();
-        let numbered = robots.iter().enumerate().zip(outlets);
-        let feeds = numbered.map(|(robot, outlet)| {
+        let numbered = robots.iter().enumerate().zip(graphs).zip(outlets);
+        let feeds = numbered.map(|((robot, graph), outlet)| {
             let outlet = Arc::clone(outlet);
-            Feed::new(node, endpoints, configuration, robot, outlet, started)
+            Feed::new(node, endpoints, configuration, robot, graph, outlet)
         });
         let feeds = feeds.collect::<Result<_, _>>()?;
         Ok(IngestThread {
             feeds,
-            outlets: outlets.to_vec(),
             live,
             receiving: Receiving::new(handover),
             clock,
@@ -126,8 +125,8 @@ impl IngestThread {
         // A simulation's clock does not run with ours.
         let arrival_ros = match self.sim_time {
             true => {
-                for outlet in &self.outlets {
-                    outlet.set_simulated_time(now_ros);
+                for feed in &self.feeds {
+                    feed.set_simulated_time(now_ros);
                 }
                 now_ros
             }

@@ -11,9 +11,11 @@ use super::at_work::{AtWork, Candidate, Model};
 use super::cold::Cold;
 use super::endpoints::Endpoints;
 use super::feed::Seen;
+use super::graph::Graph;
 use super::handover::Handover;
 use super::herald::Herald;
 use super::ingest_thread::IngestThread;
+use super::names::Names;
 use super::outlet::Outlet;
 use super::reporter::Reporter;
 use super::robot::Robot;
@@ -56,6 +58,11 @@ impl Session {
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let robots = Robot::all(&configuration.params);
+        // First: what contradicts itself is refused before anything speaks or is told to stop.
+        let graphs = robots
+            .iter()
+            .map(|robot| Graph::new(Names::of(node)?, &configuration, robot, clock.now()));
+        let graphs = graphs.collect::<Result<Vec<_>, _>>()?;
         let outlets = robots.iter().map(|robot| {
             let clock = Arc::clone(&clock);
             Outlet::new(node, endpoints, &configuration, robot, clock).map(Arc::new)
@@ -82,7 +89,7 @@ impl Session {
             endpoints,
             &model.configuration,
             (Arc::clone(&model.live), Arc::clone(&handover)),
-            (&robots, &outlets),
+            (&robots, graphs, &outlets),
             clock,
         )?;
         announce(&model.configuration, began);
