@@ -167,6 +167,14 @@ impl Rig {
         self.answer();
     }
 
+    /// So many scans, each another than the one before.
+    fn drive(&mut self, scans: usize) {
+        for _ in 0..scans {
+            self.vary();
+            self.scan();
+        }
+    }
+
     /// A trigger whose window cannot be used.
     fn stale(&mut self) {
         let mut request = self.desk.blank().unwrap();
@@ -205,10 +213,7 @@ fn from_the_bytes_of_a_scan_to_those_of_its_decision_no_memory_is_taken() {
         let mut rig = Rig::new(0.0);
         // Queues and thread-local places are made at their first use, the window's history is
         // filled.
-        for _ in 0..20 {
-            rig.vary();
-            rig.scan();
-        }
+        rig.drive(20);
         rig.stale();
         let before = TAKEN.with(Cell::get);
         for _ in 0..100 {
@@ -223,10 +228,7 @@ fn from_the_bytes_of_a_scan_to_those_of_its_decision_no_memory_is_taken() {
         let terms = (*rig.desk.terms()).clone();
         rig.desk.set_terms(terms);
         let before = TAKEN.with(Cell::get);
-        for _ in 0..100 {
-            rig.vary();
-            rig.scan();
-        }
+        rig.drive(100);
         assert_eq!(TAKEN.with(Cell::get) - before, 0);
     });
 }
@@ -235,26 +237,17 @@ fn from_the_bytes_of_a_scan_to_those_of_its_decision_no_memory_is_taken() {
 fn nor_is_any_taken_to_use_an_answer_again() {
     let _alone = SUBSCRIBED.lock();
     let mut rig = Rig::new(60_000.0);
-    for _ in 0..20 {
-        rig.vary();
-        rig.scan();
-    }
+    rig.drive(20);
     let reused = rig.desk.counts().tally().reused;
     let before = TAKEN.with(Cell::get);
-    for _ in 0..100 {
-        rig.vary();
-        rig.scan();
-    }
+    rig.drive(100);
     assert_eq!(TAKEN.with(Cell::get) - before, 0);
     assert_eq!(rig.desk.counts().tally().reused - reused, 100);
     // Under other terms the world is new once.
     let terms = (*rig.desk.terms()).clone();
     rig.desk.set_terms(terms);
     let before = TAKEN.with(Cell::get);
-    for _ in 0..10 {
-        rig.vary();
-        rig.scan();
-    }
+    rig.drive(10);
     assert_eq!(TAKEN.with(Cell::get) - before, 0);
     assert_eq!(rig.desk.counts().tally().reused - reused, 109);
 }

@@ -11,7 +11,6 @@ mod seat;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tracing::trace_span;
 
@@ -22,7 +21,6 @@ use super::decision_cache::Kept;
 use super::desk::Desk;
 use super::engine::{Engine, EngineFault};
 use super::policy::{Policy, Progress, Step};
-use super::request::Request;
 use crate::time::Mono;
 pub use batches::Batches;
 use call::Call;
@@ -149,6 +147,12 @@ impl Reasoner {
         self.seats.iter().filter_map(|seat| seat.work.as_ref())
     }
 
+    /// When the triggers that wait for this engine are due.
+    fn waiting(&self) -> impl Iterator<Item = Mono> {
+        let seats = self.seats.iter();
+        seats.filter_map(|seat| seat.waiting(self.station))
+    }
+
     fn is_busy(&self) -> bool {
         self.works().next().is_some()
     }
@@ -170,17 +174,10 @@ impl Reasoner {
     /// are answered at once, and so are those whose answer is known.
     pub fn poll(&mut self) -> Poll {
         while !self.is_busy() {
-            let station = self.station;
-            let waiting = self.seats.iter().filter_map(|seat| seat.waiting(station));
-            let (count, urgent) = waiting.fold((0, None), |(count, least), due: Mono| {
-                (
-                    count + 1,
-                    Some(least.map_or(due, |least: Mono| least.min(due))),
-                )
-            });
-            let Some(due) = urgent else {
+            let Some(due) = self.waiting().min() else {
                 return Poll::Idle;
             };
+            let count = self.waiting().count();
             if let Some(until) = self.waits_for_others(count, due) {
                 return Poll::Later(until);
             }
@@ -212,11 +209,9 @@ impl Reasoner {
         let station = self.station;
         let mut taken = 0;
         while taken < count {
-            let waiting = self.seats.iter_mut().filter(|seat| seat.work.is_none());
-            let urgent = waiting
-                .filter_map(|seat| Some((seat.waiting(station)?, seat)))
-                .min_by_key(|(due, _)| *due);
-            let Some((_, seat)) = urgent else {
+            let seats = self.seats.iter_mut();
+            let waiting = seats.filter_map(|seat| Some((seat.waiting(station)?, seat)));
+            let Some((_, seat)) = waiting.min_by_key(|(due, _)| *due) else {
                 break;
             };
             if seat.take(station, taken) {
@@ -324,9 +319,7 @@ impl Reasoner {
     /// last longer.
     fn needed_at(&self) -> Option<Mono> {
         let first = self.batches.costs(1).bound(0);
-        let idle = self.seats.iter().filter(|seat| seat.work.is_none());
-        let due = idle.filter_map(|seat| seat.waiting(self.station)).min()?;
-        Some(due - first)
+        Some(self.waiting().min()? - first)
     }
 
     /// None where the guard has answered: what is left of such a cycle is nobody's.
@@ -395,11 +388,6 @@ impl Reasoner {
             seat.give_up(self.station, next, now);
         }
     }
-}
-
-/// From the trigger's arrival to now.
-fn waited(desk: &Desk, request: &Request) -> Duration {
-    desk.now().since(request.trigger.arrival)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context as Poller, Poll};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use r2r_rcl::{
 use serde::{Deserialize, Serialize};
 
 use super::cold::Cold;
-use super::found::find;
+use super::found::Found;
 use super::{RunError, ros};
 
 /// As Nav2's nodes say it; what counts is the manager's own `bond_timeout`.
@@ -29,7 +29,7 @@ const HANGS: Duration = Duration::from_secs(1);
 /// How often the end of a bond is told.
 const FAREWELLS: u32 = 3;
 
-/// `bond/msg/Status` as rosidl lays it out in C; [`load`] holds it against the description that
+/// `bond/msg/Status` as rosidl lays it out in C; [`keep`] holds it against the description that
 /// comes with the type support.
 #[repr(C)]
 pub struct StatusC {
@@ -54,16 +54,13 @@ pub struct Status {
     period_s: f32,
 }
 
-static FOUND: AtomicPtr<TypeSupport> = AtomicPtr::new(std::ptr::null_mut());
+static FOUND: Found = Found::new();
 
 impl WrappedTypesupport for Status {
     type CStruct = StatusC;
 
     fn get_ts() -> &'static TypeSupport {
-        let found = FOUND.load(Ordering::Acquire);
-        assert!(!found.is_null(), "bond::load comes first");
-        // SAFETY: `load` stored it: a type support lives in its library, which is never closed.
-        unsafe { &*found }
+        FOUND.get()
     }
 
     fn create_msg() -> *mut StatusC {
@@ -110,12 +107,6 @@ impl StatusC {
     }
 }
 
-fn load() -> Result<(), String> {
-    let found = find("bond", "Status", FIELDS, size_of::<StatusC>())?;
-    FOUND.store(found.cast_mut(), Ordering::Release);
-    Ok(())
-}
-
 /// What the main loop and the cold side share of it.
 #[derive(Default)]
 pub struct Pulse {
@@ -143,7 +134,7 @@ pub fn keep(
     period: Duration,
     pulse: &Arc<Pulse>,
 ) -> Result<(), RunError> {
-    if let Err(cause) = load() {
+    if let Err(cause) = FOUND.load::<StatusC>("bond", "Status", FIELDS) {
         tracing::info!(
             "no bond is kept with the lifecycle manager ({cause}); say bond_timeout: 0.0 to it, or \
              install the package bond"

@@ -3,6 +3,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::Path;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use r2r_rcl::rosidl_message_type_support_t as TypeSupport;
 
@@ -15,9 +16,34 @@ struct Members {
     size: usize,
 }
 
-/// The type support of a message; a sentence where its package is not there, or the message has not
-/// `fields` fields in `size` bytes of C.
-pub fn find(
+/// A message's type support, once it was found.
+pub struct Found(AtomicPtr<TypeSupport>);
+
+impl Found {
+    /// Not looked for yet.
+    pub const fn new() -> Found {
+        Found(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    /// Looks for it; a sentence where its package is not there, or the message has not `fields`
+    /// fields in as many bytes of C as `C` has.
+    pub fn load<C>(&self, package: &str, message: &str, fields: u32) -> Result<(), String> {
+        let found = find(package, message, fields, size_of::<C>())?;
+        self.0.store(found.cast_mut(), Ordering::Release);
+        Ok(())
+    }
+
+    /// # Panics
+    /// If it was not found before.
+    pub fn get(&self) -> &'static TypeSupport {
+        let found = self.0.load(Ordering::Acquire);
+        assert!(!found.is_null(), "Found::load comes first");
+        // SAFETY: `load` stored it: a type support lives in its library, which is never closed.
+        unsafe { &*found }
+    }
+}
+
+fn find(
     package: &str,
     message: &str,
     fields: u32,

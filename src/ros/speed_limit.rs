@@ -1,13 +1,12 @@
 //! `nav2_msgs/msg/SpeedLimit` without nav2_msgs at build.
 
 use std::ffi::{CStr, c_char};
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use r2r::{NativeMsg, Publisher, WrappedTypesupport};
 use r2r_rcl::rosidl_message_type_support_t as TypeSupport;
 use serde::{Deserialize, Serialize};
 
-use super::found::find;
+use super::found::Found;
 use crate::time::Stamp;
 
 /// The message as rosidl lays it out in C: std_msgs/Header header, bool percentage, float64
@@ -29,16 +28,13 @@ const FIELDS: u32 = 3;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SpeedLimit;
 
-static FOUND: AtomicPtr<TypeSupport> = AtomicPtr::new(std::ptr::null_mut());
+static FOUND: Found = Found::new();
 
 impl WrappedTypesupport for SpeedLimit {
     type CStruct = SpeedLimitC;
 
     fn get_ts() -> &'static TypeSupport {
-        let found = FOUND.load(Ordering::Acquire);
-        assert!(!found.is_null(), "speed_limit::load comes first");
-        // SAFETY: `load` stored it: a type support lives in its library, which is never closed.
-        unsafe { &*found }
+        FOUND.get()
     }
 
     fn create_msg() -> *mut SpeedLimitC {
@@ -91,7 +87,5 @@ impl Message {
 
 /// Looks the type support up; a sentence where the package is not there or is another.
 pub fn load() -> Result<(), String> {
-    let found = find("nav2_msgs", "SpeedLimit", FIELDS, size_of::<SpeedLimitC>())?;
-    FOUND.store(found.cast_mut(), Ordering::Release);
-    Ok(())
+    FOUND.load::<SpeedLimitC>("nav2_msgs", "SpeedLimit", FIELDS)
 }

@@ -178,7 +178,7 @@ fn engines() {
         (ReturnsNan, "HOLD/BACKEND_FAULT BACKEND_FAULT",               "MODEL"),
         (TooLate,    "HOLD/DEADLINE DEADLINE",                         "HOLD/DEADLINE DEADLINE"),
     ];
-    quiet_panics();
+    support::quiet_panics();
     let mut wrong = Wrong::default();
     for (fault, alone, with_second) in table {
         for (engines, expected) in [(1, alone), (2, with_second)] {
@@ -226,14 +226,4 @@ impl Wrong {
     fn none(self) {
         assert!(self.0.is_empty(), "\n{}", self.0.join("\n"));
     }
-}
-
-/// The panics of the matrix are meant.
-fn quiet_panics() {
-    let default = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if !info.to_string().contains("scripted panic") {
-            default(info);
-        }
-    }));
 }

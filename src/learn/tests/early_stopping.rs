@@ -2,13 +2,13 @@
 
 use tempfile::tempdir;
 
-use super::fit::toy;
+use super::fit::{toy, toy_fit};
 use super::*;
 use crate::learn::Dataset;
 use crate::learn::batches::Batches;
 use crate::learn::checkpoint::{Checkpoints, Standing};
 use crate::learn::early_stopping::{Best, Watch};
-use crate::learn::fit::{Exits, Fit};
+use crate::learn::fit::Fit;
 use crate::learn::task::EarlyStopping;
 use crate::model::Weights;
 use crate::sense::Window;
@@ -46,17 +46,8 @@ fn quick_task(patience: Option<usize>) -> Task {
 fn fit(task: &Task, data: &Dataset, epochs: usize) -> Weights {
     let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
     let fit = Fit {
-        name: "toy".into(),
-        sizes: task.student.architecture(&window),
-        labels: 3,
         epochs,
-        training: &task.training,
-        device: Backend::Flex,
-        seed: 1,
-        first: None,
-        teachers: &[],
-        exits: Exits::All,
-        checkpoints: None,
+        ..toy_fit(task, task.student.architecture(&window))
     };
     fit.run(&Batches::new(data, task, &window, 0)).unwrap()
 }

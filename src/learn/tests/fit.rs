@@ -69,6 +69,23 @@ fn accuracy(logits: &[f32], data: &Dataset) -> f64 {
     right as f64 / data.rows() as f64
 }
 
+/// One epoch on toys, without a teacher.
+pub fn toy_fit(task: &Task, sizes: Architecture) -> Fit<'_> {
+    Fit {
+        name: "toy".into(),
+        sizes,
+        labels: 3,
+        epochs: 1,
+        training: &task.training,
+        device: Backend::Flex,
+        seed: 1,
+        first: None,
+        teachers: &[],
+        exits: Exits::All,
+        checkpoints: None,
+    }
+}
+
 #[test]
 fn classes_weigh_by_their_rarity_and_by_what_the_task_adds() {
     let mut task = task();
@@ -154,17 +171,9 @@ fn a_teacher_may_speak_with_all_its_exits() {
         task.training.distillation.all_exits = all_exits;
         let batches = Batches::new(&data, &task, &window, 0);
         let fit = Fit {
-            name: "toy".into(),
-            sizes,
-            labels: 3,
-            epochs: 1,
-            training: &task.training,
-            device: Backend::Flex,
             seed: 3,
-            first: None,
             teachers: &[(teacher, Weights::random(&teacher, 3, 8))],
-            exits: Exits::All,
-            checkpoints: None,
+            ..toy_fit(&task, sizes)
         };
         fit.run(&batches).unwrap()
     };

@@ -2,10 +2,10 @@
 
 use tempfile::tempdir;
 
-use super::fit::toy;
+use super::fit::{toy, toy_fit};
 use super::*;
 use crate::learn::batches::Batches;
-use crate::learn::fit::{Exits, Fit, predict};
+use crate::learn::fit::predict;
 use crate::learn::prune::{Importance, Kept, block_weights, choose, cut, importance};
 use crate::model::{Architecture, Backend, Weights};
 use crate::sense::Window;
@@ -72,22 +72,6 @@ fn what_nothing_reads_is_not_important_and_its_loss_changes_no_answer() {
     let after = logits(&smaller, &less);
     let far = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-3;
     assert!(before.iter().flatten().zip(after.iter().flatten()).any(far));
-}
-
-fn toy_fit(task: &Task, sizes: Architecture) -> Fit<'_> {
-    Fit {
-        name: "toy".into(),
-        sizes,
-        labels: 3,
-        epochs: 1,
-        training: &task.training,
-        device: Backend::Flex,
-        seed: 1,
-        first: None,
-        teachers: &[],
-        exits: Exits::All,
-        checkpoints: None,
-    }
 }
 
 /// The gradient of a gate is what the loss changes by when the gate moves a little.

@@ -102,11 +102,8 @@ proptest! {
 
 #[test]
 fn packed_f32_is_flex_on_the_shipped_bundles() {
-    for name in ["clearance", "terrain", "wall_following"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("models")
-            .join(name);
-        let apart = apart(&Bundle::load(&folder).unwrap(), 20);
+    for (name, bundle) in shipped() {
+        let apart = apart(&bundle, 20);
         assert!(apart < 5e-5, "{name}: {apart}");
     }
 }

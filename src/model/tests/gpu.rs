@@ -103,11 +103,8 @@ fn in_half_precision_it_is_near_flex_on_the_shipped_bundles() {
 }
 
 fn is_near_flex_on_the_shipped_bundles(kind: EngineKind, tolerance: f32) {
-    for name in ["clearance", "terrain", "wall_following"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("models")
-            .join(name);
-        let apart = apart_from_flex(&Bundle::load(&folder).unwrap(), kind, 10);
+    for (name, bundle) in shipped() {
+        let apart = apart_from_flex(&bundle, kind, 10);
         assert!(apart < tolerance, "{name}: {apart}");
     }
 }

@@ -87,6 +87,15 @@ fn manifest() -> Manifest {
     }
 }
 
+/// The bundles that ship, by their names.
+fn shipped() -> impl Iterator<Item = (&'static str, Bundle)> {
+    let names = ["clearance", "terrain", "wall_following"].into_iter();
+    names.map(|name| {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        (name, Bundle::load(&models.join(name)).unwrap())
+    })
+}
+
 fn window(bundle: &Bundle, seed: u32) -> Vec<f32> {
     let sizes = bundle.manifest.architecture;
     (0..sizes.frames * sizes.features)

@@ -95,11 +95,7 @@ proptest! {
 
 #[test]
 fn packed_it_answers_as_the_engines_do_on_the_shipped_bundles() {
-    for name in ["clearance", "terrain", "wall_following"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("models")
-            .join(name);
-        let bundle = Bundle::load(&folder).unwrap();
+    for (name, bundle) in shipped() {
         for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             let kind = EngineKind::Packed(precision);
             let mut engine = bundle.engine(kind).unwrap();

@@ -9,7 +9,6 @@ use super::super::decision::{Reason, Verdict};
 use super::super::decision_cache::Answers;
 use super::super::desk::{Desk, Handed};
 use super::super::request::Request;
-use super::waited;
 use crate::time::Mono;
 
 pub(super) struct Seat {
@@ -46,13 +45,13 @@ impl Seat {
         self.desk.has_pending() && self.desk.active_engine() == station
     }
 
-    /// When the trigger that waits here for engine number `station` is due; a cycle that another
-    /// engine failed in is due at once.
+    /// When the trigger that waits here for engine number `station` is due, while there is no cycle
+    /// in hand; a cycle that another engine failed in is due at once.
     pub fn waiting(&self, station: usize) -> Option<Mono> {
         // A cycle of this station may be in another engine's hands; its claim is needed until it
         // is answered.
         let is_lent = self.desk.stations[station].has_open();
-        if !self.has_work(station) || is_lent {
+        if self.work.is_some() || !self.has_work(station) || is_lent {
             return None;
         }
         match self.desk.has_handed() {
@@ -93,7 +92,7 @@ impl Seat {
         trace!(
             target: CYCLE,
             cycle,
-            waited_us = waited(&self.desk, &request).as_micros() as u64,
+            waited_us = self.desk.now().since(request.trigger.arrival).as_micros() as u64,
             "taken"
         );
         self.work = Some(Work {
