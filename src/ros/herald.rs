@@ -6,6 +6,7 @@ use r2r::{Node, PublisherUntyped, QosProfile};
 use super::RunError;
 use super::endpoints::Endpoints;
 use super::outlet::Outlet;
+use super::robot::Robot;
 use crate::act::attention::{
     ATTENTION_TYPE, Attention, AttentionLimits, Call, encode_attention, encode_bool,
 };
@@ -37,14 +38,15 @@ impl Herald {
         Ok(herald)
     }
 
-    /// Takes in the decisions since it last looked, under these limits.
-    pub fn look(&mut self, outlet: &Outlet, limits: AttentionLimits) {
+    /// Takes in the decisions since it last looked, those of this robot, under these limits.
+    pub fn look(&mut self, robot: &Robot, outlet: &Outlet, limits: AttentionLimits) {
         self.attention.set_limits(limits);
         while let Some(note) = outlet.next_note() {
             if let Some(call) = self.attention.note(note) {
+                let word = robot.says(&call.explanation);
                 match call.needed {
-                    true => tracing::warn!("{}", call.explanation),
-                    false => tracing::info!("{}", call.explanation),
+                    true => tracing::warn!("{word}"),
+                    false => tracing::info!("{word}"),
                 }
                 self.say(&call);
             }

@@ -81,7 +81,7 @@ impl Reporter {
     pub fn look(&mut self) {
         let face = self.faces.load();
         if let (Some(herald), Some(limits)) = (&mut self.herald, face.attention) {
-            herald.look(&self.outlet, limits);
+            herald.look(&self.robot.0, &self.outlet, limits);
         }
         if let Some(viewer) = &mut self.viewer {
             viewer.look(&self.outlet, &face);
@@ -294,13 +294,13 @@ impl Reporter {
         );
         tracing::info!("{}", self.robot.0.says(word));
         if self.outlet.failed() > 0 {
-            tracing::error!("ROS refused to publish {} messages", self.outlet.failed());
+            let word = format!("ROS refused to publish {} messages", self.outlet.failed());
+            tracing::error!("{}", self.robot.0.says(word));
         }
         if self.muted > 0 {
-            tracing::info!(
-                "{} faults of messages were not logged one by one",
-                self.muted
-            );
+            let muted = self.muted;
+            let word = format!("{muted} faults of messages were not logged one by one");
+            tracing::info!("{}", self.robot.0.says(word));
         }
     }
 }
