@@ -86,15 +86,7 @@ proptest! {
         width in 1_usize..130, head_width in 1_usize..30, heads in 1_usize..6,
         depth in 1_usize..4, ffn in 1_usize..150, seed: u64,
     ) {
-        let mut manifest = manifest();
-        manifest.architecture.width = width;
-        manifest.architecture.head_width = Some(head_width);
-        manifest.architecture.heads = heads;
-        manifest.architecture.depth = depth;
-        manifest.architecture.ffn = ffn;
-        manifest.exits = vec![manifest.exits[0]; depth];
-        manifest.stage_cost_us.insert(Backend::Flex.into(), vec![1.0; depth]);
-        let bundle = Bundle::untrained(manifest, seed).unwrap();
+        let bundle = sized((width, head_width, heads, depth, ffn), seed);
         let apart = apart(&bundle, 2);
         prop_assert!(apart < 1e-5, "{apart}");
     }

@@ -128,20 +128,8 @@ fn it_is_flex_whatever_the_sizes() {
         1_usize..150,
     );
     let mut runner = TestRunner::new(config);
-    let outcome = runner.run(&sizes, |(width, head_width, heads, depth, ffn)| {
-        let mut manifest = manifest();
-        manifest.architecture = Architecture {
-            width,
-            heads,
-            head_width: Some(head_width),
-            depth,
-            ffn,
-            ..manifest.architecture
-        };
-        manifest.exits = vec![manifest.exits[0]; depth];
-        let flex = Backend::Flex.into();
-        manifest.stage_cost_us.insert(flex, vec![1.0; depth]);
-        let bundle = Bundle::untrained(manifest, 7).unwrap();
+    let outcome = runner.run(&sizes, |sizes| {
+        let bundle = sized(sizes, 7);
         let apart = apart_from_flex(&bundle, kind, 2);
         proptest::prop_assert!(apart < 1e-5, "{}", apart);
         Ok(())

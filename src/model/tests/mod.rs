@@ -87,6 +87,22 @@ fn manifest() -> Manifest {
     }
 }
 
+/// Untrained, of this width, head width, heads, depth and FFN width.
+fn sized(sizes: (usize, usize, usize, usize, usize), seed: u64) -> Bundle {
+    let (width, head_width, heads, depth, ffn) = sizes;
+    let mut manifest = manifest();
+    let architecture = &mut manifest.architecture;
+    architecture.width = width;
+    architecture.head_width = Some(head_width);
+    architecture.heads = heads;
+    architecture.depth = depth;
+    architecture.ffn = ffn;
+    manifest.exits = vec![manifest.exits[0]; depth];
+    let costs = vec![1.0; depth];
+    manifest.stage_cost_us.insert(Backend::Flex.into(), costs);
+    Bundle::untrained(manifest, seed).unwrap()
+}
+
 /// The bundles that ship, by their names.
 fn shipped() -> impl Iterator<Item = (&'static str, Bundle)> {
     let names = ["clearance", "terrain", "wall_following"].into_iter();

@@ -74,15 +74,7 @@ proptest! {
         width in 2_usize..90, head_width in 1_usize..20, heads in 1_usize..5,
         depth in 1_usize..4, ffn in 1_usize..100, rows in 1_u32..5, seed: u64,
     ) {
-        let mut manifest = manifest();
-        manifest.architecture.width = width;
-        manifest.architecture.head_width = Some(head_width);
-        manifest.architecture.heads = heads;
-        manifest.architecture.depth = depth;
-        manifest.architecture.ffn = ffn;
-        manifest.exits = vec![manifest.exits[0]; depth];
-        manifest.stage_cost_us.insert(Backend::Flex.into(), vec![1.0; depth]);
-        let bundle = Bundle::untrained(manifest, seed).unwrap();
+        let bundle = sized((width, head_width, heads, depth, ffn), seed);
         for device in devices() {
             let windows = batch(&bundle, rows, &device);
             let plain = answers(&bundle, &encoder(&bundle, &device), windows.clone());
