@@ -68,7 +68,11 @@ impl Variation {
         let scale = f64::from(self.scale);
         match message {
             Message::LaserScan(scan) => self.apply_to_scan(scan, random),
-            Message::Odometry(odometry) => odometry.twist.twist.linear.x *= scale,
+            Message::Odometry(odometry) => {
+                odometry.twist.twist.linear.x *= scale;
+                let place = &mut odometry.pose.pose.position;
+                (place.x, place.y) = (place.x * scale, place.y * scale);
+            }
             Message::Twist(twist) => twist.linear.x *= scale,
             Message::TwistStamped(stamped) => stamped.twist.linear.x *= scale,
             _ => {}

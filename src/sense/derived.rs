@@ -80,7 +80,7 @@ impl Projected {
         let speeds = self.speeds.iter();
         let speed = speeds
             .filter_map(|&(index, place)| sample(index).map(|values| values[place]))
-            .next();
+            .find(|speed| speed.is_finite());
         columns.copy_from_slice(&self.columns(values[place], speed.unwrap_or(0.0)));
     }
 
@@ -127,7 +127,7 @@ impl Arc {
                     turn: values[turn],
                 })
             })
-            .next();
+            .find(|motion| motion.forward.is_finite() && motion.turn.is_finite());
         let motion = motion.unwrap_or(Motion::REST);
         let points = Points::of(&scan[drive.points.1..]);
         let mut least = scan[drive.clearance.1];

@@ -5,6 +5,7 @@ use super::fault::InvalidSample;
 use super::fields::Field;
 use super::message::Message;
 use super::scan::clearance;
+use super::trail::Trail;
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Extra {
@@ -14,6 +15,15 @@ pub(super) enum Extra {
     Points,
     /// A speed or a turn rate; 0 when it cannot be true.
     Rate { field: Field, most: f64 },
+    /// A speed or a turn rate by the pose; NaN when it is not known or cannot be true.
+    Travelled { trail: usize, part: Part, most: f64 },
+}
+
+/// Of a motion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Forward,
+    Turn,
 }
 
 impl Extra {
@@ -21,14 +31,16 @@ impl Extra {
     pub(super) fn width(&self) -> usize {
         match self {
             Extra::Points => POINT_VALUES,
-            Extra::Clearance { .. } | Extra::Rate { .. } => 1,
+            Extra::Clearance { .. } | Extra::Rate { .. } | Extra::Travelled { .. } => 1,
         }
     }
 
-    /// Writes its values of a message; a scan must have passed its check.
+    /// Writes its values of a message, which the trails know already; a scan must have passed its
+    /// check.
     pub(super) fn write(
         &self,
         message: &Message,
+        trails: &[Trail],
         yaw: f32,
         values: &mut [f32],
     ) -> Result<(), InvalidSample> {
@@ -44,6 +56,15 @@ impl Extra {
                 // NaN is in no range.
                 let sane = (-most..=*most).contains(&rate);
                 values.fill(if sane { rate as f32 } else { 0.0 });
+            }
+            (Extra::Travelled { trail, part, most }, _) => {
+                let travelled = trails.get(*trail).and_then(Trail::travelled);
+                let rate = travelled.map(|travelled| match part {
+                    Part::Forward => travelled.forward,
+                    Part::Turn => travelled.turn,
+                });
+                let sane = rate.filter(|rate| (-most..=*most).contains(rate));
+                values.fill(sane.map_or(f32::NAN, |rate| rate as f32));
             }
         }
         Ok(())

@@ -48,7 +48,10 @@ impl History {
     /// As `push`, but the samples of a bucket are averaged.
     pub(super) fn average(&mut self, arrival: i64, values: &[f32]) {
         let start = self.open(arrival);
-        // A fresh bucket's share is 1: what was there before leaves no trace.
+        if self.counts[self.newest] == 1 {
+            // What was there before leaves no trace, not even a NaN.
+            return self.values[start..start + self.width].copy_from_slice(&values[..self.width]);
+        }
         let share = 1.0 / self.counts[self.newest] as f32;
         for (mean, value) in self.values[start..start + self.width]
             .iter_mut()

@@ -8,6 +8,7 @@ use super::fields::{Field, known_paths};
 use super::message::{Message, MessageType};
 use super::scan::{check, sectors};
 use super::spec::{ExtractorSpec, FieldSpec, InputSpec, SourceSettings, SpecError, WindowSpec};
+use super::trail::Trail;
 
 /// Columns that every input has after its features: valid flag, age.
 pub(super) const INPUT_EXTRAS: usize = 2;
@@ -33,6 +34,8 @@ pub(super) struct Input {
     pub extractor: Extractor,
     /// Values that derived features need, kept behind the features of a sample.
     extras: Vec<Extra>,
+    /// Spans over which the source's poses are followed, ns.
+    pub spans_ns: Vec<i64>,
 }
 
 #[derive(Debug)]
@@ -78,11 +81,12 @@ impl Input {
         self.own_values() + self.extras.iter().map(Extra::width).sum::<usize>()
     }
 
-    /// Turns a message into a sample of `width` values, or says why it cannot be used. The sample
-    /// is undefined after a fault.
+    /// Turns a message into a sample of `width` values, or says why it cannot be used. The trails,
+    /// one per span, know the message already. The sample is undefined after a fault.
     pub(super) fn extract(
         &self,
         message: &Message,
+        trails: &[Trail],
         sample: &mut [f32],
     ) -> Result<(), InvalidSample> {
         let (features, extras) = sample.split_at_mut(self.own_values());
@@ -104,7 +108,7 @@ impl Input {
         let mut rest = extras;
         for extra in &self.extras {
             let (values, behind) = rest.split_at_mut(extra.width());
-            extra.write(message, self.yaw, values)?;
+            extra.write(message, trails, self.yaw, values)?;
             rest = behind;
         }
         Ok(())
@@ -207,6 +211,7 @@ impl Layout {
             yaw: settings.yaw,
             extractor,
             extras: Vec::new(),
+            spans_ns: Vec::new(),
         };
         self.features += input.features() + INPUT_EXTRAS;
         self.inputs.push(input);

@@ -29,6 +29,7 @@ mod sectors;
 mod spec;
 mod stamps;
 mod thin;
+mod trail;
 mod window;
 
 #[cfg(test)]

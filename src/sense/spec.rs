@@ -168,7 +168,8 @@ pub enum DerivedSpec {
     ProjectedClearance {
         /// Name of a LaserScan input.
         scan: String,
-        /// `source:path`, first whose source is valid wins; m/s.
+        /// `source:path`, the first whose source is valid and knows wins; m/s. Paths as in
+        /// [`MotionSpec`].
         speeds: Vec<String>,
         half_angle_deg: f32,
         horizon_s: f32,
@@ -180,7 +181,7 @@ pub enum DerivedSpec {
     ArcClearance {
         /// Name of a LaserScan input.
         scan: String,
-        /// The first whose source is valid wins; without one the robot is at rest.
+        /// The first whose source is valid and knows wins; without one the robot is at rest.
         motions: Vec<MotionSpec>,
         half_angle_deg: f32,
         horizons_s: Vec<f32>,
@@ -201,7 +202,9 @@ impl DerivedSpec {
     }
 }
 
-/// Where an input tells how the robot moves.
+/// Where an input tells how the robot moves. Beside the fields of its type an Odometry has
+/// `travelled(MS).forward` and `travelled(MS).turn`: the mean over the last MS milliseconds (10 to
+/// 10000) by its pose, known once the pose is, and not across a jump of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MotionSpec {

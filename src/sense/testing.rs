@@ -70,6 +70,16 @@ pub(super) fn odometry(forward: f64, stamp: Stamp) -> Message {
     Message::Odometry(odometry)
 }
 
+/// Odometry at x, y (m) and yaw (rad), at rest as far as its twist goes.
+pub(super) fn posed((x, y, yaw): (f64, f64, f64), stamp: Stamp) -> Message {
+    let mut odometry = Odometry::default();
+    odometry.header.stamp = stamp;
+    let pose = &mut odometry.pose.pose;
+    (pose.position.x, pose.position.y) = (x, y);
+    (pose.orientation.z, pose.orientation.w) = (yaw / 2.0).sin_cos();
+    Message::Odometry(odometry)
+}
+
 /// 4 rows, 100 ms apart; scan (required, 8 sectors, 300 ms), odom (500 ms), cmd (1 s).
 pub(super) fn spec() -> WindowSpec {
     let field = |path: &str, scale| FieldSpec {

@@ -11,6 +11,7 @@ use super::mirror::Mirror;
 use super::sectors::Sectors;
 use super::spec::{SourceSettings, SpecError, WindowSpec};
 use super::stamps::{HeaderCheck, Verdict};
+use super::trail::Trail;
 use crate::time::Stamp;
 
 /// Parts of a period that are told apart in the memory of a source; a chunk says its own.
@@ -64,6 +65,8 @@ pub struct Window {
 #[derive(Debug)]
 struct Source {
     headers: HeaderCheck,
+    /// One per span of its input.
+    trails: Vec<Trail>,
     history: History,
     last_arrival: Option<Stamp>,
 }
@@ -76,6 +79,7 @@ impl Window {
         let period_ns = i64::from(spec.period_ms) * 1_000_000;
         let sources = layout.inputs.iter().map(|input| Source {
             headers: HeaderCheck::default(),
+            trails: input.spans_ns.iter().copied().map(Trail::new).collect(),
             history: history(input, spec.frames, period_ns),
             last_arrival: None,
         });
@@ -142,6 +146,7 @@ impl Window {
         self.last_arrival = None;
         for source in &mut self.sources {
             source.headers.clear();
+            source.trails.iter_mut().for_each(Trail::clear);
             source.history.clear();
             source.last_arrival = None;
         }
@@ -194,10 +199,14 @@ impl Window {
             self.admit(index, message, arrival);
         }
         let input = &self.layout.inputs[index];
+        let source = &mut self.sources[index];
+        for trail in &mut source.trails {
+            trail.note(message, arrival);
+        }
         let sample = &mut self.scratch[..input.width()];
-        let extracted = input.extract(message, sample);
+        let extracted = input.extract(message, &source.trails, sample);
         if extracted.is_ok() {
-            let history = &mut self.sources[index].history;
+            let history = &mut source.history;
             match &input.extractor {
                 Extractor::Chunk(chunk) if chunk.averages() => history.average(arrival.0, sample),
                 _ => history.push(arrival.0, sample),

@@ -201,7 +201,14 @@ fn a_varied_copy_scales_ranges_and_speeds_alike_and_leaves_codes_alone() {
     }
     twice.apply(&mut message, &mut random);
     let mut speed = odom(seconds(0.0), 0.3);
+    if let Message::Odometry(odometry) = &mut speed {
+        (odometry.pose.pose.position.x, odometry.pose.pose.position.y) = (3.0, -1.0);
+    }
     twice.apply(&mut speed, &mut random);
+    if let Message::Odometry(odometry) = &speed {
+        let place = &odometry.pose.pose.position;
+        assert_eq!((place.x, place.y), (6.0, -2.0));
+    }
     let Message::LaserScan(seen) = &message else {
         unreachable!()
     };

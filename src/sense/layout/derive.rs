@@ -2,7 +2,7 @@
 
 use super::{Layout, field, in_range, within};
 use crate::sense::derived::{Arc, Derived, Drive, Place, Projected, View};
-use crate::sense::extra::Extra;
+use crate::sense::extra::{Extra, Part};
 use crate::sense::message::MessageType;
 use crate::sense::spec::{DerivedSpec, MotionSpec, SpecError};
 
@@ -10,6 +10,9 @@ use crate::sense::spec::{DerivedSpec, MotionSpec, SpecError};
 const MAX_SPEED: f64 = 5.0;
 /// Likewise for turn rates, rad/s.
 const MAX_TURN_RATE: f64 = 10.0;
+
+/// What derived features can read of an Odometry beside its fields, for people.
+const BY_POSE: &str = "travelled(MS).forward, travelled(MS).turn";
 
 impl Layout {
     pub(super) fn add_derived(&mut self, at: &str, spec: &DerivedSpec) -> Result<(), SpecError> {
@@ -138,8 +141,50 @@ impl Layout {
         path: &str,
         most: f64,
     ) -> Result<Place, SpecError> {
-        let field = field(at, self.inputs[input].kind, path)?;
+        if let Some((span_ms, part)) = travelled(path) {
+            within(&format!("{at}, the ms of `{path}`,"), span_ms, 10, 10_000)?;
+            if self.inputs[input].kind != MessageType::Odometry {
+                return Err(SpecError::Value {
+                    at: at.to_owned(),
+                    found: format!("`{path}` of a {}", self.inputs[input].kind),
+                    expected: format!("an input of type {}", MessageType::Odometry),
+                });
+            }
+            let trail = self.add_trail(input, span_ms as i64 * 1_000_000);
+            return Ok(self.add_extra(input, Extra::Travelled { trail, part, most }));
+        }
+        let kind = self.inputs[input].kind;
+        let field = field(at, kind, path).map_err(|error| match (kind, error) {
+            (
+                MessageType::Odometry,
+                SpecError::UnknownField {
+                    at,
+                    kind,
+                    path,
+                    known,
+                },
+            ) => {
+                let known = format!("{known}, {BY_POSE}");
+                SpecError::UnknownField {
+                    at,
+                    kind,
+                    path,
+                    known,
+                }
+            }
+            (_, error) => error,
+        })?;
         Ok(self.add_extra(input, Extra::Rate { field, most }))
+    }
+
+    /// Place of a trail, which both parts of a motion share.
+    fn add_trail(&mut self, input: usize, span_ns: i64) -> usize {
+        let spans = &mut self.inputs[input].spans_ns;
+        let place = spans.iter().position(|there| *there == span_ns);
+        place.unwrap_or_else(|| {
+            spans.push(span_ns);
+            spans.len() - 1
+        })
     }
 
     /// Place of an extra, which several derived features may share.
@@ -154,4 +199,15 @@ impl Layout {
         let before: usize = extras[..place].iter().map(Extra::width).sum();
         (input, own + before)
     }
+}
+
+/// Reads `travelled(300).forward` and `travelled(300).turn`.
+fn travelled(path: &str) -> Option<(usize, Part)> {
+    let (span_ms, part) = path.strip_prefix("travelled(")?.split_once(").")?;
+    let part = match part {
+        "forward" => Part::Forward,
+        "turn" => Part::Turn,
+        _ => return None,
+    };
+    Some((span_ms.parse().ok()?, part))
 }

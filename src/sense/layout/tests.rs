@@ -209,3 +209,34 @@ fn settings_must_match_the_inputs() {
     assert!(refused(|s| s[0].yaw = f32::NAN).contains("yaw set for `scan`"));
     assert!(refused(|s| s[1].timeout = Default::default()).contains("timeout set for `odom`"));
 }
+
+#[test]
+fn a_motion_by_the_pose_wants_an_odometry_and_a_sound_span() {
+    for (speed, said) in [
+        ("cmd:travelled(300).forward", "nav_msgs/msg/Odometry"),
+        ("odom:travelled(0).forward", "10 to 10000"),
+        ("odom:travelled(300).left", "travelled(MS).forward"),
+        ("odom:travelled(x).turn", "travelled(MS).turn"),
+    ] {
+        let text = refused(|spec| derive(spec, "scan", speed));
+        assert!(
+            text.starts_with("derived[0].speeds[0]") && text.contains(said),
+            "{text}"
+        );
+    }
+    let mut spec = testing::spec();
+    let DerivedSpec::ArcClearance { motions, .. } = arc(&mut spec) else {
+        panic!("the second is an arc");
+    };
+    motions[0] = MotionSpec {
+        source: "odom".to_owned(),
+        forward: "travelled(300).forward".to_owned(),
+        turn: "travelled(300).turn".to_owned(),
+    };
+    let layout = Layout::new(&spec, &testing::settings(&spec)).unwrap();
+    assert_eq!(
+        layout.inputs[1].spans_ns,
+        [300_000_000],
+        "one trail for both"
+    );
+}

@@ -305,3 +305,37 @@ fn an_arc_follows_the_first_motion_that_is_valid() {
     let on = newest(Some((ODOM, testing::odometry(1.0, at(0)))));
     assert_eq!(on, [0.38, 0.25, 0.25, 0.25, 0.0, 0.0]);
 }
+
+#[test]
+fn a_speed_by_the_pose_is_not_misled_by_the_twist_once_it_is_known() {
+    let mut spec = testing::spec();
+    let DerivedSpec::ProjectedClearance { speeds, .. } = &mut spec.derived[0] else {
+        panic!("the first is a projected clearance");
+    };
+    speeds.insert(0, "odom:travelled(200).forward".to_owned());
+    let mut window = testing::window(&spec);
+    let mut speed_after = |x: f64, ms: i64| {
+        let mut message = testing::posed((x, 0.0, 0.0), at(ms));
+        if let Message::Odometry(odometry) = &mut message {
+            odometry.twist.twist.linear.x = 0.75;
+        }
+        // Fails where time jumps, and is then the first of the new time.
+        window.push(ODOM, &message, at(ms)).ok();
+        window.push(SCAN, &scan(2.0), at(ms)).unwrap();
+        rows(&mut window, at(ms)).1[3][DERIVED + 1]
+    };
+    assert_eq!(speed_after(0.0, 0), 0.75);
+    assert_eq!(speed_after(0.02, 100), 0.75);
+    assert!((speed_after(0.04, 200) - 0.2).abs() < 1e-6);
+    assert!((speed_after(0.06, 300) - 0.2).abs() < 1e-6);
+    assert_eq!(
+        speed_after(9.0, 400),
+        0.75,
+        "a jump of the pose is no speed"
+    );
+    assert_eq!(speed_after(9.0, 500), 0.75);
+    assert!(speed_after(9.02, 600).abs() < 0.11);
+    assert_eq!(speed_after(9.02, -5000), 0.75, "time jumped");
+    assert_eq!(speed_after(9.04, -4900), 0.75);
+    assert!((speed_after(9.06, -4800) - 0.2).abs() < 1e-4);
+}
