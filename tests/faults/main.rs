@@ -13,7 +13,7 @@
 //! the fault's end on, every answer is the model's**.
 //!
 //! What needs more than logical time is elsewhere: type and QoS mismatches, `use_sim_time`, SIGSTOP
-//! and SIGKILL in `tests/live/`; an engine that never comes back in `tests/scheduler.rs`; one that
+//! and SIGKILL in `tests/live/`; an engine that never comes back in `tests/scheduler/`; one that
 //! dies while it is loaded in `src/configure/engines.rs`.
 
 mod world;
