@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::Done;
-use crate::learn::{self, CompressOptions, EvalOptions, ExportOptions, SplitBy, TrainOptions};
+use crate::learn::{
+    self, CompressOptions, EvalOptions, ExportOptions, SplitBy, Taught, TrainOptions,
+};
 use crate::model::{Backend, EngineKind, Stored};
 
 /// How to teach.
@@ -41,6 +43,9 @@ pub struct TrainArgs {
     /// and spread to --out, but no bundle
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..=100))]
     folds: Option<u64>,
+    /// Let recordings teach the folds that may not teach a bundle
+    #[arg(long, requires = "folds")]
+    all_licences: bool,
     /// Train a model of every fixed depth too, with one exit each, and compare with them in the report
     #[arg(long, conflicts_with = "folds")]
     static_depths: bool,
@@ -48,6 +53,10 @@ pub struct TrainArgs {
 
 pub fn train(args: TrainArgs) -> Done {
     let folds = args.folds;
+    let teach = match args.all_licences {
+        true => Taught::AllLicences,
+        false => Taught::Licensed,
+    };
     let options = TrainOptions {
         command: command(),
         task: args.task,
@@ -60,7 +69,10 @@ pub fn train(args: TrainArgs) -> Done {
         static_depths: args.static_depths,
     };
     match folds {
-        Some(folds) => println!("{}", learn::cross_validate(&options, folds as usize)?),
+        Some(folds) => println!(
+            "{}",
+            learn::cross_validate(&options, folds as usize, teach)?
+        ),
         None => println!("{}", learn::train(&options)?),
     }
     Ok(ExitCode::SUCCESS)

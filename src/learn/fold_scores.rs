@@ -7,8 +7,10 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
+use super::counts::Counts;
 use super::error::LearnError;
-use super::markdown::confusion_table;
+use super::folds::Taught;
+use super::markdown::{confusion_table, head, row};
 use super::report::{ARC, BASELINES, Report};
 use super::scores::Scores;
 use super::task::{SplitBy, Task};
@@ -52,6 +54,9 @@ pub struct FoldsReport {
     pub task: String,
     /// What was left out together.
     pub split: SplitBy,
+    /// Which recordings taught.
+    #[serde(default)]
+    pub taught: Taught,
     /// One per fold; all robots together, each counted alike.
     pub folds: Vec<FoldScores>,
     /// Figure to mean and standard deviation over the folds.
@@ -59,6 +64,10 @@ pub struct FoldsReport {
     /// Robot to figures; the baselines' are balanced accuracies.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub per_robot: BTreeMap<String, BTreeMap<String, Spread>>,
+    /// Robot to what all folds' windows together score, each by the model that had not learned from
+    /// it: baselines, exits, policy.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pooled: BTreeMap<String, Vec<(String, Scores)>>,
     /// Names of the classes.
     pub labels: Vec<String>,
     /// Of all folds together, robot to `[truth][answer]`; empty for classes in order of severity.
@@ -124,6 +133,7 @@ impl FoldsReport {
     pub(super) fn new(
         options: &TrainOptions,
         task: &Task,
+        taught: Taught,
         reports: &[Report],
         skipped: Vec<String>,
     ) -> FoldsReport {
@@ -137,6 +147,10 @@ impl FoldsReport {
                 *sum += count;
             }
         }
+        let mut counts = Counts::default();
+        reports
+            .iter()
+            .for_each(|report| counts.merge(&report.counts));
         let mut mean_and_spread = BTreeMap::new();
         let mut figure = |name: &str, values: Vec<f64>| {
             if let Some(spread) = Spread::of(&values) {
@@ -163,6 +177,8 @@ impl FoldsReport {
         FoldsReport {
             task: task.name.clone(),
             split: task.recordings.split,
+            taught,
+            pooled: counts.scores(),
             per_robot: per_robot(&folds),
             folds,
             mean_and_spread,
@@ -184,9 +200,9 @@ impl FoldsReport {
         fs::create_dir_all(&options.out).map_err(fail(options.out.clone()))?;
         let json = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
         for (end, text) in [("json", json), ("md", self.to_string())] {
-            let file = options
-                .out
-                .join(format!("folds-{}.{end}", self.split.name()));
+            let suffix = self.taught.suffix();
+            let name = format!("folds-{}{suffix}.{end}", self.split.name());
+            let file = options.out.join(name);
             fs::write(&file, text).map_err(fail(file.clone()))?;
         }
         Ok(())
@@ -234,6 +250,13 @@ impl fmt::Display for FoldsReport {
             self.folds.len(),
             self.split.name()
         )?;
+        if self.taught == Taught::AllLicences {
+            writeln!(
+                f,
+                "Recordings of every licence class teach here, also those that may not teach a bundle: \
+                 these are figures, and their models are gone.\n"
+            )?;
+        }
         writeln!(
             f,
             "| figure (deepest exit) | mean | standard deviation | folds |\n|---|---:|---:|---|"
@@ -271,6 +294,13 @@ impl fmt::Display for FoldsReport {
                     spread.deviation,
                     each.collect::<Vec<String>>().join(", ")
                 )?;
+            }
+            if let Some(pooled) = self.pooled.get(robot) {
+                writeln!(f, "\nAll folds' windows together:\n")?;
+                head(f, self.confusion.is_empty())?;
+                for (name, scores) in pooled {
+                    row(f, name, scores)?;
+                }
             }
             if let Some(confusion) = self.confusion.get(robot) {
                 writeln!(f, "\n{}", confusion_table(&self.labels, confusion))?;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::batches::{Batches, shuffle};
 use super::checkpoint::Checkpoints;
@@ -12,6 +14,7 @@ use super::error::LearnError;
 use super::fold_scores::{FoldScores, FoldsReport};
 use super::labels::ScanTruth;
 use super::recordings::{find, may_teach};
+use super::report::Report;
 use super::score::score;
 use super::task::{SplitBy, Task};
 use super::train::{TrainOptions, check, distil, finish};
@@ -88,6 +91,15 @@ impl Folds {
         Folds { count, fold: 0, of }
     }
 
+    /// The same folds with another one left out.
+    fn leaving_out(&self, fold: usize) -> Folds {
+        Folds {
+            fold,
+            of: self.of.clone(),
+            ..*self
+        }
+    }
+
     /// What validates: the plain recordings' rows of the fold left out.
     pub(super) fn judged(&self, task: &Task, data: &Dataset, copies: usize) -> Dataset {
         let plain = (0..data.parts.len()).step_by(copies + 1);
@@ -147,21 +159,47 @@ fn unit(task: &Task, part: &Part, row: &ScanTruth) -> Unit {
     (part.recording.file.clone(), number)
 }
 
-/// Trains once per fold and scores on the fold left out. Recordings that may not teach are left
-/// aside. Writes `folds-SPLIT.json` and `folds-SPLIT.md`.
-pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsReport, LearnError> {
+/// Which recordings teach the models of a cross-validation, of which only the scores are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Taught {
+    /// Those that may teach a bundle; the others are left aside.
+    #[default]
+    Licensed,
+    /// All.
+    AllLicences,
+}
+
+impl Taught {
+    /// Of the files' names.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Taught::Licensed => "",
+            Taught::AllLicences => "-all-licences",
+        }
+    }
+}
+
+/// Trains once per fold and scores on the fold left out. Writes `folds-SPLIT.json` and
+/// `folds-SPLIT.md`, or `folds-SPLIT-all-licences`.
+pub fn cross_validate(
+    options: &TrainOptions,
+    count: usize,
+    teach: Taught,
+) -> Result<FoldsReport, LearnError> {
     let (task, window) = options.task()?;
     let copies = task.training.variations.copies;
     let (own, others): (Vec<_>, Vec<_>) = find(&options.data, &task.recordings, options.yaw)?
         .into_iter()
-        .partition(|recording| may_teach(recording, &task.recordings));
+        .partition(|recording| {
+            teach == Taught::AllLicences || may_teach(recording, &task.recordings)
+        });
     eprintln!("reading {} recordings", own.len());
     let all = Dataset::load(&task, &own, copies, options.seed);
-    let mut folds = Folds::assign(&task, &all, count, options.seed);
-    let mut reports = Vec::with_capacity(count);
+    let folds = Folds::assign(&task, &all, count, options.seed);
     let checkpoints = Checkpoints::within(&options.out);
-    for fold in 0..count {
-        folds.fold = fold;
+    let one = |fold: usize| -> Result<Report, LearnError> {
+        let folds = folds.leaving_out(fold);
         let taught = folds.taught(&task, &all, copies);
         let judged = folds.judged(&task, &all, copies);
         check(&taught, &judged, &task)?;
@@ -183,15 +221,18 @@ pub fn cross_validate(options: &TrainOptions, count: usize) -> Result<FoldsRepor
             fold + 1,
             FoldScores::of(&report)
         );
-        reports.push(report);
-    }
+        Ok(report)
+    };
+    // Side by side: a fit is one thread's work.
+    let each = (0..count).into_par_iter().with_max_len(1);
+    let reports: Vec<Report> = each.map(one).collect::<Result<_, _>>()?;
     let mut skipped = all.skipped;
     skipped.extend(
         others
             .iter()
             .map(|r| format!("{}: may not teach ({})", r.file, r.licence)),
     );
-    let report = FoldsReport::new(options, &task, &reports, skipped);
+    let report = FoldsReport::new(options, &task, teach, &reports, skipped);
     report.write(options)?;
     checkpoints.clear();
     Ok(report)

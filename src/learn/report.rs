@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
 use super::conditions::Condition;
+use super::counts::Counts;
 use super::dataset::Dropped;
 use super::error::LearnError;
 use super::picture;
@@ -55,6 +56,9 @@ pub struct Report {
     pub scores: PerRobot,
     /// By name, on all scans that have a label.
     pub baselines: BTreeMap<String, PerRobot>,
+    /// What the figures were counted from; not in the file.
+    #[serde(skip)]
+    pub counts: Counts,
     /// Every exit by itself.
     pub exits: Vec<ExitReport>,
     /// Robot to the onset recall of the deepest exit when it may raise as many false alarms as the

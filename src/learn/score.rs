@@ -7,11 +7,12 @@ use super::arc::ArcRule;
 use super::baselines::BaselineTallies;
 use super::budget::Budget;
 use super::costs::stage_costs;
+use super::counts::{Counts, RobotCounts};
 use super::dataset::{Dataset, width};
 use super::error::LearnError;
 use super::reliability::Reliability;
 use super::report::{ARC, BASELINES, ExitReport, FastestReport, PerRobot, Report};
-use super::scores::{Scores, Tally};
+use super::scores::Tally;
 use super::task::Task;
 use crate::model::{Bundle, EngineKind};
 use crate::quantiles::Quantiles;
@@ -88,10 +89,17 @@ pub fn score(
         }
     }
     let cycles = used.len() as u64;
-    let per_robot = |pick: &dyn Fn(&Robot) -> Scores| -> BTreeMap<String, Scores> {
-        let each = |(name, robot): (&String, &Robot)| (name.clone(), pick(robot));
-        robots.iter().map(each).collect()
-    };
+    let mut counts = Counts::default();
+    for (name, robot) in &robots {
+        let tally = |at: &dyn Fn(usize) -> usize| robot.answered.tally(empty.clone(), at);
+        let robot_counts = RobotCounts {
+            baselines: robot.baselines.clone(),
+            arc: arc.is_some().then(|| robot.arc.clone()),
+            exits: (0..sizes.depth).map(|exit| tally(&|_| exit)).collect(),
+            fastest: tally(&|row| robot.answered.stop(row, &thresholds)),
+        };
+        counts.insert(name, robot_counts);
+    }
     let exits: Vec<ExitReport> = (0..sizes.depth)
         .map(|index| ExitReport {
             exit: index + 1,
@@ -99,22 +107,21 @@ pub fn score(
             threshold: manifest.exits[index].threshold,
             calibration_error: reliable[index].error(),
             stage_cost_us: costs[index],
-            per_robot: per_robot(&|robot| {
-                let tally = robot.answered.tally(empty.clone(), |_| index);
-                tally.scores()
-            }),
+            per_robot: counts.per_robot(|counts| counts.exits[index].scores()),
         })
         .collect();
     let mut baselines: BTreeMap<String, PerRobot> = BASELINES
         .into_iter()
         .filter(|name| task.truth.has_baseline(name))
         .map(|name| {
-            let pick = |robot: &Robot| robot.baselines.scores().named(name);
-            (name.to_owned(), per_robot(&pick).into())
+            let pick = |counts: &RobotCounts| counts.baselines.scores().named(name);
+            (name.to_owned(), counts.per_robot(pick).into())
         })
         .collect();
     if arc.is_some() {
-        baselines.insert(ARC.into(), per_robot(&|robot| robot.arc.scores()).into());
+        let pick = |counts: &RobotCounts| counts.arc.as_ref().map(Tally::scores);
+        let arc = counts.per_robot(|counts| pick(counts).unwrap_or_default());
+        baselines.insert(ARC.into(), arc.into());
     }
     let groups: BTreeSet<_> = data.parts.iter().map(|p| &p.recording.group).collect();
     let dropped = data.dropped();
@@ -163,18 +170,12 @@ pub fn score(
         confusion: match task.truth.is_ordered() {
             true => BTreeMap::new(),
             false => robots
-                .iter()
-                .map(|(name, robot)| {
-                    let tally = robot.answered.tally(empty.clone(), |_| deepest);
-                    (name.clone(), tally.confusion())
-                })
+                .keys()
+                .map(|name| (name.clone(), counts.confusion(name)))
                 .collect(),
         },
         fastest: FastestReport {
-            per_robot: per_robot(&|robot| {
-                let at = |row: usize| robot.answered.stop(row, &thresholds);
-                robot.answered.tally(empty.clone(), at).scores()
-            }),
+            per_robot: counts.per_robot(|counts| counts.fastest.scores()),
             agreement: agree as f64 / cycles.max(1) as f64,
             mean_stages: by_exit
                 .iter()
@@ -207,6 +208,7 @@ pub fn score(
         command: manifest.training.command.clone(),
         parameters: bundle.weights().parameters(),
         variants: Vec::new(),
+        counts,
     })
 }
 

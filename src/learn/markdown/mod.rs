@@ -3,7 +3,7 @@
 mod budget;
 mod conditions;
 
-use std::fmt::{self, Write as _};
+use std::fmt::{self, Write};
 
 use super::report::{ARC, BASELINES, Report};
 use super::scores::Scores;
@@ -76,19 +76,7 @@ impl Report {
 
     fn markdown_robot(&self, text: &mut String, robot: &str) -> fmt::Result {
         writeln!(text, "## {robot}\n")?;
-        if self.is_ordered() {
-            writeln!(
-                text,
-                "| | windows | balanced accuracy | accuracy | onset recall | false alarms |"
-            )?;
-            writeln!(text, "|---|---:|---:|---:|---:|---:|")?;
-        } else {
-            writeln!(
-                text,
-                "| | windows | balanced accuracy | accuracy | macro F1 |"
-            )?;
-            writeln!(text, "|---|---:|---:|---:|---:|")?;
-        }
+        head(text, self.is_ordered())?;
         for name in BASELINES.into_iter().chain([ARC]) {
             if let Some(scores) = self.baseline(name, robot) {
                 row(text, name, &scores)?;
@@ -200,7 +188,20 @@ fn figure(share: Option<f64>) -> String {
     share.map_or("-".into(), |share| format!("{share:.3}"))
 }
 
-fn row(text: &mut String, name: &str, scores: &Scores) -> fmt::Result {
+/// Of a table of `row`s.
+pub(super) fn head(text: &mut impl Write, is_ordered: bool) -> fmt::Result {
+    let (names, columns) = match is_ordered {
+        true => ("onset recall | false alarms", 5),
+        false => ("macro F1", 4),
+    };
+    writeln!(
+        text,
+        "| | windows | balanced accuracy | accuracy | {names} |"
+    )?;
+    writeln!(text, "|---|{}", "---:|".repeat(columns))
+}
+
+pub(super) fn row(text: &mut impl Write, name: &str, scores: &Scores) -> fmt::Result {
     write!(
         text,
         "| {name} | {} | {} | {} |",

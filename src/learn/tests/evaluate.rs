@@ -7,7 +7,7 @@ use super::*;
 use crate::learn::arc::ArcRule;
 use crate::learn::static_depths::Verdict;
 use crate::learn::{
-    Dataset, EvalOptions, ExportOptions, FoldsReport, Report, SplitBy, TrainOptions,
+    Dataset, EvalOptions, ExportOptions, FoldsReport, Report, SplitBy, Taught, TrainOptions,
     cross_validate, eval, export, train,
 };
 use crate::model::{Backend, Bundle};
@@ -252,7 +252,7 @@ fn folds_are_told_robot_by_robot() {
         split: Some(SplitBy::Groups),
         ..options(folder.path(), drives(folder.path()))
     };
-    let report: FoldsReport = cross_validate(&options, 2).unwrap();
+    let report: FoldsReport = cross_validate(&options, 2, Taught::Licensed).unwrap();
     for robot in ["cart", "mule"] {
         let figures = &report.per_robot[robot];
         let each: Vec<f64> = report
@@ -269,9 +269,30 @@ fn folds_are_told_robot_by_robot() {
         }
         assert!(figures["baseline arc"].mean > 0.5);
     }
+    // Every window once, whichever fold judged it.
+    let windows = |report: &FoldsReport| -> u64 {
+        let each = report.pooled.values().map(|robot| {
+            let (name, scores) = robot.iter().rev().nth(1).unwrap();
+            assert_eq!(name, "exit 2 of 2");
+            scores.n
+        });
+        each.sum()
+    };
+    assert_eq!(
+        windows(&report),
+        report.folds.iter().map(|fold| fold.n).sum::<u64>()
+    );
+    assert_eq!(report.skipped.len(), 2, "their licence class may not teach");
+    let all = cross_validate(&options, 2, Taught::AllLicences).unwrap();
+    assert_eq!(2 * windows(&all), 3 * windows(&report));
+    assert!(all.skipped.is_empty());
+    let text = fs::read_to_string(options.out.join("folds-groups-all-licences.md")).unwrap();
+    assert!(text.contains("every licence class"), "{text}");
     let text = fs::read_to_string(options.out.join("folds-groups.md")).unwrap();
     assert!(
-        text.contains("## mule") && text.contains("baseline kinematic"),
+        text.contains("## mule")
+            && text.contains("baseline kinematic")
+            && text.contains("| exit 2 of 2 |"),
         "{text}"
     );
 }

@@ -8,7 +8,7 @@ use crate::learn::folds::Folds;
 use crate::learn::labels::{Truth, TruthBuilder};
 use crate::learn::recordings::{Recording, find};
 use crate::learn::{BaselineTallies, EvalOptions};
-use crate::learn::{LabelRule, SplitBy, TrainOptions, cross_validate, eval, train};
+use crate::learn::{LabelRule, SplitBy, Taught, TrainOptions, cross_validate, eval, train};
 use crate::model::{Backend, Bundle};
 use crate::replay::bag::Bag;
 use crate::sense::{Float32MultiArray, MessageType, RosString};
@@ -341,7 +341,7 @@ fn a_task_without_severity_is_trained_judged_and_cross_validated() {
             out: folder.path().join("folds"),
             ..options.clone()
         };
-        let report = cross_validate(&options, 3).unwrap();
+        let report = cross_validate(&options, 3, Taught::Licensed).unwrap();
         assert_eq!(report.folds.len(), 3);
         let n: u64 = report.folds.iter().map(|fold| fold.n).sum();
         assert!(n > most * 3 / 4 && n <= most, "{n}");

@@ -1,0 +1,89 @@
+//! The counts behind a report's figures. Those of several reports add up; their figures do not: a
+//! fold with three stops among its windows would weigh as much as one with three hundred.
+
+use std::collections::BTreeMap;
+
+use super::baselines::BaselineTallies;
+use super::report::ARC;
+use super::scores::{Scores, Tally};
+
+/// By robot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counts(BTreeMap<String, RobotCounts>);
+
+/// Of one robot.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RobotCounts {
+    pub baselines: BaselineTallies,
+    /// Where the task has an arc among its inputs.
+    pub arc: Option<Tally>,
+    pub exits: Vec<Tally>,
+    /// Of the policy.
+    pub fastest: Tally,
+}
+
+impl Counts {
+    pub(super) fn insert(&mut self, robot: &str, counts: RobotCounts) {
+        self.0.insert(robot.to_owned(), counts);
+    }
+
+    /// Adds the counts of another report on the same task.
+    pub(super) fn merge(&mut self, other: &Counts) {
+        for (robot, theirs) in &other.0 {
+            match self.0.get_mut(robot) {
+                Some(mine) => mine.merge(theirs),
+                None => self.insert(robot, theirs.clone()),
+            }
+        }
+    }
+
+    /// One figure of every robot.
+    pub(super) fn per_robot(
+        &self,
+        pick: impl Fn(&RobotCounts) -> Scores,
+    ) -> BTreeMap<String, Scores> {
+        let each = |(robot, counts): (&String, &RobotCounts)| (robot.clone(), pick(counts));
+        self.0.iter().map(each).collect()
+    }
+
+    /// Of the deepest exit: `[truth][answer]`.
+    pub(super) fn confusion(&self, robot: &str) -> Vec<Vec<u64>> {
+        let deepest = self.0.get(robot).and_then(|counts| counts.exits.last());
+        deepest.map(Tally::confusion).unwrap_or_default()
+    }
+
+    /// Robot to the figures of the baselines, every exit and the policy, in the order of reports.
+    pub(super) fn scores(&self) -> BTreeMap<String, Vec<(String, Scores)>> {
+        let robots = self.0.iter();
+        robots
+            .map(|(robot, counts)| (robot.clone(), counts.scores()))
+            .collect()
+    }
+}
+
+impl RobotCounts {
+    fn merge(&mut self, other: &RobotCounts) {
+        self.baselines.merge(&other.baselines);
+        if let (Some(mine), Some(theirs)) = (&mut self.arc, &other.arc) {
+            mine.merge(theirs);
+        }
+        for (mine, theirs) in self.exits.iter_mut().zip(&other.exits) {
+            mine.merge(theirs);
+        }
+        self.fastest.merge(&other.fastest);
+    }
+
+    fn scores(&self) -> Vec<(String, Scores)> {
+        let baselines = self.baselines.by_name();
+        let mut named: Vec<(String, Scores)> = baselines
+            .into_iter()
+            .map(|(name, scores)| (name.to_owned(), scores))
+            .collect();
+        named.extend(self.arc.iter().map(|arc| (ARC.to_owned(), arc.scores())));
+        let depth = self.exits.len();
+        let exits = self.exits.iter().enumerate();
+        named.extend(exits.map(|(i, exit)| (format!("exit {} of {depth}", i + 1), exit.scores())));
+        named.push(("policy `fastest`".to_owned(), self.fastest.scores()));
+        named
+    }
+}
