@@ -204,7 +204,8 @@ impl DerivedSpec {
 
 /// Where an input tells how the robot moves. Beside the fields of its type an Odometry has
 /// `travelled(MS).forward` and `travelled(MS).turn`: the mean over the last MS milliseconds (10 to
-/// 10000) by its pose, known once the pose is, and not across a jump of it.
+/// 10000) by its pose. Not known before the poses reach back that far, across a jump, or where
+/// the driver leaves the pose as it is while the twist moves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MotionSpec {

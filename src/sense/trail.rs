@@ -8,6 +8,8 @@ use crate::time::Stamp;
 
 /// Poses kept, an eighth of the span apart or more: twice the span.
 const KEPT: usize = 16;
+/// A twist beyond this (m/s, rad/s) says that the robot moves.
+const MOVING: (f64, f64) = (0.01, 0.02);
 /// A pose this many spans back tells too little about now.
 const LONGEST: i64 = 4;
 
@@ -67,7 +69,9 @@ impl Trail {
         let kept = &self.poses[..self.len];
         let before = kept.iter().rev().find(|kept| back(kept) >= self.span_ns);
         let before = before.filter(|kept| back(kept) <= LONGEST * self.span_ns);
-        self.travelled = before.map(|before| between(before, &pose));
+        self.travelled = before
+            .filter(|before| !(before.is_at(&pose) && moves(message)))
+            .map(|before| between(before, &pose));
         if kept
             .last()
             .is_none_or(|last| back(last) >= self.span_ns / 8)
@@ -81,10 +85,25 @@ impl Trail {
         }
     }
 
-    /// Between the newest pose and the one a span or a little more before it; none without one.
+    /// Between the newest pose and the one a span or a little more before it; none without one, and
+    /// none where the pose stays to the bit while the twist moves: the driver does not fill it in.
     pub(super) fn travelled(&self) -> Option<Travelled> {
         self.travelled
     }
+}
+
+impl Pose {
+    fn is_at(&self, other: &Pose) -> bool {
+        (self.x, self.y, self.yaw) == (other.x, other.y, other.yaw)
+    }
+}
+
+fn moves(message: &Message) -> bool {
+    let Message::Odometry(odometry) = message else {
+        return false;
+    };
+    let twist = &odometry.twist.twist;
+    twist.linear.x.abs() > MOVING.0 || twist.angular.z.abs() > MOVING.1
 }
 
 fn pose(message: &Message, arrival: Stamp) -> Option<Pose> {
@@ -156,6 +175,25 @@ mod tests {
         }
         let found = trail.travelled().unwrap();
         assert!((found.forward + 1.0).abs() < 1e-9 && found.turn.abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_pose_that_nobody_fills_in_is_not_a_robot_at_rest() {
+        let known = |forward: f64, turn: f64, creeps: f64| {
+            let mut trail = Trail::new(300_000_000);
+            for i in 0..10 {
+                let mut message = posed((creeps * i as f64, 0.0, 0.0), at(100 * i));
+                if let Message::Odometry(odometry) = &mut message {
+                    odometry.twist.twist.linear.x = forward;
+                    odometry.twist.twist.angular.z = turn;
+                }
+                trail.note(&message, at(100 * i));
+            }
+            trail.travelled().is_some()
+        };
+        assert!(!known(0.3, 0.0, 0.0) && !known(0.0, -0.5, 0.0));
+        assert!(known(0.0, 0.0, 0.0), "at rest");
+        assert!(known(0.3, 0.0, 1e-4), "spinning wheels");
     }
 
     #[test]
