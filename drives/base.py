@@ -43,7 +43,7 @@ class Base:
 
 
 class Odometer:
-    """Tells speed and turn rate: smooth, or as the quotient of small and uneven steps."""
+    """Adds up what the wheels say, and tells speed and turn rate: smooth, or with spikes of small and uneven steps."""
 
     def __init__(self, random: np.random.Generator) -> None:
         self.random = random
@@ -51,8 +51,30 @@ class Odometer:
         self.jitter = random.choice([0.0, 0.1, 0.5])
         self.scale, self.turn_scale = random.normal(1.0, 0.03, 2)
         self.noise = random.choice([0.0, 0.005, 0.03])
-        self.spikes = random.choice([0.0, 0.0, 0.03])
+        self.spikes = random.choice([0.0, 0.0, 0.03, 0.1])
         self.delay = random.uniform(0.0, 0.15)
+        self.pose = (0.0, 0.0, 0.0)
+        self.wheels: tuple[float, float, float] | None = None
+
+    def place(self, base: Base) -> tuple[float, float, float]:
+        """Where the wheels say that the robot is: near where it is, and further off with every metre."""
+        wheels = (base.x, base.y, base.yaw)
+        if self.wheels is not None:
+            (x, y, yaw), (x0, y0, yaw0) = wheels, self.wheels
+            turn = math.remainder(yaw - yaw0, math.tau)
+            # Sideways nothing moves on two wheels.
+            way = math.cos(yaw0 + turn / 2) * (x - x0) + math.sin(yaw0 + turn / 2) * (y - y0)
+            way, turn = way * self.scale, turn * self.turn_scale
+            told_x, told_y, told = self.pose
+            self.pose = (
+                told_x + way * math.cos(told + turn / 2),
+                told_y + way * math.sin(told + turn / 2),
+                math.remainder(told + turn, math.tau),
+            )
+        self.wheels = wheels
+        slip = self.random.normal(0.0, 0.05 * self.noise, 3)
+        x, y, yaw = self.pose
+        return x + slip[0], y + slip[1], yaw + slip[2]
 
     def read(self, base: Base) -> tuple[float, float]:
         speed = base.speed * self.scale + self.random.normal(0.0, self.noise)

@@ -38,6 +38,8 @@ def drive(random: np.random.Generator, path: Path, seconds: float) -> float:
     latency = random.uniform(0.02, 0.4)
     command_rate = float(random.choice([2.0, 5.0, 10.0, 20.0, 50.0]))
     on_change = random.random() < 0.2
+    # Some say more than the wheels can do.
+    eager = math.exp(random.uniform(0.0, math.log(6.0))) if random.random() < 0.3 else 1.0
     has_odometry, has_commands = random.random() < 0.75, random.random() < 0.92
     events = [(t, "scan") for t in ticks(random, laser.rate, laser.jitter, seconds)]
     events += [(t, "odom") for t in ticks(random, odometer.rate, odometer.jitter, seconds)]
@@ -60,11 +62,12 @@ def drive(random: np.random.Generator, path: Path, seconds: float) -> float:
             if kind == "scan":
                 heapq.heappush(late, (when + laser.delay, number, "scan", (when, laser.read(base))))
             elif kind == "odom" and has_odometry:
-                pose = (base.x, base.y, base.yaw)
-                heapq.heappush(late, (when + odometer.delay, number, "odom", (when, pose, odometer.read(base))))
+                told_of = (when, odometer.place(base), odometer.read(base))
+                heapq.heappush(late, (when + odometer.delay, number, "odom", told_of))
             elif kind == "look":
                 view, _ = world.cast(base.x, base.y, LOOKS + base.yaw)
-                command = driver.command(when, np.minimum(view, 10.0))
+                forward, turn = driver.command(when, np.minimum(view, 10.0))
+                command = (eager * forward, turn)
                 pending.append((when + latency, command))
                 if has_commands and (not on_change or command != said):
                     said = command

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::answered::{Answered, answers};
@@ -88,8 +89,10 @@ impl StaticDepths<'_> {
         judged: &Dataset,
     ) -> Result<Vec<StaticDepth>, LearnError> {
         let whole = self.bundle.manifest.architecture;
-        (1..=whole.depth)
-            .map(|depth| {
+        let depths = (0..whole.depth).into_par_iter().with_max_len(1);
+        let fits: Vec<(Architecture, Weights)> = depths
+            .map(|before| {
+                let depth = before + 1;
                 let sizes = Architecture { depth, ..whole };
                 let fit = Fit {
                     name: format!("static depth {depth}"),
@@ -104,8 +107,12 @@ impl StaticDepths<'_> {
                     exits: Exits::Deepest,
                     checkpoints: Some(self.checkpoints),
                 };
-                self.judge(sizes, &fit.run(batches)?, judged)
+                Ok((sizes, fit.run(batches)?))
             })
+            .collect::<Result<_, LearnError>>()?;
+        // One after the other: what they cost is measured.
+        fits.iter()
+            .map(|(sizes, weights)| self.judge(*sizes, weights, judged))
             .collect()
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
+
 use super::batches::Batches;
 use super::calibrate::{probabilities, temperature, thresholds};
 use super::checkpoint::Checkpoints;
@@ -219,35 +221,40 @@ pub(super) fn distil(
     checkpoints: &Checkpoints,
     prefix: &str,
 ) -> Result<Distilled, LearnError> {
+    let training = &task.training;
     let sizes = task.teacher.architecture(window);
-    let mut fit = Fit {
-        name: String::new(),
+    let teacher = |number: usize| Fit {
+        name: format!("{prefix}teacher {}", number + 1),
         sizes,
         labels: task.labels.len(),
-        epochs: task.training.teacher_epochs,
-        training: &task.training,
+        epochs: training.teacher_epochs,
+        training,
         device: options.device,
-        seed: options.seed,
+        // The student's seed follows the first teacher's.
+        seed: options.seed.wrapping_add(number as u64 * 2),
         first: None,
         teachers: &[],
         exits: Exits::All,
         checkpoints: Some(checkpoints),
     };
-    let mut teachers = Vec::new();
-    if fit.epochs > 0 {
-        for number in 0..task.training.teachers {
-            fit.name = format!("{prefix}teacher {}", number + 1);
-            // The student's seed follows the first teacher's.
-            fit.seed = options.seed.wrapping_add(number as u64 * 2);
-            teachers.push((sizes, fit.run(batches)?));
-        }
-    }
-    fit.name = format!("{prefix}student");
-    fit.sizes = task.student.architecture(window);
-    fit.epochs = task.training.student_epochs;
-    fit.seed = options.seed.wrapping_add(1);
-    fit.teachers = &teachers;
-    let student = fit.run(batches)?;
+    let count = match training.teacher_epochs {
+        0 => 0,
+        _ => training.teachers,
+    };
+    // Side by side: a fit is one thread's work.
+    let numbers = (0..count).into_par_iter().with_max_len(1);
+    let teachers: Vec<(Architecture, Weights)> = numbers
+        .map(|number| Ok((sizes, teacher(number).run(batches)?)))
+        .collect::<Result<_, LearnError>>()?;
+    let student = Fit {
+        name: format!("{prefix}student"),
+        sizes: task.student.architecture(window),
+        epochs: training.student_epochs,
+        seed: options.seed.wrapping_add(1),
+        teachers: &teachers,
+        ..teacher(0)
+    };
+    let student = student.run(batches)?;
     Ok(Distilled { student, teachers })
 }
 

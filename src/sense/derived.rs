@@ -38,8 +38,8 @@ pub(super) struct Arc {
 pub(super) struct Drive {
     pub clearance: Place,
     pub points: Place,
-    /// Forward speed, and place of the turn rate in the same sample; the preferred one first.
-    pub motions: Vec<(Place, usize)>,
+    /// Forward speed and turn rate; the preferred one first.
+    pub motions: Vec<(Place, Place)>,
     /// Tangent of the cone's half angle.
     pub slope: f32,
     /// s.
@@ -120,11 +120,11 @@ impl Arc {
         };
         let motions = drive.motions.iter();
         let motion = motions
-            .filter_map(|&((index, forward), turn)| {
-                let values = sample(index)?;
+            .filter_map(|&(forward, turn)| {
+                let value = |(index, place): Place| Some(sample(index)?[place]);
                 Some(Motion {
-                    forward: values[forward],
-                    turn: values[turn],
+                    forward: value(forward)?,
+                    turn: value(turn)?,
                 })
             })
             .find(|motion| motion.forward.is_finite() && motion.turn.is_finite());

@@ -5,7 +5,7 @@ use super::fault::InvalidSample;
 use super::fields::Field;
 use super::message::Message;
 use super::scan::clearance;
-use super::trail::Trail;
+use super::travelled::Trail;
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Extra {
@@ -15,7 +15,7 @@ pub(super) enum Extra {
     Points,
     /// A speed or a turn rate; 0 when it cannot be true.
     Rate { field: Field, most: f64 },
-    /// A speed or a turn rate by the pose; NaN when it is not known or cannot be true.
+    /// A speed or a turn rate by the way; NaN when it is not known or cannot be true.
     Travelled { trail: usize, part: Part, most: f64 },
 }
 

@@ -8,7 +8,8 @@ use super::fields::{Field, known_paths};
 use super::message::{Message, MessageType};
 use super::scan::{check, sectors};
 use super::spec::{ExtractorSpec, FieldSpec, InputSpec, SourceSettings, SpecError, WindowSpec};
-use super::trail::Trail;
+use super::travelled::Trail;
+use crate::time::Stamp;
 
 /// Columns that every input has after its features: valid flag, age.
 pub(super) const INPUT_EXTRAS: usize = 2;
@@ -34,7 +35,7 @@ pub(super) struct Input {
     pub extractor: Extractor,
     /// Values that derived features need, kept behind the features of a sample.
     extras: Vec<Extra>,
-    /// Spans over which the source's poses are followed, ns.
+    /// Spans over which the source's way is followed, ns.
     pub spans_ns: Vec<i64>,
 }
 
@@ -68,6 +69,14 @@ impl Input {
         self.yaw
     }
 
+    /// Without a past yet, one per span.
+    pub(super) fn trails(&self) -> Vec<Trail> {
+        let spans = self.spans_ns.iter();
+        spans
+            .filter_map(|span_ns| Trail::new(self.kind, *span_ns))
+            .collect()
+    }
+
     /// Values of a sample that its features are made of.
     fn own_values(&self) -> usize {
         match &self.extractor {
@@ -81,12 +90,13 @@ impl Input {
         self.own_values() + self.extras.iter().map(Extra::width).sum::<usize>()
     }
 
-    /// Turns a message into a sample of `width` values, or says why it cannot be used. The trails,
-    /// one per span, know the message already. The sample is undefined after a fault.
+    /// Turns a message into a sample of `width` values and notes it in the trails, one per span, or
+    /// says why it cannot be used. The sample is undefined after a fault.
     pub(super) fn extract(
         &self,
         message: &Message,
-        trails: &[Trail],
+        arrival: Stamp,
+        trails: &mut [Trail],
         sample: &mut [f32],
     ) -> Result<(), InvalidSample> {
         let (features, extras) = sample.split_at_mut(self.own_values());
@@ -104,6 +114,9 @@ impl Input {
                     *feature = value.clamp(-scaled.limit, scaled.limit) as f32;
                 }
             }
+        }
+        for trail in &mut *trails {
+            trail.note(message, self.yaw, arrival);
         }
         let mut rest = extras;
         for extra in &self.extras {

@@ -29,7 +29,7 @@ mod sectors;
 mod spec;
 mod stamps;
 mod thin;
-mod trail;
+mod travelled;
 mod window;
 
 #[cfg(test)]

@@ -202,10 +202,17 @@ impl DerivedSpec {
     }
 }
 
-/// Where an input tells how the robot moves. Beside the fields of its type an Odometry has
-/// `travelled(MS).forward` and `travelled(MS).turn`: the mean over the last MS milliseconds (10 to
-/// 10000) by its pose. Not known before the poses reach back that far, across a jump, or where
-/// the driver leaves the pose as it is while the twist moves.
+/// Where inputs tell how the robot moves. Beside the fields of their types there are
+/// `travelled(MS).forward` and `travelled(MS).turn`, the mean over the last MS milliseconds (10 to
+/// 10000):
+///
+/// - of an Odometry, by its pose. Not known where the driver leaves the pose as it is while the
+///   twist moves, or across a jump of it.
+/// - of a LaserScan, by what stands still around the robot, at -1 to 2 m/s and up to 2 rad/s. Not
+///   known where there is too little of it within 4 m, or all of it looks the same from everywhere
+///   on the way.
+///
+/// Neither is known before the past reaches back that far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MotionSpec {
@@ -215,6 +222,9 @@ pub struct MotionSpec {
     pub forward: String,
     /// Path of the turn rate, rad/s, left positive.
     pub turn: String,
+    /// Name of the input that tells the turn rate, where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_source: Option<String>,
 }
 
 /// A specification, or the settings beside it, that no window can be made from.

@@ -11,7 +11,7 @@ use super::mirror::Mirror;
 use super::sectors::Sectors;
 use super::spec::{SourceSettings, SpecError, WindowSpec};
 use super::stamps::{HeaderCheck, Verdict};
-use super::trail::Trail;
+use super::travelled::Trail;
 use crate::time::Stamp;
 
 /// Parts of a period that are told apart in the memory of a source; a chunk says its own.
@@ -79,7 +79,7 @@ impl Window {
         let period_ns = i64::from(spec.period_ms) * 1_000_000;
         let sources = layout.inputs.iter().map(|input| Source {
             headers: HeaderCheck::default(),
-            trails: input.spans_ns.iter().copied().map(Trail::new).collect(),
+            trails: input.trails(),
             history: history(input, spec.frames, period_ns),
             last_arrival: None,
         });
@@ -200,11 +200,8 @@ impl Window {
         }
         let input = &self.layout.inputs[index];
         let source = &mut self.sources[index];
-        for trail in &mut source.trails {
-            trail.note(message, arrival);
-        }
         let sample = &mut self.scratch[..input.width()];
-        let extracted = input.extract(message, &source.trails, sample);
+        let extracted = input.extract(message, arrival, &mut source.trails, sample);
         if extracted.is_ok() {
             let history = &mut source.history;
             match &input.extractor {

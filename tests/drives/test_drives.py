@@ -13,7 +13,7 @@ from mcap_ros2.reader import read_ros2_messages
 DRIVES = Path(__file__).parents[2] / "drives"
 sys.path.insert(0, str(DRIVES))
 
-from base import Base, Laser
+from base import Base, Laser, Odometer
 from drivers import KINDS, LOOKS
 from world import World
 
@@ -104,3 +104,23 @@ def test_every_driver_drives_and_none_through_walls(kind: type) -> None:
             after = world.clearance(base.x, base.y)
             assert moved == 0.0 or after >= min(base.radius, before)
     assert way > 0.1
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_wheels_tell_the_way_that_was_driven_within_their_error(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    base, odometer = Base(random, World(random)), Odometer(random)
+    way = turned = told_way = told_turned = 0.0
+    before, place = (base.x, base.y, base.yaw), odometer.place(base)
+    assert math.hypot(*place[:2]) < 0.01  # where it began, not where it is in the room
+    for step in range(500):
+        base.step(0.02, base.most, 0.5)
+        at, told = (base.x, base.y, base.yaw), odometer.place(base)
+        way += math.dist(before[:2], at[:2])
+        turned += math.remainder(at[2] - before[2], math.tau)
+        heading = place[2] + math.remainder(told[2] - place[2], math.tau) / 2
+        told_way += (told[0] - place[0]) * math.cos(heading) + (told[1] - place[1]) * math.sin(heading)
+        told_turned += math.remainder(told[2] - place[2], math.tau)
+        before, place = at, told
+    assert abs(told_way - way * odometer.scale) < 0.05 + 0.01 * way
+    assert abs(told_turned - turned * odometer.turn_scale) < 0.02

@@ -11,8 +11,9 @@ const MAX_SPEED: f64 = 5.0;
 /// Likewise for turn rates, rad/s.
 const MAX_TURN_RATE: f64 = 10.0;
 
-/// What derived features can read of an Odometry beside its fields, for people.
-const BY_POSE: &str = "travelled(MS).forward, travelled(MS).turn";
+/// What derived features can read of these beside their fields, for people.
+const ON_THE_WAY: [MessageType; 2] = [MessageType::Odometry, MessageType::LaserScan];
+const BY_THE_WAY: &str = "travelled(MS).forward, travelled(MS).turn";
 
 impl Layout {
     pub(super) fn add_derived(&mut self, at: &str, spec: &DerivedSpec) -> Result<(), SpecError> {
@@ -126,11 +127,15 @@ impl Layout {
         self.add_rate(at, input, path, MAX_SPEED)
     }
 
-    /// Places of the forward speed and, in the same sample, of the turn rate.
-    fn motion(&mut self, at: &str, spec: &MotionSpec) -> Result<(Place, usize), SpecError> {
+    /// Places of the forward speed and of the turn rate.
+    fn motion(&mut self, at: &str, spec: &MotionSpec) -> Result<(Place, Place), SpecError> {
         let input = self.input(&format!("{at}.source"), &spec.source)?;
         let forward = self.add_rate(&format!("{at}.forward"), input, &spec.forward, MAX_SPEED)?;
-        let (_, turn) = self.add_rate(&format!("{at}.turn"), input, &spec.turn, MAX_TURN_RATE)?;
+        let input = match &spec.turn_source {
+            Some(source) => self.input(&format!("{at}.turn_source"), source)?,
+            None => input,
+        };
+        let turn = self.add_rate(&format!("{at}.turn"), input, &spec.turn, MAX_TURN_RATE)?;
         Ok((forward, turn))
     }
 
@@ -143,37 +148,39 @@ impl Layout {
     ) -> Result<Place, SpecError> {
         if let Some((span_ms, part)) = travelled(path) {
             within(&format!("{at}, the ms of `{path}`,"), span_ms, 10, 10_000)?;
-            if self.inputs[input].kind != MessageType::Odometry {
+            if !ON_THE_WAY.contains(&self.inputs[input].kind) {
+                let [odometry, scan] = ON_THE_WAY;
                 return Err(SpecError::Value {
                     at: at.to_owned(),
                     found: format!("`{path}` of a {}", self.inputs[input].kind),
-                    expected: format!("an input of type {}", MessageType::Odometry),
+                    expected: format!("an input of type {odometry} or {scan}"),
                 });
             }
             let trail = self.add_trail(input, span_ms as i64 * 1_000_000);
             return Ok(self.add_extra(input, Extra::Travelled { trail, part, most }));
         }
         let kind = self.inputs[input].kind;
-        let field = field(at, kind, path).map_err(|error| match (kind, error) {
-            (
-                MessageType::Odometry,
-                SpecError::UnknownField {
-                    at,
-                    kind,
-                    path,
-                    known,
-                },
-            ) => {
-                let known = format!("{known}, {BY_POSE}");
-                SpecError::UnknownField {
-                    at,
-                    kind,
-                    path,
-                    known,
+        let field =
+            field(at, kind, path).map_err(|error| match (ON_THE_WAY.contains(&kind), error) {
+                (
+                    true,
+                    SpecError::UnknownField {
+                        at,
+                        kind,
+                        path,
+                        known,
+                    },
+                ) => {
+                    let known = format!("{known}, {BY_THE_WAY}");
+                    SpecError::UnknownField {
+                        at,
+                        kind,
+                        path,
+                        known,
+                    }
                 }
-            }
-            (_, error) => error,
-        })?;
+                (_, error) => error,
+            })?;
         Ok(self.add_extra(input, Extra::Rate { field, most }))
     }
 

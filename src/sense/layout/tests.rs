@@ -120,6 +120,7 @@ fn arc(spec: &mut WindowSpec) -> &mut DerivedSpec {
             source: "cmd".to_owned(),
             forward: "linear.x".to_owned(),
             turn: "angular.z".to_owned(),
+            turn_source: None,
         }],
         half_angle_deg: 22.5,
         horizons_s: vec![0.5, 1.0],
@@ -132,7 +133,7 @@ fn arc(spec: &mut WindowSpec) -> &mut DerivedSpec {
 #[test]
 fn what_is_wrong_with_an_arc_is_said_where_it_stands() {
     type Change = fn(&mut f32, &mut Vec<f32>, &mut MotionSpec, &mut String);
-    let changes: [(&str, Change); 7] = [
+    let changes: [(&str, Change); 8] = [
         ("derived[1].half_angle_deg", |half, _, _, _| *half = 90.0),
         ("derived[1].horizons_s", |_, horizons, _, _| {
             horizons.clear()
@@ -145,6 +146,9 @@ fn what_is_wrong_with_an_arc_is_said_where_it_stands() {
         }),
         ("derived[1].motions[0].forward", |_, _, motion, _| {
             motion.forward = "x".to_owned()
+        }),
+        ("derived[1].motions[0].turn_source", |_, _, motion, _| {
+            motion.turn_source = Some("imu".to_owned())
         }),
         ("derived[1].motions[0].turn", |_, _, motion, _| {
             motion.turn = "z".to_owned()
@@ -213,7 +217,7 @@ fn settings_must_match_the_inputs() {
 #[test]
 fn a_motion_by_the_pose_wants_an_odometry_and_a_sound_span() {
     for (speed, said) in [
-        ("cmd:travelled(300).forward", "nav_msgs/msg/Odometry"),
+        ("cmd:travelled(300).forward", "sensor_msgs/msg/LaserScan"),
         ("odom:travelled(0).forward", "10 to 10000"),
         ("odom:travelled(300).left", "travelled(MS).forward"),
         ("odom:travelled(x).turn", "travelled(MS).turn"),
@@ -232,6 +236,7 @@ fn a_motion_by_the_pose_wants_an_odometry_and_a_sound_span() {
         source: "odom".to_owned(),
         forward: "travelled(300).forward".to_owned(),
         turn: "travelled(300).turn".to_owned(),
+        turn_source: None,
     };
     let layout = Layout::new(&spec, &testing::settings(&spec)).unwrap();
     assert_eq!(

@@ -262,6 +262,7 @@ fn an_arc_follows_the_first_motion_that_is_valid() {
         source: source.to_owned(),
         forward: forward.to_owned(),
         turn: turn.to_owned(),
+        turn_source: None,
     };
     let arc = |near_m: f32, far_m: f32| DerivedSpec::ArcClearance {
         scan: "scan".to_owned(),
@@ -338,4 +339,75 @@ fn a_speed_by_the_pose_is_not_misled_by_the_twist_once_it_is_known() {
     assert_eq!(speed_after(9.02, -5000), 0.75, "time jumped");
     assert_eq!(speed_after(9.04, -4900), 0.75);
     assert!((speed_after(9.06, -4800) - 0.2).abs() < 1e-4);
+}
+
+#[test]
+fn a_motion_may_be_put_together_from_two_sources_and_needs_both() {
+    let mut spec = testing::spec();
+    let motion = |source: &str, forward: &str, turn_source: Option<&str>| MotionSpec {
+        source: source.to_owned(),
+        forward: forward.to_owned(),
+        turn: "angular.z".to_owned(),
+        turn_source: turn_source.map(str::to_owned),
+    };
+    spec.derived = vec![DerivedSpec::ArcClearance {
+        scan: "scan".to_owned(),
+        motions: vec![
+            motion("odom", "twist.twist.linear.x", Some("cmd")),
+            motion("cmd", "linear.x", None),
+        ],
+        half_angle_deg: 22.5,
+        horizons_s: vec![1.0],
+        near_m: 0.0,
+        far_m: 4.0,
+    }];
+    let mut window = testing::window(&spec);
+    // Only ahead, out to 10 degrees on both sides.
+    let ahead = |i: usize| if (170..=190).contains(&i) { 2.0 } else { 0.0 };
+    let seen = Message::LaserScan(testing::scan((0..360).map(ahead).collect()));
+    window.push(SCAN, &seen, at(0)).unwrap();
+    let mut after = |source: SourceId, message: &Message| {
+        window.push(source, message, at(0)).unwrap();
+        (rows(&mut window, at(0)).1[3][DERIVED] * 100.0).round() / 100.0
+    };
+    assert_eq!(after(ODOM, &odometry(1.0, at(0))), 0.5, "no turn: at rest");
+    assert_eq!(after(CMD, &twist(0.5, 0.0)), 0.25, "the speed of odom");
+    let away = twist(0.0, std::f64::consts::PI);
+    assert_eq!(after(CMD, &away), 1.0, "the turn of cmd");
+}
+
+#[test]
+fn a_robot_without_odometry_sees_by_its_laser_how_fast_it_comes_closer() {
+    let mut spec = testing::spec();
+    let DerivedSpec::ProjectedClearance { speeds, .. } = &mut spec.derived[0] else {
+        panic!("the first is a projected clearance");
+    };
+    *speeds = vec![
+        "scan:travelled(400).forward".to_owned(),
+        "cmd:linear.x".to_owned(),
+    ];
+    let mut window = testing::window(&spec);
+    // A square room with the robot on its way to one of the walls; told to go three times as fast.
+    let room = |x: f32| {
+        let beam = |i: usize| {
+            let angle = (i as f32 - 180.0).to_radians();
+            let ahead = if angle.cos() > 0.0 { 2.0 - x } else { 2.0 + x };
+            (ahead / angle.cos().abs()).min(2.0 / angle.sin().abs())
+        };
+        Message::LaserScan(testing::scan((0..360).map(beam).collect()))
+    };
+    let mut speeds = Vec::new();
+    for ms in (0..=800).step_by(100) {
+        window.push(CMD, &twist(0.9, 0.0), at(ms)).unwrap();
+        window
+            .push(SCAN, &room(0.3e-3 * ms as f32), at(ms))
+            .unwrap();
+        speeds.push(rows(&mut window, at(ms)).1[3][DERIVED + 1]);
+    }
+    assert_eq!(speeds[..4], [0.9; 4], "not known yet");
+    let known = &speeds[4..];
+    assert!(
+        known.iter().all(|speed| (speed - 0.3).abs() < 0.05),
+        "{known:?}"
+    );
 }

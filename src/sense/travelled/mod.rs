@@ -1,0 +1,122 @@
+//! How a robot has moved lately, by what one of its sensors shows of the way: the poses of an
+//! odometry, or the scans of a laser.
+
+mod poses;
+mod scans;
+
+use std::collections::VecDeque;
+
+use super::message::{Message, MessageType};
+use crate::time::Stamp;
+use poses::Poses;
+use scans::Scans;
+
+/// Moments kept, an eighth of the span apart or more: twice the span.
+const KEPT: usize = 16;
+/// A moment this many spans back tells too little about now.
+const LONGEST: i64 = 4;
+
+/// Mean motion between two moments.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Travelled {
+    /// m/s, along the mean heading.
+    pub forward: f64,
+    /// rad/s, left positive.
+    pub turn: f64,
+}
+
+/// What one source has shown over a span.
+#[derive(Clone, Debug)]
+pub(super) struct Trail(Shown);
+
+#[derive(Clone, Debug)]
+enum Shown {
+    Poses(Poses),
+    Scans(Box<Scans>),
+}
+
+impl Trail {
+    /// Of a source of this type; none where its messages say nothing about the way.
+    pub(super) fn new(kind: MessageType, span_ns: i64) -> Option<Trail> {
+        match kind {
+            MessageType::Odometry => Some(Trail(Shown::Poses(Poses::new(span_ns)))),
+            MessageType::LaserScan => Some(Trail(Shown::Scans(Box::new(Scans::new(span_ns))))),
+            _ => None,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        match &mut self.0 {
+            Shown::Poses(poses) => poses.clear(),
+            Shown::Scans(scans) => scans.clear(),
+        }
+    }
+
+    /// Takes a message that has passed its check; `yaw` is that of the sensor. Where the driver
+    /// stamps its messages, the stamps say when: arrivals come in bursts.
+    pub(super) fn note(&mut self, message: &Message, yaw: f32, arrival: Stamp) {
+        let stamp = message.header().map(|header| header.stamp);
+        let time = stamp.filter(|stamp| *stamp != Stamp(0)).unwrap_or(arrival);
+        match (&mut self.0, message) {
+            (Shown::Poses(poses), Message::Odometry(odometry)) => poses.note(odometry, time.0),
+            (Shown::Scans(scans), Message::LaserScan(scan)) => scans.note(scan, yaw, time.0),
+            // `new` made it for the source's type.
+            _ => {}
+        }
+    }
+
+    /// Between now and a span or a little more ago; none where that is not known.
+    pub(super) fn travelled(&self) -> Option<Travelled> {
+        match &self.0 {
+            Shown::Poses(poses) => poses.travelled(),
+            Shown::Scans(scans) => scans.travelled(),
+        }
+    }
+}
+
+/// Moments that reach back over a span, in memory fixed at the start.
+#[derive(Clone, Debug)]
+struct Past<T> {
+    span_ns: i64,
+    /// In order of time, ns.
+    moments: VecDeque<(i64, T)>,
+}
+
+impl<T> Past<T> {
+    fn new(span_ns: i64) -> Past<T> {
+        Past {
+            span_ns,
+            moments: VecDeque::with_capacity(KEPT),
+        }
+    }
+
+    /// The newest moment at least a span before `time`, and how many seconds before. Forgets all
+    /// that a clock which has gone back has not reached yet.
+    fn before(&mut self, time: i64) -> Option<(&T, f64)> {
+        if self.moments.back().is_some_and(|(last, _)| *last > time) {
+            self.moments.clear();
+        }
+        let back = |kept: i64| time.saturating_sub(kept);
+        let mut newest = self.moments.iter().rev();
+        let (kept, moment) = newest
+            .find(|(kept, _)| back(*kept) >= self.span_ns)
+            .filter(|(kept, _)| back(*kept) <= LONGEST * self.span_ns)?;
+        Some((moment, back(*kept) as f64 * 1e-9))
+    }
+
+    /// Keeps a moment, unless it follows another too closely.
+    fn keep(&mut self, time: i64, moment: T) {
+        let last = self.moments.back();
+        if last.is_some_and(|(last, _)| time.saturating_sub(*last) < self.span_ns / 8) {
+            return;
+        }
+        if self.moments.len() == KEPT {
+            self.moments.pop_front();
+        }
+        self.moments.push_back((time, moment));
+    }
+
+    fn clear(&mut self) {
+        self.moments.clear();
+    }
+}

@@ -1,0 +1,180 @@
+//! By a robot's own account of where it is. The twist of many drivers is the quotient of one small
+//! and uneven step, with spikes of metres per second; the pose adds the steps up.
+
+use std::f64::consts::{PI, TAU};
+
+use super::{Past, Travelled};
+use crate::sense::message::{Odometry, Twist};
+
+/// A twist beyond this (m/s, rad/s) says that the robot moves.
+const MOVING: (f64, f64) = (0.01, 0.02);
+
+/// Poses of one source.
+#[derive(Clone, Debug)]
+pub(super) struct Poses {
+    past: Past<Pose>,
+    travelled: Option<Travelled>,
+}
+
+/// m and rad.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Pose {
+    x: f64,
+    y: f64,
+    yaw: f64,
+}
+
+impl Poses {
+    pub(super) fn new(span_ns: i64) -> Poses {
+        Poses {
+            past: Past::new(span_ns),
+            travelled: None,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.past.clear();
+        self.travelled = None;
+    }
+
+    pub(super) fn note(&mut self, odometry: &Odometry, time: i64) {
+        let Some(now) = Pose::of(odometry) else {
+            return self.clear();
+        };
+        // A pose that stays to the bit while the twist moves is not filled in by its driver.
+        let moves = moves(&odometry.twist.twist);
+        let before = self.past.before(time);
+        self.travelled = before
+            .filter(|(then, _)| !(**then == now && moves))
+            .map(|(then, seconds)| between(then, &now, seconds));
+        self.past.keep(time, now);
+    }
+
+    pub(super) fn travelled(&self) -> Option<Travelled> {
+        self.travelled
+    }
+}
+
+impl Pose {
+    fn of(odometry: &Odometry) -> Option<Pose> {
+        let pose = &odometry.pose.pose;
+        let (at, q) = (&pose.position, &pose.orientation);
+        let norm = q.x * q.x + q.y * q.y + q.z * q.z + q.w * q.w;
+        let known = at.x.is_finite() && at.y.is_finite() && norm.is_finite() && norm > 1e-6;
+        known.then(|| Pose {
+            x: at.x,
+            y: at.y,
+            yaw: (2.0 * (q.w * q.z + q.x * q.y)).atan2(norm - 2.0 * (q.y * q.y + q.z * q.z)),
+        })
+    }
+}
+
+fn moves(twist: &Twist) -> bool {
+    twist.linear.x.abs() > MOVING.0 || twist.angular.z.abs() > MOVING.1
+}
+
+fn between(then: &Pose, now: &Pose, seconds: f64) -> Travelled {
+    let turned = (now.yaw - then.yaw + PI).rem_euclid(TAU) - PI;
+    let (sin, cos) = (then.yaw + turned / 2.0).sin_cos();
+    Travelled {
+        forward: ((now.x - then.x) * cos + (now.y - then.y) * sin) / seconds,
+        turn: turned / seconds,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sense::message::{Message, MessageType};
+    use crate::sense::testing::{at, posed};
+    use crate::sense::travelled::Trail;
+    use crate::time::Stamp;
+
+    fn fresh() -> Trail {
+        Trail::new(MessageType::Odometry, 300_000_000).unwrap()
+    }
+
+    /// Poses of a circle at 0.4 m/s and 0.5 rad/s, this many ms apart.
+    fn circle(trail: &mut Trail, step_ms: i64, steps: i64, stamped: bool) {
+        for i in 0..steps {
+            let t = (i * step_ms) as f64 * 1e-3;
+            let yaw = 0.5 * t + 3.0;
+            let (x, y) = (0.8 * yaw.sin(), -0.8 * yaw.cos());
+            let stamp = if stamped { at(i * step_ms) } else { Stamp(0) };
+            let message = posed((x + 1e5, y - 3e4, yaw), stamp);
+            // Bursts: arrivals say nothing about when, unless they are all there is.
+            let arrival = if stamped { at(0) } else { at(i * step_ms) };
+            trail.note(&message, 0.0, arrival);
+        }
+    }
+
+    #[test]
+    fn it_is_the_motion_between_two_poses_whatever_the_rate_and_the_clock() {
+        for (step_ms, steps) in [(1, 2000), (20, 60), (150, 9), (333, 5), (1100, 3)] {
+            for stamped in [true, false] {
+                let mut trail = fresh();
+                circle(&mut trail, step_ms, steps, stamped);
+                let found = trail.travelled().unwrap();
+                assert!((found.forward - 0.4).abs() < 0.01, "{step_ms}: {found:?}");
+                assert!((found.turn - 0.5).abs() < 1e-6, "{step_ms}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn backwards_is_negative() {
+        let mut trail = fresh();
+        for i in 0..10 {
+            let message = posed((0.0, 0.1 * i as f64, -PI / 2.0), at(100 * i));
+            trail.note(&message, 0.0, at(0));
+        }
+        let found = trail.travelled().unwrap();
+        assert!((found.forward + 1.0).abs() < 1e-9 && found.turn.abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_pose_that_nobody_fills_in_is_not_a_robot_at_rest() {
+        let known = |forward: f64, turn: f64, creeps: f64| {
+            let mut trail = fresh();
+            for i in 0..10 {
+                let mut message = posed((creeps * i as f64, 0.0, 0.0), at(100 * i));
+                if let Message::Odometry(odometry) = &mut message {
+                    odometry.twist.twist.linear.x = forward;
+                    odometry.twist.twist.angular.z = turn;
+                }
+                trail.note(&message, 0.0, at(100 * i));
+            }
+            trail.travelled().is_some()
+        };
+        assert!(!known(0.3, 0.0, 0.0) && !known(0.0, -0.5, 0.0));
+        assert!(known(0.0, 0.0, 0.0), "at rest");
+        assert!(known(0.3, 0.0, 1e-4), "spinning wheels");
+    }
+
+    #[test]
+    fn what_is_too_short_too_old_or_no_pose_tells_nothing() {
+        let mut trail = fresh();
+        let mut moved = |x: f64, ms: i64| {
+            trail.note(&posed((x, 0.0, 0.0), at(ms)), 0.0, at(ms));
+            trail.travelled().is_some()
+        };
+        assert!(!moved(0.0, 0));
+        assert!(!moved(0.0, 299));
+        assert!(moved(0.0, 300));
+        assert!(!moved(0.0, 1600), "1.3 s lie between");
+        assert!(moved(0.0, 1900));
+        assert!(!moved(f64::NAN, 2000));
+        assert!(!moved(0.0, 2100), "what was before the fault is forgotten");
+        assert!(moved(0.0, 2400));
+        assert!(!moved(0.0, 1000), "the clock went back");
+        let mut trail = fresh();
+        trail.note(&posed((0.0, 0.0, 0.0), at(0)), 0.0, at(0));
+        let mut message = posed((1.0, 0.0, 0.0), at(400));
+        if let Message::Odometry(odometry) = &mut message {
+            // A driver that leaves the orientation empty.
+            odometry.pose.pose.orientation.w = 0.0;
+        }
+        trail.note(&message, 0.0, at(400));
+        assert_eq!(trail.travelled(), None);
+    }
+}
