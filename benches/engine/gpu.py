@@ -191,6 +191,7 @@ def main():
         if args.only and folder.name not in args.only:
             continue
         bundle = graph.Bundle(folder)
+        graph.forget_another(folder)
         size = {"architecture": bundle.sizes, "starts": starts(folder, args), "exits": exits(folder, args)}
         size["batches"] = {rows: Contest(folder, rows, args).run() for rows in args.batches}
         report["sizes"][folder.name] = size

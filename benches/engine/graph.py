@@ -1,5 +1,6 @@
 """A bundle as ONNX, in f32 and in the INT8 of each runtime's own tools."""
 
+import hashlib
 import json
 import math
 import struct
@@ -143,6 +144,20 @@ def export_all(bundle, folder, windows):
         subset_size=len(windows),
     )
     openvino.save_model(quantized, folder / "model_int8.xml", compress_to_fp16=False)
+
+
+def forget_another(folder):
+    """Removes what was exported from another bundle that stood in this folder."""
+    digest = hashlib.sha256()
+    for file in ("model.yaml", "weights.safetensors"):
+        digest.update((folder / file).read_bytes())
+    stamp = folder / "exported_from"
+    if stamp.exists() and stamp.read_text() == digest.hexdigest():
+        return
+    for pattern in ("*.onnx", "model_int8.xml", "model_int8.bin"):
+        for file in folder.glob(pattern):
+            file.unlink()
+    stamp.write_text(digest.hexdigest())
 
 
 def load_window(folder, bundle):

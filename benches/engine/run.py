@@ -131,6 +131,7 @@ def floor_us(sizes, peaks):
 def exported(folder):
     """A bundle whose folder has what every runtime reads."""
     bundle = graph.Bundle(folder)
+    graph.forget_another(folder)
     if not (folder / "model_int8.xml").exists():
         random = np.random.default_rng(1)
         window = graph.load_window(folder, bundle)

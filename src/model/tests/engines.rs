@@ -16,6 +16,12 @@ pub(super) fn tolerance(kind: EngineKind) -> f64 {
     }
 }
 
+/// How far two ways of doing the same in f32 may come apart. A norm over a few channels divides by
+/// what little they differ.
+pub(super) fn rounding(width: usize) -> f32 {
+    if width < 8 { 2e-3 } else { 1e-5 }
+}
+
 /// Probabilities of every exit.
 pub(super) fn run(engine: &mut dyn Engine, window: &[f32]) -> Vec<Vec<f32>> {
     run_several(engine, &[window])
@@ -88,7 +94,7 @@ proptest! {
     ) {
         let bundle = sized((width, head_width, heads, depth, ffn), seed);
         let apart = apart(&bundle, 2);
-        prop_assert!(apart < 1e-5, "{apart}");
+        prop_assert!(apart < rounding(width), "{apart}");
     }
 }
 

@@ -5,7 +5,7 @@ use burn::module::{Module, ModuleMapper};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use proptest::prelude::*;
 
-use super::engines::tolerance;
+use super::engines::{rounding, tolerance};
 use super::*;
 
 fn encoder(bundle: &Bundle, device: &Device) -> Encoder {
@@ -80,7 +80,7 @@ proptest! {
             let plain = answers(&bundle, &encoder(&bundle, &device), windows.clone());
             let found = packed(&bundle, &device, Precision::F32);
             let apart = apart(&answers(&bundle, &found, windows), &plain);
-            prop_assert!(apart < 1e-5, "{apart}");
+            prop_assert!(apart < rounding(width), "{apart}");
         }
     }
 }
