@@ -18,10 +18,10 @@ def watch(robot):
 
 
 def wall_ahead(beams=360):
-    """Something wide 0.4 m ahead, all else 3 m away."""
+    """Something wide 0.3 m ahead, all else 3 m away."""
     ranges = [3.0] * beams
     for beam in range(-30, 31):
-        ranges[beam % beams] = 0.4
+        ranges[beam % beams] = 0.3
     return ranges
 
 
@@ -48,7 +48,7 @@ def test_a_decision_is_shown_with_the_sectors_it_rests_on(robot, start):
     corner, other = sectors.points[heaviest + 1], sectors.points[heaviest + 2]
     ahead = math.atan2(corner.y + other.y, corner.x + other.x)
     assert abs(ahead) < math.radians(45), ahead
-    assert math.isclose(math.hypot(corner.x, corner.y), 0.4, abs_tol=0.01)
+    assert math.isclose(math.hypot(corner.x, corner.y), 0.3, abs_tol=0.01)
     assert sectors.colors[heaviest].r > 0.9
 
 
