@@ -11,10 +11,10 @@
 //! `rows` converts, `matmul` adds to the f32 residual stream; the same again for the FFN with GELU
 //! in the first product's epilogue. The last block answers its newest frame only.
 //!
-//! Why not a library: the fastest peer measured takes 4.2, 2.3, 1.9 and 1.3 times as long on the
+//! Why not a library: the fastest peer measured takes 4.2, 2.3, 1.9 and 1.4 times as long on the
 //! four sizes of `make bench-engine` and 8 to 11 times on the shipped models, where overhead is
 //! most of its time (one core of an AMD EPYC of family 25, Zen 4, 2026-11-21; OpenVINO in INT8 or
-//! f32, ONNX Runtime, rten and tract behind it). INT8 takes 1.55, 1.3, 1.25 and 1.2 times what the
+//! f32, ONNX Runtime, rten and tract behind it). INT8 takes 1.5, 1.3, 1.25 and 1.3 times what the
 //! multiply-adds alone take there; what is left is GELU (8 cycles per sixteen values, bound by its
 //! multiply-adds), attention in f32, and the reductions of norms and quantization.
 

@@ -46,10 +46,12 @@ impl Counts {
         self.0.iter().map(each).collect()
     }
 
-    /// Of the deepest exit: `[truth][answer]`.
-    pub(super) fn confusion(&self, robot: &str) -> Vec<Vec<u64>> {
-        let deepest = self.0.get(robot).and_then(|counts| counts.exits.last());
-        deepest.map(Tally::confusion).unwrap_or_default()
+    /// Robot to `[truth][answer]` of the deepest exit.
+    pub(super) fn confusion(&self) -> BTreeMap<String, Vec<Vec<u64>>> {
+        let deepest = |(robot, counts): (&String, &RobotCounts)| {
+            Some((robot.clone(), counts.exits.last()?.confusion()))
+        };
+        self.0.iter().filter_map(deepest).collect()
     }
 
     /// Robot to the figures of the baselines, every exit and the policy, in the order of reports.

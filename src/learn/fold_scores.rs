@@ -138,19 +138,10 @@ impl FoldsReport {
         skipped: Vec<String>,
     ) -> FoldsReport {
         let folds: Vec<FoldScores> = reports.iter().map(FoldScores::of).collect();
-        let mut confusion: BTreeMap<String, Vec<Vec<u64>>> = BTreeMap::new();
-        for (robot, counts) in reports.iter().flat_map(|report| &report.confusion) {
-            let labels = task.labels.len();
-            let sum = confusion.entry(robot.clone());
-            let sum = sum.or_insert_with(|| vec![vec![0; labels]; labels]);
-            for (sum, count) in sum.iter_mut().flatten().zip(counts.iter().flatten()) {
-                *sum += count;
-            }
-        }
         let mut counts = Counts::default();
-        reports
-            .iter()
-            .for_each(|report| counts.merge(&report.counts));
+        for report in reports {
+            counts.merge(&report.counts);
+        }
         let mut mean_and_spread = BTreeMap::new();
         let mut figure = |name: &str, values: Vec<f64>| {
             if let Some(spread) = Spread::of(&values) {
@@ -183,7 +174,10 @@ impl FoldsReport {
             folds,
             mean_and_spread,
             labels: task.labels.clone(),
-            confusion,
+            confusion: match task.truth.is_ordered() {
+                true => BTreeMap::new(),
+                false => counts.confusion(),
+            },
             skipped,
             command: options.command.clone(),
         }

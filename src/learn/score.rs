@@ -119,9 +119,9 @@ pub fn score(
         })
         .collect();
     if arc.is_some() {
-        let pick = |counts: &RobotCounts| counts.arc.as_ref().map(Tally::scores);
-        let arc = counts.per_robot(|counts| pick(counts).unwrap_or_default());
-        baselines.insert(ARC.into(), arc.into());
+        let pick =
+            |counts: &RobotCounts| counts.arc.as_ref().map(Tally::scores).unwrap_or_default();
+        baselines.insert(ARC.into(), counts.per_robot(pick).into());
     }
     let groups: BTreeSet<_> = data.parts.iter().map(|p| &p.recording.group).collect();
     let dropped = data.dropped();
@@ -169,10 +169,7 @@ pub fn score(
         },
         confusion: match task.truth.is_ordered() {
             true => BTreeMap::new(),
-            false => robots
-                .keys()
-                .map(|name| (name.clone(), counts.confusion(name)))
-                .collect(),
+            false => counts.confusion(),
         },
         fastest: FastestReport {
             per_robot: counts.per_robot(|counts| counts.fastest.scores()),

@@ -1,8 +1,9 @@
 //! Derived features, checked and compiled.
 
-use super::{Layout, field, in_range, within};
+use super::{Layout, in_range, within};
 use crate::sense::derived::{Arc, Derived, Drive, Place, Projected, View};
 use crate::sense::extra::{Extra, Part};
+use crate::sense::fields::{Field, known_paths};
 use crate::sense::message::MessageType;
 use crate::sense::spec::{DerivedSpec, MotionSpec, SpecError};
 
@@ -146,41 +147,29 @@ impl Layout {
         path: &str,
         most: f64,
     ) -> Result<Place, SpecError> {
+        let kind = self.inputs[input].kind;
         if let Some((span_ms, part)) = travelled(path) {
             within(&format!("{at}, the ms of `{path}`,"), span_ms, 10, 10_000)?;
-            if !ON_THE_WAY.contains(&self.inputs[input].kind) {
+            if !ON_THE_WAY.contains(&kind) {
                 let [odometry, scan] = ON_THE_WAY;
                 return Err(SpecError::Value {
                     at: at.to_owned(),
-                    found: format!("`{path}` of a {}", self.inputs[input].kind),
+                    found: format!("`{path}` of a {kind}"),
                     expected: format!("an input of type {odometry} or {scan}"),
                 });
             }
             let trail = self.add_trail(input, span_ms as i64 * 1_000_000);
             return Ok(self.add_extra(input, Extra::Travelled { trail, part, most }));
         }
-        let kind = self.inputs[input].kind;
-        let field =
-            field(at, kind, path).map_err(|error| match (ON_THE_WAY.contains(&kind), error) {
-                (
-                    true,
-                    SpecError::UnknownField {
-                        at,
-                        kind,
-                        path,
-                        known,
-                    },
-                ) => {
-                    let known = format!("{known}, {BY_THE_WAY}");
-                    SpecError::UnknownField {
-                        at,
-                        kind,
-                        path,
-                        known,
-                    }
-                }
-                (_, error) => error,
-            })?;
+        let field = Field::resolve(kind, path).ok_or_else(|| SpecError::UnknownField {
+            at: at.to_owned(),
+            kind,
+            path: path.to_owned(),
+            known: match ON_THE_WAY.contains(&kind) {
+                true => format!("{}, {BY_THE_WAY}", known_paths(kind)),
+                false => known_paths(kind),
+            },
+        })?;
         Ok(self.add_extra(input, Extra::Rate { field, most }))
     }
 

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use super::message::{Message, MessageType};
 use crate::time::Stamp;
-use poses::Poses;
-use scans::Scans;
+use poses::Pose;
+use scans::Sight;
 
 /// Moments kept, an eighth of the span apart or more: twice the span.
 const KEPT: usize = 16;
@@ -27,28 +27,36 @@ pub(super) struct Travelled {
 
 /// What one source has shown over a span.
 #[derive(Clone, Debug)]
-pub(super) struct Trail(Shown);
+pub(super) struct Trail {
+    shown: Shown,
+    travelled: Option<Travelled>,
+}
 
 #[derive(Clone, Debug)]
 enum Shown {
-    Poses(Poses),
-    Scans(Box<Scans>),
+    Poses(Past<Pose>),
+    Scans(Past<Sight>),
 }
 
 impl Trail {
     /// Of a source of this type; none where its messages say nothing about the way.
     pub(super) fn new(kind: MessageType, span_ns: i64) -> Option<Trail> {
-        match kind {
-            MessageType::Odometry => Some(Trail(Shown::Poses(Poses::new(span_ns)))),
-            MessageType::LaserScan => Some(Trail(Shown::Scans(Box::new(Scans::new(span_ns))))),
-            _ => None,
-        }
+        let shown = match kind {
+            MessageType::Odometry => Shown::Poses(Past::new(span_ns)),
+            MessageType::LaserScan => Shown::Scans(Past::new(span_ns)),
+            _ => return None,
+        };
+        Some(Trail {
+            shown,
+            travelled: None,
+        })
     }
 
     pub(super) fn clear(&mut self) {
-        match &mut self.0 {
-            Shown::Poses(poses) => poses.clear(),
-            Shown::Scans(scans) => scans.clear(),
+        self.travelled = None;
+        match &mut self.shown {
+            Shown::Poses(past) => past.clear(),
+            Shown::Scans(past) => past.clear(),
         }
     }
 
@@ -57,20 +65,21 @@ impl Trail {
     pub(super) fn note(&mut self, message: &Message, yaw: f32, arrival: Stamp) {
         let stamp = message.header().map(|header| header.stamp);
         let time = stamp.filter(|stamp| *stamp != Stamp(0)).unwrap_or(arrival);
-        match (&mut self.0, message) {
-            (Shown::Poses(poses), Message::Odometry(odometry)) => poses.note(odometry, time.0),
-            (Shown::Scans(scans), Message::LaserScan(scan)) => scans.note(scan, yaw, time.0),
+        self.travelled = match (&mut self.shown, message) {
+            (Shown::Poses(past), Message::Odometry(odometry)) => {
+                poses::travelled(past, odometry, time.0)
+            }
+            (Shown::Scans(past), Message::LaserScan(scan)) => {
+                scans::travelled(past, scan, yaw, time.0, self.travelled)
+            }
             // `new` made it for the source's type.
-            _ => {}
-        }
+            _ => None,
+        };
     }
 
     /// Between now and a span or a little more ago; none where that is not known.
     pub(super) fn travelled(&self) -> Option<Travelled> {
-        match &self.0 {
-            Shown::Poses(poses) => poses.travelled(),
-            Shown::Scans(scans) => scans.travelled(),
-        }
+        self.travelled
     }
 }
 

@@ -9,50 +9,32 @@ use crate::sense::message::{Odometry, Twist};
 /// A twist beyond this (m/s, rad/s) says that the robot moves.
 const MOVING: (f64, f64) = (0.01, 0.02);
 
-/// Poses of one source.
-#[derive(Clone, Debug)]
-pub(super) struct Poses {
-    past: Past<Pose>,
-    travelled: Option<Travelled>,
-}
-
 /// m and rad.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Pose {
+pub(super) struct Pose {
     x: f64,
     y: f64,
     yaw: f64,
 }
 
-impl Poses {
-    pub(super) fn new(span_ns: i64) -> Poses {
-        Poses {
-            past: Past::new(span_ns),
-            travelled: None,
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.past.clear();
-        self.travelled = None;
-    }
-
-    pub(super) fn note(&mut self, odometry: &Odometry, time: i64) {
-        let Some(now) = Pose::of(odometry) else {
-            return self.clear();
-        };
-        // A pose that stays to the bit while the twist moves is not filled in by its driver.
-        let moves = moves(&odometry.twist.twist);
-        let before = self.past.before(time);
-        self.travelled = before
-            .filter(|(then, _)| !(**then == now && moves))
-            .map(|(then, seconds)| between(then, &now, seconds));
-        self.past.keep(time, now);
-    }
-
-    pub(super) fn travelled(&self) -> Option<Travelled> {
-        self.travelled
-    }
+/// Keeps the pose of a message; how the robot came there.
+pub(super) fn travelled(
+    past: &mut Past<Pose>,
+    odometry: &Odometry,
+    time: i64,
+) -> Option<Travelled> {
+    let Some(now) = Pose::of(odometry) else {
+        past.clear();
+        return None;
+    };
+    // A pose that stays to the bit while the twist moves is not filled in by its driver.
+    let moves = moves(&odometry.twist.twist);
+    let travelled = past
+        .before(time)
+        .filter(|(then, _)| !(**then == now && moves))
+        .map(|(then, seconds)| between(then, &now, seconds));
+    past.keep(time, now);
+    travelled
 }
 
 impl Pose {

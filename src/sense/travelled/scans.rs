@@ -38,41 +38,23 @@ const SHORTER: f32 = 0.004;
 /// The best way must fit better than the mean of all by this (m): along a smooth wall none does.
 const LEAST_CONTRAST: f32 = 0.02;
 
-/// Scans of one source.
-#[derive(Clone, Debug)]
-pub(super) struct Scans {
-    past: Past<Sight>,
-    travelled: Option<Travelled>,
-}
-
 /// The nearest return of every 3 degrees: range (m, infinite without one) and angle (rad).
-type Sight = [(f32, f32); POINTS];
+pub(super) type Sight = [(f32, f32); POINTS];
 
-impl Scans {
-    pub(super) fn new(span_ns: i64) -> Scans {
-        Scans {
-            past: Past::new(span_ns),
-            travelled: None,
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.past.clear();
-        self.travelled = None;
-    }
-
-    pub(super) fn note(&mut self, scan: &LaserScan, yaw: f32, time: i64) {
-        let mut now = [(f32::INFINITY, 0.0); POINTS];
-        nearest(scan, yaw, &mut now);
-        let lately = self.travelled;
-        let before = self.past.before(time);
-        self.travelled = before.and_then(|(then, seconds)| between(then, &now, seconds, lately));
-        self.past.keep(time, now);
-    }
-
-    pub(super) fn travelled(&self) -> Option<Travelled> {
-        self.travelled
-    }
+/// Keeps what a scan shows; how the laser came there, given how it came to where it was `lately`.
+pub(super) fn travelled(
+    past: &mut Past<Sight>,
+    scan: &LaserScan,
+    yaw: f32,
+    time: i64,
+    lately: Option<Travelled>,
+) -> Option<Travelled> {
+    let mut now = [(f32::INFINITY, 0.0); POINTS];
+    nearest(scan, yaw, &mut now);
+    let before = past.before(time);
+    let travelled = before.and_then(|(then, seconds)| between(then, &now, seconds, lately));
+    past.keep(time, now);
+    travelled
 }
 
 /// What lay where, and what is seen where now.
