@@ -8,7 +8,7 @@ use tracing::trace_span;
 use crate::params::Params;
 use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
 use crate::sense::{
-    DecodeError, FaultReason, Frozen, Header, Lag, LaserScan, Message, MessageType, SenseFault,
+    DecodeError, FaultReason, Frozen, Header, JumpCause, Lag, LaserScan, Message, MessageType, SenseFault,
     SourceId, Thin, Twist, Window, WindowSpec, WindowState, returns,
 };
 use crate::time::{Mono, Stamp};
@@ -194,6 +194,11 @@ impl Ingest {
         if fault == Some(Reason::TimeJump) {
             desk.forget_held();
         }
+        if let Err(IngestFault::Sense(SenseFault::TimeJump { cause, .. })) = &taken
+            && matches!(cause, JumpCause::NewClock(_))
+        {
+            self.sources[index].lag.forget();
+        }
         let request = match source == self.trigger && self.thin.asks(arrival_ros) {
             true => self.request(desk, header, arrival, arrival_ros, fault),
             false => None,
@@ -252,6 +257,14 @@ impl Ingest {
         Ok(())
     }
 
+    /// From when on the trigger's silence is answered, unless it speaks before; `started` is when
+    /// it could speak first.
+    pub fn silent_from(&self, started: Mono) -> Mono {
+        let source = &self.sources[usize::from(self.trigger.0)];
+        let since = source.last_arrival.unwrap_or(started);
+        since + source.timeout + Duration::from_nanos(1)
+    }
+
     /// The request that answers a trigger source's silence, once per timeout while it lasts.
     pub fn silence(
         &mut self,
@@ -260,11 +273,10 @@ impl Ingest {
         now: Mono,
         now_ros: Stamp,
     ) -> Option<Box<Request>> {
-        let source = &mut self.sources[usize::from(self.trigger.0)];
-        let since = source.last_arrival.unwrap_or(started);
-        if now.since(since) <= source.timeout {
+        if now < self.silent_from(started) {
             return None;
         }
+        let source = &mut self.sources[usize::from(self.trigger.0)];
         let spoke = self.window.age(self.trigger, now_ros).is_some();
         source.last_arrival = Some(now);
         let reason = match spoke {

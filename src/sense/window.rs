@@ -177,11 +177,23 @@ impl Window {
             });
         }
         let mut jump = self.arrival_jump(index, arrival);
-        if jump.is_none() {
+        if jump.is_some() {
+            self.reset();
+            self.note_arrival(index, arrival);
+            // The first header after a reset is always admitted.
+            self.admit(index, message, arrival);
+        } else {
             self.note_arrival(index, arrival);
             match self.admit(index, message, arrival) {
                 Verdict::Accept => {}
-                Verdict::Anew(cause) => jump = Some(cause),
+                Verdict::Anew(cause) => {
+                    // The source's own past of clocks outlasts its samples.
+                    let headers = std::mem::take(&mut self.sources[index].headers);
+                    self.reset();
+                    self.sources[index].headers = headers;
+                    self.note_arrival(index, arrival);
+                    jump = Some(cause);
+                }
                 Verdict::Refuse(what) => {
                     let input = self.layout.inputs[index].name.clone();
                     return Err(SenseFault::Invalid { input, what });
@@ -191,12 +203,6 @@ impl Window {
                     return Err(SenseFault::OutOfOrder { input, back });
                 }
             }
-        }
-        if jump.is_some() {
-            self.reset();
-            self.note_arrival(index, arrival);
-            // The first header after a reset is always admitted.
-            self.admit(index, message, arrival);
         }
         let input = &self.layout.inputs[index];
         let source = &mut self.sources[index];

@@ -89,7 +89,7 @@ fn sensors() {
     use SensorFault::*;
     // Unless it is watched, a delay is not seen: stamps may be another clock's. Nor is a frozen
     // sensor: simulated ones have no noise. Nor is a blind one: in the open nothing returns. FutureStamp and WrongFrame that last are a new clock and
-    // a new mounting, taken at the second and third message. A command has no header: its stamp and
+    // a new mounting, each taken at the third message. A command has no header: its stamp and
     // frame cannot be wrong. The scan triggers; it is needed whatever `required` says.
     let table = [
         // source, fault, its parameter   when it is required                  when it is optional

@@ -190,11 +190,10 @@ fn a_clock_that_jumps_starts_the_window_anew() {
     };
     let answers = decide((BEFORE..BEFORE + 6).map(ahead).collect());
     let reasons: Vec<&str> = answers.iter().map(|a| a.reason.as_str()).collect();
-    assert_eq!(reasons[BEFORE], "INVALID_INPUT", "one stamp may be wrong");
     assert_eq!(
-        reasons[BEFORE + 1],
-        "TIME_JUMP",
-        "two that agree are a clock"
+        reasons[BEFORE..BEFORE + 3],
+        ["INVALID_INPUT", "INVALID_INPUT", "TIME_JUMP"],
+        "three that agree are a clock"
     );
     assert_eq!(answers[BEFORE + 5].source, "MODEL");
 }
