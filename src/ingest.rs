@@ -8,8 +8,8 @@ use tracing::trace_span;
 use crate::params::Params;
 use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
 use crate::sense::{
-    DecodeError, FaultReason, Frozen, Header, JumpCause, Lag, LaserScan, Message, MessageType, SenseFault,
-    SourceId, Thin, Twist, Window, WindowSpec, WindowState, returns,
+    DecodeError, FaultReason, Frozen, Header, JumpCause, Lag, LaserScan, Message, MessageType,
+    SenseFault, SourceId, Thin, Twist, Window, WindowSpec, WindowState, returns,
 };
 use crate::time::{Mono, Stamp};
 

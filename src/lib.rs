@@ -23,3 +23,4 @@ pub mod replay;
 pub mod ros;
 pub mod sense;
 pub mod time;
+pub mod topic_names;

@@ -196,3 +196,85 @@ fn a_replay_of_nothing_says_what_it_looked_for() {
         "{said}"
     );
 }
+
+/// Replays a recording of tests/cases with the shipped bundle; exit code and what was said.
+fn replay(case: &str, more: &[&str]) -> (Option<i32>, String) {
+    let out = tempfile::tempdir().unwrap();
+    let case = format!("tests/cases/{case}");
+    let out = out.path().to_str().unwrap();
+    let arguments = ["replay", &case, "--model", "models/clearance", "--out", out];
+    let output = edge_reasoner(&[&arguments[..], more].concat());
+    (output.status.code(), said(&output))
+}
+
+#[test]
+fn a_replay_that_is_not_what_was_recorded_does_not_end_well() {
+    let expect = ["--expect", "tests/cases/silence/expect.yaml"];
+    let (code, said) = replay("silence/scan_silent_3_to_6s.mcap", &expect);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("fallback_share") && said.contains("STALE_INPUT"),
+        "{said}"
+    );
+    let (code, said) = replay("log_times/log_time_ms.mcap", &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("not in nanoseconds"), "{said}");
+    let (code, said) = replay("optional_sources/stamped_cmd.mcap", &[]);
+    assert_eq!(code, Some(0), "optional: {said}");
+    assert!(
+        said.contains("decided without cmd") && said.contains("TwistStamped"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_replay_names_topics_as_the_node_does() {
+    let guard = ["--params", "params/nav2_guard.yaml"];
+    let decided = "90 triggers: 90 decided";
+    let (code, said) = replay("approach.mcap", &guard);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(decided), "{said}");
+    for remapped in [
+        &["-r", "scan:=/front", "-r", "/front:=/never"][..],
+        &["--ros-args", "-r", "__ns:=/r1"],
+        &["--ros-args", "--remap", "scan:=~/scan"],
+    ] {
+        let (code, said) = replay("approach.mcap", &[&guard, remapped].concat());
+        assert_eq!(code, Some(1), "{said}");
+        let topic = ["/front", "/r1/scan", "/edge_reasoner/scan"];
+        assert!(
+            topic
+                .iter()
+                .any(|topic| said.contains(&format!("no topic {topic}"))),
+            "{said}"
+        );
+        assert!(said.contains("one of: /scan"), "{said}");
+    }
+    let back = [
+        "--ros-args",
+        "-r",
+        "__ns:=/r1",
+        "-r",
+        "scan:=/scan",
+        "-p",
+        "odom.topic:=/odom",
+    ];
+    let (code, said) = replay("approach.mcap", &[&guard[..], &back].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(decided), "{said}");
+    let (code, said) = replay("approach.mcap", &["--ros-args", "--paramsfile", "x"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("--paramsfile"), "{said}");
+}
+
+#[test]
+fn inspect_calls_channels_what_they_are() {
+    let inspect = |case: &str| said(&edge_reasoner(&["inspect", &format!("tests/cases/{case}")]));
+    let ros1 = inspect("schemas/ros1_profile.mcap");
+    assert!(
+        ros1.contains("ROS 1 messages (schema encoding ros1msg"),
+        "{ros1}"
+    );
+    let schemaless = inspect("schemas/schemaless.mcap");
+    assert!(schemaless.contains("/scan  (no schema"), "{schemaless}");
+}

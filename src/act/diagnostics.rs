@@ -43,6 +43,8 @@ pub struct Input<'a> {
     pub topic: &'a str,
     /// Since its newest message; none: it never spoke.
     pub age: Option<Duration>,
+    /// Since its newest message that was not refused; none: there was none.
+    pub used_age: Option<Duration>,
     /// Older than this, it is stale.
     pub timeout: Duration,
     /// Whether decisions need it.
@@ -50,6 +52,24 @@ pub struct Input<'a> {
 }
 
 impl Input<'_> {
+    /// What is wrong with it, when it is heard and yet not used.
+    pub fn refusal(&self) -> Option<String> {
+        let since = match self.used_age {
+            None => String::from("none of its messages was ever used"),
+            Some(age) if age > self.timeout => {
+                format!(
+                    "none of its messages was used for {:.1} s",
+                    age.as_secs_f64()
+                )
+            }
+            Some(_) => return None,
+        };
+        Some(format!(
+            "{} is heard, but {since}; the log says why",
+            self.topic
+        ))
+    }
+
     /// What is wrong with it, when it is not heard.
     pub fn silence(&self) -> Option<String> {
         match self.age {
@@ -202,9 +222,9 @@ fn engine(health: &Health<'_>) -> Status {
 }
 
 fn input(health: &Health<'_>, input: &Input<'_>) -> Status {
-    let (level, message) = match input.silence() {
-        Some(silence) if input.required => (Level::Error, silence),
-        Some(silence) => (Level::Warn, silence),
+    let (level, message) = match input.silence().or_else(|| input.refusal()) {
+        Some(what) if input.required => (Level::Error, what),
+        Some(what) => (Level::Warn, what),
         None => (Level::Ok, format!("{} is heard", input.topic)),
     };
     let age = input
@@ -273,6 +293,7 @@ mod tests {
             name: "scan",
             topic: "/scan",
             age,
+            used_age: age,
             timeout: Duration::from_millis(500),
             required: true,
         };
@@ -318,6 +339,24 @@ mod tests {
         let old = Some(Duration::from_millis(501));
         assert_eq!(levels(&tally, &tally, false, None), [0, 1, 2, 1]);
         assert_eq!(levels(&tally, &tally, true, old), [0, 0, 2, 1]);
+    }
+
+    #[test]
+    fn a_source_that_is_heard_and_never_used_is_not_green() {
+        let fresh = Some(Duration::from_millis(100));
+        let source = |used_age| Input {
+            name: "cmd",
+            topic: "/cmd_vel",
+            age: fresh,
+            used_age,
+            timeout: Duration::from_millis(500),
+            required: false,
+        };
+        assert_eq!(source(fresh).refusal(), None);
+        for bad in [None, Some(Duration::from_secs(2))] {
+            let said = source(bad).refusal().unwrap();
+            assert!(said.contains("/cmd_vel is heard, but none"), "{said}");
+        }
     }
 
     #[test]

@@ -97,15 +97,28 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
         }
         for topic in bag.topics() {
             let count = topic.messages.map_or(String::from("?"), |n| n.to_string());
-            println!("{count:>9}  {}  {}", topic.name, topic.type_name);
+            let kind = match topic.type_name.as_str() {
+                "" => "(no schema: its type is not recorded)",
+                kind => kind,
+            };
+            println!("{count:>9}  {}  {kind}", topic.name);
+            if let Some(what) = topic.unreadable() {
+                println!("           ! {what}");
+            }
         }
         if let Some(cut) = bag.cut() {
             println!("! {cut}");
         }
     }
-    let topics = bag.topics().iter().map(
-        |topic| json!({"name": topic.name, "type": topic.type_name, "messages": topic.messages}),
-    );
+    let topics = bag.topics().iter().map(|topic| {
+        json!({
+            "name": topic.name,
+            "type": topic.type_name,
+            "messages": topic.messages,
+            "encoding": topic.encoding,
+            "schema_encoding": topic.schema_encoding,
+        })
+    });
     Ok(json!({
         "kind": "recording",
         "name": bag.name(),

@@ -31,7 +31,12 @@ enum Verb {
     },
     /// Replay recordings offline: decisions, report, picture
     #[command(
-        after_help = "Example:\n  edge_reasoner replay run_01.mcap --model models/clearance --out out -p scan.yaw:=3.14159 --slowdown 8"
+        after_help = "Example:\n  edge_reasoner replay run_01.mcap --model models/clearance --out out -p scan.yaw:=3.14159 --slowdown 8\n  \
+        edge_reasoner replay run_01.mcap --out out --params params/nav2_guard.yaml -r scan:=/front/scan\n\n\
+        Silence of the trigger is answered as a live node answers it, to the end of the recording.\n\
+        Exit code 1: a recording cannot be used (as one whose log times are not in nanoseconds, by its\n\
+        header stamps), or an expectation is not met. What was decided without, such as an optional\n\
+        source that is not recorded or of another type, is printed and in report.json (without, notices)."
     )]
     Replay(replaying::Args),
     /// Train a bundle from recordings
@@ -80,7 +85,7 @@ pub fn main() -> ExitCode {
         )
         .into()),
         Verb::Run { .. } => run(),
-        Verb::Replay(args) => replaying::replay(args),
+        Verb::Replay(args) => replaying::replay(args, ros_args()),
         Verb::Train(args) => learning::train(args),
         Verb::Compress(args) => learning::compress(args),
         Verb::Eval(args) => learning::eval(args),
@@ -95,6 +100,12 @@ pub fn main() -> ExitCode {
         eprintln!("edge_reasoner: {error}");
         ExitCode::FAILURE
     })
+}
+
+/// What follows --ros-args.
+fn ros_args() -> Vec<String> {
+    let all = std::env::args().skip_while(|arg| arg != "--ros-args");
+    all.skip(1).collect()
 }
 
 type Done = Result<ExitCode, Box<dyn std::error::Error>>;

@@ -7,6 +7,7 @@ use super::Done;
 use crate::params::{NodeName, Value, Values, parse_override, read_file};
 use crate::replay::expect::write_junit;
 use crate::replay::{self, ReplayOptions};
+use crate::topic_names::TopicNames;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -25,6 +26,9 @@ pub struct Args {
     /// A parameter, as on a ROS command line: name:=value
     #[arg(short = 'p', value_name = "NAME:=VALUE")]
     overrides: Vec<String>,
+    /// A remapping, as on a ROS command line: scan:=/front/scan, or __ns:=/robot1
+    #[arg(short = 'r', long = "remap", value_name = "FROM:=TO")]
+    remappings: Vec<String>,
     /// Task whose truth the decisions are scored against [default: the bundle's, where it ships]
     #[arg(long)]
     task: Option<PathBuf>,
@@ -52,8 +56,11 @@ pub struct Args {
     json: bool,
 }
 
-pub fn replay(args: Args) -> Done {
-    let values = values(&args)?;
+/// `ros_args` is what follows --ros-args: the same as for the live node.
+pub fn replay(mut args: Args, ros_args: Vec<String>) -> Done {
+    args.take_ros_args(ros_args)?;
+    let names = TopicNames::new(&args.remappings)?;
+    let values = values(&args, names.node())?;
     let task = match args.task {
         Some(task) => Some(task),
         None => shipped_task(&args.model),
@@ -62,6 +69,7 @@ pub fn replay(args: Args) -> Done {
         recordings: args.bags,
         out: args.out.clone(),
         values,
+        names,
         task,
         slowdown: args.slowdown,
         robot: args.robot,
@@ -91,9 +99,35 @@ pub fn replay(args: Args) -> Done {
     })
 }
 
-fn values(args: &Args) -> Result<Values, crate::params::ValueError> {
+impl Args {
+    /// Takes over parameters and remappings; what a replay has no use for is refused.
+    fn take_ros_args(&mut self, ros_args: Vec<String>) -> Result<(), String> {
+        let mut words = ros_args.into_iter();
+        while let Some(word) = words.next() {
+            let mut value = || {
+                let value = words.next();
+                value.ok_or_else(|| format!("{word} behind --ros-args lacks its value"))
+            };
+            match word.as_str() {
+                "-r" | "--remap" => self.remappings.push(value()?),
+                "-p" | "--param" => self.overrides.push(value()?),
+                "--params-file" if self.params.is_none() => self.params = Some(value()?.into()),
+                "--ros-args" | "--" => {}
+                _ => {
+                    return Err(format!(
+                        "\"{word}\" behind --ros-args is nothing that replay knows; expected \
+                         -r from:=to, -p name:=value or one --params-file"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn values(args: &Args, node: &NodeName) -> Result<Values, crate::params::ValueError> {
     let mut values = match &args.params {
-        Some(file) => read_file(file, &NodeName::default())?,
+        Some(file) => read_file(file, node)?,
         None => Values::new(),
     };
     values.insert("model".into(), Value::String(args.model.clone()));

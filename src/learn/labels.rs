@@ -214,6 +214,13 @@ impl Truth {
             .iter()
             .map(|input| name(&input.source).map_or("", String::as_str))
             .collect();
+        // As recorded: a stamped command read as a plain one would be numbers at random.
+        let kinds = inputs.iter().zip(&names).map(|(input, name)| {
+            let topic = bag.topics().iter().find(|topic| topic.name == **name);
+            let known = topic.and_then(|topic| MessageType::from_ros_name(&topic.type_name));
+            known.unwrap_or(input.message)
+        });
+        let kinds: Vec<MessageType> = kinds.collect();
         let label = task.truth.label_topic();
         names.extend(label.map(|(topic, _)| topic));
         let mut messages = bag.read(&names)?;
@@ -225,7 +232,7 @@ impl Truth {
                 builder.label(message.log_time, decoded.as_ref());
                 continue;
             };
-            let decoded = Message::decode(input.message, &message.data).ok();
+            let decoded = Message::decode(kinds[message.topic], &message.data).ok();
             builder.push(&input.source, message.log_time, decoded.as_ref());
         }
         let truth = builder.finish();

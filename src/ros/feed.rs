@@ -43,6 +43,8 @@ pub struct Seen {
     pub withheld: AtomicU64,
     /// Per source: arrival of the newest message on the monotonic clock, in ms; -1: never.
     pub newest_ms: Vec<AtomicI64>,
+    /// The same of the newest message that was not refused.
+    pub used_ms: Vec<AtomicI64>,
     /// Names of the sources.
     pub names: Vec<String>,
     /// Their topics.
@@ -161,6 +163,7 @@ impl Feed {
                 refused_messages: AtomicU64::new(0),
                 withheld: AtomicU64::new(0),
                 newest_ms: names.iter().map(|_| AtomicI64::new(-1)).collect(),
+                used_ms: names.iter().map(|_| AtomicI64::new(-1)).collect(),
                 names,
                 topics,
             }),
@@ -264,13 +267,22 @@ impl Feed {
                 {
                     let millis = (moment.arrival.0 / 1_000_000) as i64;
                     self.seen.newest_ms[number].store(millis, Ordering::Relaxed);
-                    self.take(office, source, &bytes, moment);
+                    if self.take(office, source, &bytes, moment) {
+                        self.seen.used_ms[number].store(millis, Ordering::Relaxed);
+                    }
                 }
             }
         }
     }
 
-    fn take(&mut self, office: &Office<'_>, source: SourceId, bytes: &[u8], moment: &Moment) {
+    /// Takes in a message; whether it was used.
+    fn take(
+        &mut self,
+        office: &Office<'_>,
+        source: SourceId,
+        bytes: &[u8],
+        moment: &Moment,
+    ) -> bool {
         let desk = office.desk(self.number);
         let (arrival, arrival_ros) = (moment.arrival, moment.arrival_ros);
         let (request, taken) = self
@@ -279,10 +291,12 @@ impl Feed {
         if let Some(request) = request {
             office.offer(self.number, request);
         }
+        let used = taken.is_ok();
         if let Err(fault) = taken {
             self.seen.refused_messages.fetch_add(1, Ordering::Relaxed);
             let _ = self.seen.faults.push(fault);
         }
+        used
     }
 
     fn take_commands(&mut self, arrival: Mono) {

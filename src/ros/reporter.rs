@@ -1,7 +1,7 @@
 //! What the node says of itself: statistics, diagnostics, the log. Never in a decision's way.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -160,7 +160,8 @@ impl Reporter {
         sources.map(|(index, source)| Input {
             name: &source.name,
             topic: &self.seen.topics[index],
-            age: self.age(index),
+            age: self.age(&self.seen.newest_ms[index]),
+            used_age: self.age(&self.seen.used_ms[index]),
             timeout: source.timeout,
             required: source.required,
         })
@@ -176,9 +177,9 @@ impl Reporter {
         [0.5, 0.99, 1.0].map(|q| self.latencies.value_at_quantile(q) as f32 / 1e3)
     }
 
-    /// Since the newest message of a source; none: it never spoke.
-    fn age(&self, source: usize) -> Option<Duration> {
-        let newest = self.seen.newest_ms[source].load(Ordering::Relaxed);
+    /// Since the newest message of a source; none: there was none.
+    fn age(&self, newest_ms: &AtomicI64) -> Option<Duration> {
+        let newest = newest_ms.load(Ordering::Relaxed);
         let now_ms = (self.desk().now().0 / 1_000_000) as i64;
         (newest >= 0).then(|| Duration::from_millis((now_ms - newest).max(0) as u64))
     }

@@ -101,6 +101,20 @@ pub enum FieldFault {
 
     #[error("the message has no element `{path}`: the array is shorter")]
     Missing { path: String },
+
+    #[error(
+        "the message names no joint for `{path}`, its joints are: {joints}; put the names of this robot's joints into the model.yaml of a copy of the bundle"
+    )]
+    NoJoint { path: String, joints: String },
+
+    #[error(
+        "element {place} was joint `{was}` and is now `{found}`: joints come in another order and cannot be told by their place; name them in the bundle's model.yaml, as in `velocity[{was}]`"
+    )]
+    OtherJoint {
+        place: usize,
+        was: String,
+        found: String,
+    },
 }
 
 /// What started time anew.

@@ -69,6 +69,20 @@ impl Input {
         self.yaw
     }
 
+    /// Elements of arrays that are read by their place, from the first to the last of each.
+    pub(super) fn places(&self) -> Vec<(usize, usize)> {
+        let own = match &self.extractor {
+            Extractor::Fields(fields) | Extractor::Chunk(Chunk { fields, .. }) => fields.as_slice(),
+            Extractor::Sectors { .. } => &[],
+        };
+        let own = own.iter().map(|scaled| &scaled.field);
+        let extras = self.extras.iter().filter_map(|extra| match extra {
+            Extra::Rate { field, .. } => Some(field),
+            _ => None,
+        });
+        own.chain(extras).filter_map(Field::places).collect()
+    }
+
     /// Without a past yet, one per span.
     pub(super) fn trails(&self) -> Vec<Trail> {
         let spans = self.spans_ns.iter();

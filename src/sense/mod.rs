@@ -19,6 +19,7 @@ mod fault;
 mod fields;
 mod frozen;
 mod history;
+mod joints;
 mod lag;
 mod layout;
 mod message;

@@ -147,8 +147,8 @@ fn is_zero(value: &u32) -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldSpec {
-    /// Such as `twist.twist.linear.x`, `velocity[0]`, or `min(data[10..14])` for the least of the
-    /// elements 10 to 14.
+    /// Such as `twist.twist.linear.x`, `velocity[left_wheel]` of a JointState, `data[0]`, or
+    /// `min(data[10..14])` for the least of the elements 10 to 14.
     pub path: String,
     /// The value that becomes 0.
     #[serde(default, skip_serializing_if = "is_naught")]

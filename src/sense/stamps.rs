@@ -24,8 +24,12 @@ const DOUBLINGS: u32 = 4;
 /// A clock that was left is known again for so long after its last message.
 const REMEMBERED_NS: i64 = 10_000_000_000;
 
-/// Changes between two clocks, message by message, until they are called two.
+/// Changes between two clocks until they are called two.
 const TURNS: u32 = 3;
+
+/// Messages of the clock in use between two that are a few seconds off, as of a second publisher;
+/// rarer ones may just be late.
+const BETWEEN: u32 = 3;
 
 /// Messages in a row with the same new frame until it is taken.
 const FRAME_MESSAGES: u32 = 3;
@@ -87,6 +91,8 @@ struct Run {
     needed: u32,
     /// How often the clock in use came between.
     turns: u32,
+    /// Messages of the clock in use since the newest.
+    since: u32,
     /// They are of the clock that was left.
     returning: bool,
 }
@@ -132,11 +138,14 @@ impl HeaderCheck {
             return Verdict::Accept;
         };
         let off_ns = tick.off(last);
-        if header > last.header && off_ns.saturating_abs() <= LEAP_NS {
+        // A step ahead is taken for what was held up on its way, unless it leads back to the clock
+        // that was left.
+        let left = self.left.filter(|left| tick.follows(left.newest, off_ns));
+        if header > last.header && off_ns.saturating_abs() <= LEAP_NS && left.is_none() {
             self.take(tick, last);
             return Verdict::Accept;
         }
-        let run = self.run(tick, last, off_ns);
+        let run = self.run(tick, last, off_ns, left);
         let repeats = |earlier: Tick| earlier.header == header;
         // On its way, a clock that was set back passes the last stamp of the old one.
         let passes = run.in_row > 1;
@@ -177,11 +186,12 @@ impl HeaderCheck {
         self.other = self.other.filter(|run| !old(run.newest));
         if let Some(run) = &mut self.other {
             run.in_row = 0;
+            run.since = run.since.saturating_add(1);
         }
     }
 
     /// What a message that is not of the clock in use continues, or begins.
-    fn run(&self, tick: Tick, last: Tick, off_ns: i64) -> Run {
+    fn run(&self, tick: Tick, last: Tick, off_ns: i64, left: Option<Left>) -> Run {
         let known = self.other;
         let known = known.filter(|run| tick.follows(run.newest, off_ns));
         if let Some(run) = known.filter(|run| run.in_row > 0) {
@@ -191,8 +201,7 @@ impl HeaderCheck {
                 ..run
             };
         }
-        let left = self.left;
-        let left = left.filter(|left| tick.follows(left.newest, off_ns));
+        let in_turn = |run: &Run| run.since <= BETWEEN || off_ns.saturating_abs() > LEAP_NS;
         let between = |before: Stamp| before < tick.header && tick.header < last.header;
         Run {
             newest: tick,
@@ -202,7 +211,8 @@ impl HeaderCheck {
                 None if self.before.is_some_and(between) => LATE_MESSAGES,
                 None => CLOCK_MESSAGES,
             },
-            turns: known.map_or(0, |run| run.turns + 1),
+            turns: known.filter(in_turn).map_or(0, |run| run.turns + 1),
+            since: 0,
             returning: left.is_some(),
         }
     }

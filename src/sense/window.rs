@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::chunk::Scratch;
-use super::fault::{JumpCause, SenseFault};
+use super::fault::{InvalidSample, JumpCause, SenseFault};
 use super::history::History;
+use super::joints::JointOrder;
 use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
 use super::mirror::Mirror;
@@ -65,6 +66,7 @@ pub struct Window {
 #[derive(Debug)]
 struct Source {
     headers: HeaderCheck,
+    joints: JointOrder,
     /// One per span of its input.
     trails: Vec<Trail>,
     history: History,
@@ -79,6 +81,7 @@ impl Window {
         let period_ns = i64::from(spec.period_ms) * 1_000_000;
         let sources = layout.inputs.iter().map(|input| Source {
             headers: HeaderCheck::default(),
+            joints: JointOrder::new(input.places()),
             trails: input.trails(),
             history: history(input, spec.frames, period_ns),
             last_arrival: None,
@@ -146,6 +149,7 @@ impl Window {
         self.last_arrival = None;
         for source in &mut self.sources {
             source.headers.clear();
+            source.joints.clear();
             source.trails.iter_mut().for_each(Trail::clear);
             source.history.clear();
             source.last_arrival = None;
@@ -207,7 +211,9 @@ impl Window {
         let input = &self.layout.inputs[index];
         let source = &mut self.sources[index];
         let sample = &mut self.scratch[..input.width()];
-        let extracted = input.extract(message, arrival, &mut source.trails, sample);
+        let ordered = source.joints.admit(message).map_err(InvalidSample::from);
+        let extracted =
+            ordered.and_then(|()| input.extract(message, arrival, &mut source.trails, sample));
         if extracted.is_ok() {
             let history = &mut source.history;
             match &input.extractor {

@@ -200,7 +200,7 @@ fn a_clock_that_jumps_starts_the_window_anew() {
 
 #[test]
 fn topics_of_unknown_types_are_nobodys_business() {
-    let odd = (0..50).map(|n| (at(BEFORE) + n, "/odd", vec![0xff; 16]));
+    let odd = (0..3).map(|n| (at(BEFORE) + n, "/odd", vec![0xff; 16]));
     let answers = decide(odd.collect());
     assert!(answers.iter().skip(2).all(|a| a.source == "MODEL"));
 }

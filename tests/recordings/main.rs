@@ -2,8 +2,12 @@
 
 mod bad_input;
 mod engines;
+mod joints;
+mod left_out;
 mod made;
+mod new_clocks;
 mod replay;
+mod silence;
 #[path = "../support/mod.rs"]
 mod support;
 mod training;
