@@ -56,11 +56,7 @@ pub fn parameters(args: Args) -> Done {
 
 /// What files and `-p` say for a node of a replay: the files as for the live node, and a `-p` has the
 /// last word. A file without a section for the node is an error.
-pub fn said(
-    files: &[PathBuf],
-    overrides: &[String],
-    node: &NodeName,
-) -> Result<Said, ValueError> {
+pub fn said(files: &[PathBuf], overrides: &[String], node: &NodeName) -> Result<Said, ValueError> {
     let arguments = arguments(files, overrides)?;
     if let Some(error) = arguments.file_for_others(node) {
         return Err(error);

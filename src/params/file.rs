@@ -108,7 +108,9 @@ pub(super) fn read_value(text: &str, place: Place, sections: &mut Sections) -> R
                 return Err(String::from("it is a map; expected one value or one list"));
             }
             EventData::Alias { anchor } => {
-                return Err(format!("*{anchor} stands for something else; ROS knows no aliases"));
+                return Err(format!(
+                    "*{anchor} stands for something else; ROS knows no aliases"
+                ));
             }
             _ => {}
         }
@@ -117,10 +119,7 @@ pub(super) fn read_value(text: &str, place: Place, sections: &mut Sections) -> R
     .map_err(|fault| fault.what)
 }
 
-fn events(
-    bytes: &[u8],
-    mut step: impl FnMut(&Event) -> Result<(), String>,
-) -> Result<(), Fault> {
+fn events(bytes: &[u8], mut step: impl FnMut(&Event) -> Result<(), String>) -> Result<(), Fault> {
     if let Some(fault) = not_text(bytes) {
         return Err(fault);
     }
@@ -174,19 +173,22 @@ fn put(
     sections: &mut Sections,
 ) -> Result<(), String> {
     let EventData::Scalar {
-        value, tag, style, ..
+        value: written,
+        tag,
+        style,
+        ..
     } = &event.data
     else {
         return Ok(());
     };
     let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
-    if value.is_empty() && !quoted {
+    if written.is_empty() && !quoted {
         return Err(String::from(
             "a parameter has no value; give it one ('' is the empty text), or leave its line out",
         ));
     }
     let value = typed(&Word {
-        text: value,
+        text: written,
         quoted,
         tag: tag.as_deref(),
     });
@@ -200,8 +202,8 @@ fn put(
         Some(Some(members)) if *members == kind => sections.push(place, value, false),
         Some(Some(members)) => {
             return Err(format!(
-                "a list has {value}, a {kind}, beside members of type {members}; expected one type for \
-                 all, as in [1.0, 2.0]"
+                "a list has {written}, a {kind}, beside members of type {members}; expected one type for \
+                 all, as in [1.0, 2.0] ('{written}' in quotes is text)"
             ));
         }
     };
@@ -252,8 +254,8 @@ impl Walk<'_> {
             EventData::MappingStart { .. } => {
                 self.maps += 1;
                 self.wants_key = true;
-                let of_section = self.in_parameters
-                    && self.maps.wrapping_sub(self.nodes.depth + 1) == 2;
+                let of_section =
+                    self.in_parameters && self.maps.wrapping_sub(self.nodes.depth + 1) == 2;
                 self.new_map = !of_section;
             }
             EventData::MappingEnd => self.end_of_map(),

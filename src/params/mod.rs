@@ -15,8 +15,8 @@ mod value;
 use std::time::Duration;
 
 use act::{read_attention, read_gate, read_speed_limit};
-use reader::Reader;
 pub use names::{NodeName, NotAName};
+use reader::Reader;
 pub use reader::{Effective, ParamFaults};
 pub use ros_arguments::{RosArguments, parse_override, read_file};
 pub use sections::Said;

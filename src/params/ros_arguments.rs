@@ -79,7 +79,9 @@ impl RosArguments {
                     if let Some((_, expected)) = WITH_VALUE.iter().find(|(name, _)| *name == flag) {
                         let value = args.next().and_then(|value| value.into_string().ok());
                         let Some(value) = value else {
-                            return wrong(format!("{flag} stands alone; expected {expected} behind it"));
+                            return wrong(format!(
+                                "{flag} stands alone; expected {expected} behind it"
+                            ));
                         };
                         match flag {
                             "-p" | "--param" => arguments.add_override(&value)?,
@@ -199,9 +201,10 @@ impl RosArguments {
     }
 
     fn for_others(&self, node: &NodeName) -> Vec<String> {
-        let others = self.sources.iter().filter(|source| {
-            !source.names.iter().any(|section| node.takes(section))
-        });
+        let others = self
+            .sources
+            .iter()
+            .filter(|source| !source.names.iter().any(|section| node.takes(section)));
         let remark = |source: &Source| match source.is_file {
             true => ValueError::NotForUs {
                 file: source.label.clone(),
@@ -243,7 +246,9 @@ fn unknown(flag: &str) -> String {
         Some(meant) if behind.is_empty() => format!("; did you mean {meant}?"),
         Some(meant) => format!("; did you mean {meant} {behind}, without the =?"),
         None if flag.contains(":=") => format!("; did you mean -p {flag} or -r {flag}?"),
-        None => String::from("; expected -p, --params-file, -r, --log-level or another argument of ROS"),
+        None => {
+            String::from("; expected -p, --params-file, -r, --log-level or another argument of ROS")
+        }
     };
     format!("ROS knows no argument {flag}{meant}")
 }

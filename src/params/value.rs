@@ -75,7 +75,10 @@ pub type Values = BTreeMap<String, Value>;
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
     /// The file cannot be opened.
-    #[error("params file {file}: {cause}; give the path of a ROS 2 params file{}", home_advice(file))]
+    #[error(
+        "params file {file}: {cause}; give the path of a ROS 2 params file{}",
+        home_advice(file)
+    )]
     Open {
         /// The file.
         file: String,

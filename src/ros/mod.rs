@@ -18,6 +18,8 @@ mod models;
 mod names;
 mod outlet;
 mod parameters;
+#[cfg(test)]
+mod params_as_rcl;
 mod reporter;
 mod robot;
 mod session;

@@ -20,8 +20,14 @@ const TWO: &str = "/**:\n  ros__parameters:\n    hold_ms: 1.0\n\
 #[test]
 fn what_ros_would_leave_aside_is_refused_with_what_was_meant() {
     for (args, words) in [
-        (&["--paramsfile", "a.yaml"][..], "did you mean --params-file"),
-        (&["--params-file=a.yaml"], "--params-file a.yaml, without the ="),
+        (
+            &["--paramsfile", "a.yaml"][..],
+            "did you mean --params-file",
+        ),
+        (
+            &["--params-file=a.yaml"],
+            "--params-file a.yaml, without the =",
+        ),
         (&["--params-file"], "stands alone"),
         (&["-p"], "deadline_ms:=10.0"),
         (&["-r"], "a remapping"),
@@ -77,7 +83,15 @@ fn all_that_ros_knows_passes() {
 fn what_is_not_in_force_although_it_was_said_last_is_said() {
     let file = file(TWO);
     let args = |parameter| {
-        of(&["n", "--ros-args", "--params-file", path(&file), "-p", parameter]).unwrap()
+        of(&[
+            "n",
+            "--ros-args",
+            "--params-file",
+            path(&file),
+            "-p",
+            parameter,
+        ])
+        .unwrap()
     };
     let node = NodeName::default();
     let section = args("deadline_ms:=5.0");
@@ -118,7 +132,11 @@ fn what_is_for_others_only_is_named_and_nothing_more_is_claimed() {
     let [file, parameter] = &said.remarks[..] else {
         panic!("{said:?}");
     };
-    for word in ["/other, edge_reasoner", "/**/edge_reasoner", "/r1/edge_reasoner"] {
+    for word in [
+        "/other, edge_reasoner",
+        "/**/edge_reasoner",
+        "/r1/edge_reasoner",
+    ] {
         assert!(file.contains(word), "{file}");
     }
     assert!(parameter.contains("-p edge_reasoner:hold_ms:=1.0"));
@@ -135,7 +153,7 @@ fn overrides_are_typed_as_ros_types_them() {
     assert_eq!(read("a:=''").1, Value::String(String::new()));
     assert_eq!(read("a:=[]").1, Value::NotSet);
     assert_eq!(
-        read("a:=[x, y]").1,
+        read("a:=[x, 'y']").1,
         Value::Strings(vec!["x".into(), "y".into()])
     );
     assert!(parse_override("a=3").is_err());
@@ -146,22 +164,39 @@ fn overrides_are_typed_as_ros_types_them() {
 fn files_and_their_names_are_bounded() {
     let refused = |text: &str| {
         let file = file(text);
-        read_file(file.path(), &NodeName::default()).unwrap_err().to_string()
+        read_file(file.path(), &NodeName::default())
+            .unwrap_err()
+            .to_string()
     };
     let large = format!("/**:\n  ros__parameters:\n    a: {}\n", "x".repeat(LARGEST));
     assert!(refused(&large).contains("larger than"));
     let deep = format!("/**: {{ros__parameters: {}", "{a: ".repeat(200_000));
-    assert!(refused(&deep).contains("nested deeper"), "{}", refused(&deep));
+    assert!(
+        refused(&deep).contains("nested deeper"),
+        "{}",
+        refused(&deep)
+    );
     let list = format!("/**: {{ros__parameters: {{a: {}", "[".repeat(200_000));
-    assert!(refused(&list).contains("nested deeper"), "{}", refused(&list));
+    assert!(
+        refused(&list).contains("nested deeper"),
+        "{}",
+        refused(&list)
+    );
     let name = "n".repeat(100_000);
-    let wide = format!("/**:\n ros__parameters:\n  {name}:\n{}", "   a: 1\n".repeat(10_000));
+    let wide = format!(
+        "/**:\n ros__parameters:\n  {name}:\n{}",
+        "   a: 1\n".repeat(10_000)
+    );
     // A key that long is none for yaml, which is all the better.
     assert!(refused(&wide).contains("line"), "{}", refused(&wide));
     let joined = format!(
         "/**:\n ros__parameters:\n  ? {name}\n  :\n{}",
         "   a: 1\n".repeat(10_000)
     );
-    assert!(refused(&joined).contains("too long"), "{}", refused(&joined));
+    assert!(
+        refused(&joined).contains("too long"),
+        "{}",
+        refused(&joined)
+    );
     assert!(refused("/**:\n  ros__parameters:\n    a: \u{7}\n").contains("line 3"));
 }
