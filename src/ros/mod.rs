@@ -151,8 +151,9 @@ fn name_of(node: &Node) -> Result<NodeName, RunError> {
 /// With the model by a name that means the same in every directory: what the node says of its
 /// parameters may start another one elsewhere.
 fn at_home(mut values: Values) -> Values {
-    let model = portable_model(&model_name(&values));
-    if !matches!(values.get("model"), Some(other) if !matches!(other, Value::String(_))) {
+    // Anything but text is refused at configure.
+    if let None | Some(Value::String(_)) = values.get("model") {
+        let model = portable_model(&model_name(&values));
         values.insert(String::from("model"), Value::String(model));
     }
     values
