@@ -10,12 +10,17 @@ cmd_vel_in:=cmd_vel_monitored.
 """
 
 import os
+import sys
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+# The file beside this one.
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from edge_reasoner_arguments import params_file  # noqa: E402
 
 
 def generate_launch_description():
@@ -60,7 +65,7 @@ def start_nodes(context):
         namespace=value('namespace'),
         arguments=['run'],
         ros_arguments=['--log-level', value('log_level')],
-        parameters=[value('params_file'), sim_time, {
+        parameters=[params_file(value('params_file')), sim_time, {
             'autostart': not managed,
             # The model shall know what is asked for, not what was let through.
             'cmd.topic': value('cmd_vel_in'),

@@ -34,14 +34,18 @@ pub struct RemapError {
 }
 
 impl TopicNames {
-    /// With the remappings of a ROS command line, `from:=to` each; of several that match a name the
-    /// first counts. Rules for other nodes (`other:from:=to`) are passed over.
-    pub fn new(rules: &[String]) -> Result<TopicNames, RemapError> {
+    /// For a node of this name, with the remappings of a ROS command line, `from:=to` each (`__ns` and
+    /// `__node` rename the node); of several that match a name the first counts. Rules for other nodes
+    /// (`other:from:=to`) are passed over.
+    pub fn new(node: NodeName, rules: &[String]) -> Result<TopicNames, RemapError> {
         let wrong = |rule: &String, what| RemapError {
             rule: rule.clone(),
             what,
         };
-        let mut names = TopicNames::default();
+        let mut names = TopicNames {
+            node,
+            rules: Vec::new(),
+        };
         let mut pairs = Vec::new();
         for rule in rules {
             let (from, to) = rule.split_once(":=").ok_or_else(|| wrong(rule, "no :="))?;
@@ -94,7 +98,7 @@ mod tests {
 
     fn names(rules: &[&str]) -> TopicNames {
         let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
-        TopicNames::new(&rules).unwrap()
+        TopicNames::new(NodeName::default(), &rules).unwrap()
     }
 
     #[test]
@@ -134,7 +138,7 @@ mod tests {
     #[test]
     fn what_is_no_remapping_is_refused() {
         for rule in ["scan", "scan=x", ":=x", "scan:=", "__ns:=r1"] {
-            let error = TopicNames::new(&[rule.to_owned()]).unwrap_err().to_string();
+            let error = TopicNames::new(NodeName::default(), &[rule.to_owned()]).unwrap_err().to_string();
             assert!(error.contains(rule), "{error}");
         }
     }

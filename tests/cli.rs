@@ -228,6 +228,42 @@ fn a_replay_that_is_not_what_was_recorded_does_not_end_well() {
 }
 
 #[test]
+fn what_a_params_file_says_for_a_node_can_be_asked() {
+    let cases = |name: &str| format!("tests/cases/params/{name}.yaml");
+    let ask = |file: &str, node: &str, more: &[&str]| {
+        edge_reasoner(&[&["parameters", "--params", file, "--node", node], more].concat())
+    };
+    let nested = cases("nested_namespace");
+    let output = ask(
+        &nested,
+        "/robot1/edge_reasoner",
+        &["--json", "-p", "engines:=[flex]"],
+    );
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let parameters = &told["parameters"];
+    assert_eq!(parameters["deadline_ms"]["value"], 33.0);
+    assert_eq!(parameters["engines"]["type"], "string array");
+    let plain = ask(&nested, "/robot1/edge_reasoner", &[]);
+    assert_eq!(
+        String::from_utf8(plain.stdout).unwrap(),
+        "deadline_ms: 33.0\n"
+    );
+    let other = said(&ask(&nested, "/edge_reasoner", &[]));
+    assert!(other.contains("no section is for this node"), "{other}");
+    assert!(other.contains("/robot1/edge_reasoner"), "{other}");
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.yaml");
+    fs::write(&bad, "/**:\n  ros__parameters:\n    engines: [packed, 1]\n").unwrap();
+    let output = ask(bad.to_str().unwrap(), "/edge_reasoner", &[]);
+    assert!(!output.status.success());
+    assert!(
+        said(&output).contains("bad.yaml, line 3"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
 fn a_replay_names_topics_as_the_node_does() {
     let guard = ["--params", "params/nav2_guard.yaml"];
     let decided = "90 triggers: 90 decided";
@@ -277,4 +313,35 @@ fn inspect_calls_channels_what_they_are() {
     );
     let schemaless = inspect("schemas/schemaless.mcap");
     assert!(schemaless.contains("/scan  (no schema"), "{schemaless}");
+}
+
+#[test]
+fn a_replay_reads_params_files_for_a_node_as_the_live_node_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let replay = |more: &[&str]| {
+        let nothing = ["replay", out, "--out", out];
+        said(&edge_reasoner(&[&nothing[..], more].concat()))
+    };
+    let nested = ["--params", "tests/cases/params/nested_namespace.yaml"];
+    // The folder holds no recording, which is said once the params are read.
+    let named = replay(&[&nested[..], &["--node", "/robot1/edge_reasoner"]].concat());
+    assert!(
+        named.contains(".mcap") && !named.contains("section"),
+        "{named}"
+    );
+    let other = replay(&nested);
+    assert!(
+        other.contains("/robot1/edge_reasoner, /robot1/other_node"),
+        "{other}"
+    );
+    let yes_no = replay(&["--params", "tests/cases/params/yes_no.yaml"]);
+    assert!(!yes_no.contains("odom.required"), "{yes_no}");
+    // The file names the model, unless --model does.
+    let file = folder.path().join("model.yaml_");
+    fs::write(&file, "/**: {ros__parameters: {model: nowhere}}").unwrap();
+    let file = ["--params", file.to_str().unwrap()];
+    assert!(replay(&file).contains("nowhere"));
+    let both = replay(&[&file[..], &["--model", "clearance"]].concat());
+    assert!(!both.contains("nowhere"), "{both}");
 }
