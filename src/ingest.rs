@@ -9,7 +9,7 @@ use crate::params::Params;
 use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
 use crate::sense::{
     DecodeError, FaultReason, Frozen, Header, Lag, LaserScan, Message, MessageType, SenseFault,
-    SourceId, Thin, Twist, Window, WindowSpec, WindowState, returns,
+    SourceId, Thin, Twist, Window, WindowSpec, WindowState,
 };
 use crate::time::{Mono, Stamp};
 
@@ -60,20 +60,6 @@ pub enum IngestFault {
         /// More than the usual time from stamp to arrival.
         more: Duration,
     },
-    /// Fewer beams return something than the source promises.
-    #[error(
-        "source {name}: {:.1} % of its beams return something, {name}.min_returns asks for {:.1} %; \
-         look whether the laser is covered or dirty, or lower {name}.min_returns in the open",
-        100.0 * share, 100.0 * least
-    )]
-    Blind {
-        /// The source.
-        name: Arc<str>,
-        /// Of the beams, 0..1.
-        share: f32,
-        /// The parameter.
-        least: f32,
-    },
     /// Ages of inputs cannot be told.
     #[error(
         "source {name}: its messages come, but ROS time has stood still for {span:?}; see that /clock \
@@ -105,8 +91,6 @@ struct Source {
     timeout: Duration,
     /// Zero: stamps are not held against arrivals.
     stamp_timeout: Duration,
-    /// Share of a scan's beams, 0..1.
-    min_returns: f32,
     frame: Arc<str>,
     last_arrival: Option<Mono>,
     frozen: Frozen,
@@ -126,7 +110,6 @@ impl Ingest {
                 message: message.unwrap_or(input.message),
                 timeout: source.map_or(Duration::MAX, |source| source.timeout),
                 stamp_timeout: source.map_or(Duration::ZERO, |source| source.stamp_timeout),
-                min_returns: source.map_or(0.0, |source| source.min_returns),
                 frame: Arc::from(""),
                 latest: Message::LaserScan(LaserScan::default()),
                 last_arrival: None,
@@ -216,16 +199,6 @@ impl Ingest {
         let name = || Arc::clone(&of.name);
         if let Some(span) = of.frozen.look(cdr, header.is_some(), arrival) {
             return Err(IngestFault::Frozen { name: name(), span });
-        }
-        if let (Message::LaserScan(scan), true) = (message, of.min_returns > 0.0) {
-            let (share, least) = (returns(scan), of.min_returns);
-            if share < least {
-                return Err(IngestFault::Blind {
-                    name: name(),
-                    share,
-                    least,
-                });
-            }
         }
         if source == self.trigger {
             let span = self.ros_time.look(arrival_ros, arrival);
@@ -354,7 +327,7 @@ impl Standstill {
 
 fn reason_of(fault: &IngestFault) -> Reason {
     match fault {
-        IngestFault::Decode { .. } | IngestFault::Blind { .. } => Reason::InvalidInput,
+        IngestFault::Decode { .. } => Reason::InvalidInput,
         IngestFault::Frozen { .. }
         | IngestFault::Delayed { .. }
         | IngestFault::LeftOver { .. }

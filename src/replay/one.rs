@@ -340,11 +340,8 @@ fn read_truth(bag: &Bag, task: &Task, configuration: &Configuration) -> Option<T
         .iter()
         .map(|source| (source.name.clone(), source.topic.clone()))
         .collect();
-    let trigger = sources
-        .iter()
-        .find(|s| s.name == configuration.params.trigger);
-    let yaw = trigger.map_or(0.0, |source| source.yaw);
-    match Truth::read(bag, task, &topics, yaw) {
+    let scan = task.truth.scan().unwrap_or(&configuration.params.trigger);
+    match Truth::read(bag, task, &topics, &configuration.settings(scan)) {
         Ok(truth) => Some(truth),
         Err(error) => {
             tracing::warn!("{}: no scores: {error}", bag.name());

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::chunk::Scratch;
-use super::fault::{JumpCause, SenseFault};
+use super::fault::{InvalidSample, JumpCause, SenseFault};
 use super::history::History;
+use super::laser::ScanPreparation;
 use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
 use super::mirror::Mirror;
@@ -65,6 +66,8 @@ pub struct Window {
 #[derive(Debug)]
 struct Source {
     headers: HeaderCheck,
+    /// Of a source of scans.
+    preparation: Option<ScanPreparation>,
     /// One per span of its input.
     trails: Vec<Trail>,
     history: History,
@@ -79,6 +82,7 @@ impl Window {
         let period_ns = i64::from(spec.period_ms) * 1_000_000;
         let sources = layout.inputs.iter().map(|input| Source {
             headers: HeaderCheck::default(),
+            preparation: input.preparation(),
             trails: input.trails(),
             history: history(input, spec.frames, period_ns),
             last_arrival: None,
@@ -146,6 +150,10 @@ impl Window {
         self.last_arrival = None;
         for source in &mut self.sources {
             source.headers.clear();
+            source
+                .preparation
+                .iter_mut()
+                .for_each(ScanPreparation::reset);
             source.trails.iter_mut().for_each(Trail::clear);
             source.history.clear();
             source.last_arrival = None;
@@ -201,7 +209,11 @@ impl Window {
         let input = &self.layout.inputs[index];
         let source = &mut self.sources[index];
         let sample = &mut self.scratch[..input.width()];
-        let extracted = input.extract(message, arrival, &mut source.trails, sample);
+        let trails = &mut source.trails;
+        let extracted = input
+            .prepare(message, arrival, source.preparation.as_mut())
+            .map_err(InvalidSample::from)
+            .and_then(|beams| input.extract((message, beams), arrival, trails, sample));
         if extracted.is_ok() {
             let history = &mut source.history;
             match &input.extractor {

@@ -8,9 +8,13 @@ const FAR: f32 = 4.0;
 fn seen(scan: &LaserScan, yaw: f32, count: usize) -> (Vec<f32>, Vec<f32>) {
     assert_eq!(check(scan), Ok(()));
     let mut out = vec![f32::NAN; 2 * count];
-    sectors(scan, yaw, FAR, &mut out);
+    testing::prepare(scan, yaw).sectors(FAR, &mut out);
     let mask = out.split_off(count);
     (out, mask)
+}
+
+fn clearance(scan: &LaserScan, yaw: f32, half_angle: f32) -> Option<f32> {
+    testing::prepare(scan, yaw).clearance(half_angle)
 }
 
 /// A full turn of 360 beams from backwards, one return of 1 m at `degrees` of the sensor.
