@@ -8,8 +8,8 @@ use tracing::trace_span;
 use crate::params::Params;
 use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
 use crate::sense::{
-    DecodeError, FaultReason, Frozen, Header, Lag, LaserScan, Message, MessageType, SenseFault,
-    SourceId, Thin, Twist, Window, WindowSpec, WindowState,
+    DecodeError, FaultReason, Frozen, Header, Lag, LaserScan, Message, MessageType, ScanNews,
+    SenseFault, SourceId, Thin, Twist, Window, WindowSpec, WindowState,
 };
 use crate::time::{Mono, Stamp};
 
@@ -76,6 +76,16 @@ pub enum IngestFault {
     Sense(#[from] SenseFault),
 }
 
+/// What was found out about a source of scans, to be logged once.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("source {name}: {news}")]
+pub struct SourceNews {
+    /// The source.
+    pub name: Arc<str>,
+    /// What it is.
+    pub news: ScanNews,
+}
+
 /// Decodes, fills the window and opens requests. One thread owns it.
 pub struct Ingest {
     window: Window,
@@ -139,6 +149,13 @@ impl Ingest {
     /// Age of the newest sample of a source; none when it has none.
     pub fn age(&self, source: SourceId, now: Stamp) -> Option<Duration> {
         self.window.age(source, now)
+    }
+
+    /// What was found out about a source since the last call; after each of its messages.
+    pub fn news(&mut self, source: SourceId) -> Option<SourceNews> {
+        let news = self.window.news(source)?;
+        let name = Arc::clone(&self.sources[usize::from(source.0)].name);
+        Some(SourceNews { name, news })
     }
 
     /// Takes in one message. When it is a trigger (and the first in its stretch of `every_ms`, where

@@ -188,6 +188,8 @@ impl Configuration {
                 Some(source) => {
                     input.required = source.required;
                     setting.yaw = source.yaw;
+                    setting.below_min = source.below_min;
+                    setting.speck_filter = source.speck_filter;
                     setting.min_returns = source.min_returns;
                     setting.timeout = source.timeout;
                 }

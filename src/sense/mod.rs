@@ -43,7 +43,7 @@ pub use decode::{DecodeError, EncodeError};
 pub use fault::{FaultReason, FieldFault, InvalidSample, JumpCause, SenseFault};
 pub use frozen::Frozen;
 pub use lag::Lag;
-pub use laser::{Beam, Prepared, ScanPreparation};
+pub use laser::{Beam, BelowMin, Finding, Prepared, ScanNews, ScanPreparation, SpeckFilter};
 pub use message::{
     Float32MultiArray, Header, Imu, JointState, LaserScan, Message, MessageType,
     MultiArrayDimension, MultiArrayLayout, Odometry, Point, Pose, PoseWithCovariance, Quaternion,

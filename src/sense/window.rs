@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::chunk::Scratch;
 use super::fault::{InvalidSample, JumpCause, SenseFault};
 use super::history::History;
-use super::laser::ScanPreparation;
+use super::laser::{ScanNews, ScanPreparation};
 use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
 use super::mirror::Mirror;
@@ -143,6 +143,12 @@ impl Window {
             .history
             .arrival(0)?;
         Some(now.since(Stamp(newest)))
+    }
+
+    /// What was found out about a source of scans since the last call, to be said once.
+    pub fn news(&mut self, source: SourceId) -> Option<ScanNews> {
+        let source = self.sources.get_mut(usize::from(source.0))?;
+        source.preparation.as_mut()?.news()
     }
 
     /// Forgets everything, as at the start.

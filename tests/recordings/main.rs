@@ -3,6 +3,7 @@
 mod bad_input;
 mod engines;
 mod made;
+mod near;
 mod replay;
 #[path = "../support/mod.rs"]
 mod support;
