@@ -138,6 +138,9 @@ fn lasers(bag: &Bag) -> Result<Vec<(String, Finding)>, Box<dyn std::error::Error
     let topics = bag.topics().iter();
     let topics = topics.filter(|topic| topic.type_name == kind.ros_name());
     let names: Vec<&str> = topics.map(|topic| topic.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
     let fresh = || ScanPreparation::new(&SourceSettings::default());
     let mut lasers: Vec<ScanPreparation> = names.iter().map(|_| fresh()).collect();
     for message in &mut bag.read(&names)? {

@@ -363,7 +363,7 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
             "{name}.min_returns is {min_returns}; expected 0, since only {scans} has beams"
         ));
     }
-    let mut word = |what: &'static str, of: &str, default: &str| {
+    let mut word = |what: &'static str, of: &String, default: &str| {
         let word = reader.word((what, of), default);
         if word != default && !source.types.contains(&scans) {
             reader.fault(format!(

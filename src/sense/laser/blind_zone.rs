@@ -23,11 +23,14 @@ const MARGIN: f32 = 0.05;
 /// Likewise where the value means "no return" to most drivers.
 const TIGHT_MARGIN: f32 = 0.02;
 /// Slower than this (m/s) nothing approaches.
-const SLOWEST: f32 = 0.03;
+const SLOWEST: f32 = 0.05;
 /// Nothing comes faster, m/s.
 const FASTEST: f32 = 2.5;
 /// Noise between two ranges of one thing, m.
 const NOISE: f32 = 0.1;
+/// Speeds are taken over this long at least, and about this long at most, s.
+const STEP_S: f32 = 0.25;
+const SPAN_S: f32 = 0.6;
 /// Before this nobody has left, ns.
 const STAYS_NS: i64 = 1_000_000_000;
 /// Fewer beams than this tell nothing about the scene.
@@ -57,9 +60,9 @@ struct Track {
     seen: i64,
     /// Measurements of one thing in a row.
     count: u8,
-    /// How fast it came nearer between the last two, m/s.
-    rate: f32,
-    /// The lesser of the last two rates, at least 0.
+    /// An earlier one of the same thing, m and ns.
+    older: (f32, i64),
+    /// How fast it came nearer since then, m/s; at least 0.
     closing: f32,
     /// Whether something in the blind zone is taken to be there.
     held: bool,
@@ -73,7 +76,7 @@ impl Default for Track {
             range: f32::INFINITY,
             seen: i64::MIN,
             count: 0,
-            rate: 0.0,
+            older: (f32::INFINITY, i64::MIN),
             closing: 0.0,
             held: false,
             then: f32::NAN,
@@ -89,26 +92,23 @@ impl Track {
     }
 
     fn measure(&mut self, range: f32, time: i64) {
+        let off = (self.range - range).abs();
         match self.gap(time) {
             // Twice in one moment.
             Some(gap) if gap < 1e-3 => {}
-            Some(gap) => {
-                let rate = (self.range - range) / gap;
-                let one_thing = (self.range - range).abs() <= NOISE + FASTEST * gap;
-                self.count = if one_thing {
-                    self.count.saturating_add(1)
-                } else {
-                    1
-                };
-                self.closing = if self.count > 2 {
-                    rate.min(self.rate)
-                } else {
-                    0.0
-                };
-                self.closing = self.closing.clamp(0.0, FASTEST);
-                self.rate = rate;
+            Some(gap) if off <= NOISE + FASTEST * gap.min(STEP_S) => {
+                self.count = self.count.saturating_add(1);
+                let span = time.saturating_sub(self.older.1) as f32 * 1e-9;
+                if span >= STEP_S {
+                    self.closing = ((self.older.0 - range) / span).clamp(0.0, FASTEST);
+                }
+                if span >= SPAN_S {
+                    self.older = (range, time);
+                }
             }
-            None => (self.count, self.rate, self.closing) = (1, 0.0, 0.0),
+            _ => {
+                (self.count, self.closing, self.older) = (1, 0.0, (range, time));
+            }
         }
         (self.range, self.seen, self.held) = (range, time, false);
     }

@@ -132,7 +132,8 @@ fn by_beams(shape: Shape, out: &mut [f32]) {
             first
         };
         let reach = range + ONE_THING.0.max(ONE_THING.1 * range);
-        if range.is_finite() && !(left <= reach) && !(right <= reach) {
+        let agrees = |other: f32| other <= reach;
+        if range.is_finite() && !agrees(left) && !agrees(right) {
             out[beam] = UNKNOWN;
         }
         left = range;

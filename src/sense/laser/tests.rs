@@ -252,7 +252,9 @@ fn codes_of_a_driver_are_no_obstacles() {
                     .collect();
                 if !below.is_empty() {
                     let count = misled(laser, &below, share);
-                    assert!(count <= 1, "{laser:?} {share} {below:?}: {count} of 100");
+                    // One of few beams is wide enough to be a thing.
+                    let most = if laser.beams < 180 { 6 } else { 1 };
+                    assert!(count <= most, "{laser:?} {share} {below:?}: {count} of 100");
                 }
             }
         }
@@ -369,7 +371,7 @@ fn what_was_found_out_is_said_once() {
 
 #[test]
 fn a_beam_alone_is_dropped_where_asked_and_two_are_not() {
-    for (beam, kept) in [(180, false), (0, false)] {
+    for beam in [180, 0] {
         let mut preparation = preparation(BelowMin::Auto, SpeckFilter::Beams);
         let mut scan = LASER.look(0, |_| 4.0);
         scan.ranges[beam] = 0.5;
@@ -381,7 +383,7 @@ fn a_beam_alone_is_dropped_where_asked_and_two_are_not() {
             });
             seen.fold(f32::INFINITY, f32::min)
         };
-        assert_eq!(nearest(&mut preparation, &scan) < 1.0, kept);
+        assert!(nearest(&mut preparation, &scan) > 1.0);
         // Over the seam as well.
         scan.ranges[(beam + 359) % 360] = 0.52;
         assert!(nearest(&mut preparation, &scan) < 1.0);
