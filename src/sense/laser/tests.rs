@@ -144,7 +144,7 @@ fn an_approached_wall_stays_near_whatever_the_driver_says_below_range_min() {
             ] {
                 let mut preparation = auto();
                 let mut n = 0;
-                let mut way = 1.5;
+                let mut way: f32 = 1.5;
                 while way > -0.3 {
                     let scan = laser.look(n, wall(way.max(0.01), slant));
                     let scan = laser.replaced(scan, code);
