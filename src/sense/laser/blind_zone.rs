@@ -178,6 +178,20 @@ impl BlindZone {
         track.held || track.approached(least, time)
     }
 
+    /// Whether most of a scan's measurements, not noted yet, are others than before: by noise or by
+    /// motion.
+    pub(super) fn varies(&self, ranges: &[f32], limits: Limits, time: i64) -> bool {
+        let (mut known, mut others) = (0, 0);
+        for (track, &range) in self.tracks.iter().zip(ranges) {
+            let measured = range >= limits.least && range <= limits.most;
+            if measured && track.gap(time).is_some() {
+                known += 1;
+                others += usize::from(track.range != range);
+            }
+        }
+        known >= LEAST_SCENE.0 && 2 * others >= known
+    }
+
     /// Notes the scan's measurements and writes what is in the blind zone over `out`. How many beams
     /// those are.
     pub(super) fn fill(

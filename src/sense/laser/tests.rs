@@ -261,6 +261,39 @@ fn codes_of_a_driver_are_no_obstacles() {
     }
 }
 
+/// By which scan a block that says one value throughout is free; none in 100.
+fn free_after(laser: Laser, value: f32, half: f32) -> Option<i64> {
+    let mut preparation = auto();
+    let look = |n| {
+        let mut scan = laser.look(n, |_| 4.0);
+        for (beam, range) in scan.ranges.iter_mut().enumerate() {
+            let angle = scan.angle_min + beam as f32 * scan.angle_increment;
+            *range = if angle.abs() < half { value } else { *range };
+        }
+        scan
+    };
+    (0..100).find(|n| ahead(&mut preparation, *n, &look(*n)) > 1.0)
+}
+
+#[test]
+fn one_block_of_a_code_is_told_by_not_varying_where_all_else_does() {
+    let laser = Laser {
+        range_min: 0.45,
+        ..LASER
+    };
+    for value in [0.05, 0.1, 0.3] {
+        let found = free_after(laser, value, 0.2).unwrap_or(100);
+        assert!(found <= 10, "{value}: {found}");
+    }
+    // A plane at an even distance that a laser without noise sees from a robot at rest is one, too.
+    let exact = Laser {
+        noise: 0.0,
+        quantum: 0.001,
+        ..laser
+    };
+    assert_eq!(free_after(exact, 0.1, 0.05), None);
+}
+
 #[test]
 fn what_was_near_is_free_when_it_is_seen_free() {
     let mut preparation = auto();
