@@ -74,6 +74,8 @@ struct Track {
     older: (f32, i64),
     /// How fast it came nearer since then, m/s; at least 0.
     closing: f32,
+    /// When it last said that nothing was within reach, ns.
+    free: i64,
     /// Whether something in the blind zone is taken to be there.
     held: bool,
     /// The range when the first beam was held, m; NaN without one.
@@ -88,6 +90,7 @@ impl Default for Track {
             count: 0,
             older: (f32::INFINITY, i64::MIN),
             closing: 0.0,
+            free: i64::MIN,
             held: false,
             then: f32::NAN,
         }
@@ -151,10 +154,13 @@ impl Track {
         now.min(least).max(LEAST_RANGE)
     }
 
-    /// By how much it is farther than then, m; infinite when it is gone. None where it is the same.
+    /// By how much it is farther than then, m; 0 where that is not known. None where it is the same.
     fn moved(&self, time: i64) -> Option<f32> {
-        if self.seen != time {
+        if self.free == time {
             return Some(f32::INFINITY);
+        }
+        if self.seen != time {
+            return Some(0.0);
         }
         let off = self.range - self.then;
         (off.abs() > SAME.0 + SAME.1 * self.then).then_some(off)
@@ -229,8 +235,9 @@ impl BlindZone {
             let is_free = range > limits.most && range.is_finite();
             // What was judged a measurement below range_min has been noted by its judge.
             if is_free || (out.is_finite() && range.is_finite()) {
-                track.held &= !is_free;
-                track.count = if is_free { 0 } else { track.count };
+                if is_free {
+                    (track.held, track.count, track.free) = (false, 0, time);
+                }
                 continue;
             }
             let came = match range == f32::INFINITY {
@@ -244,6 +251,8 @@ impl BlindZone {
                 track.held = true;
                 *out = track.inside(least, time);
                 held += 1;
+            } else if range == f32::INFINITY {
+                track.free = time;
             }
         }
         self.look_around(held, time);
