@@ -29,7 +29,7 @@ const DRIVES: f32 = 1.0;
 /// Noise, m.
 const MARGIN: f32 = 0.03;
 /// Likewise where the value means "no return" to most drivers.
-const TIGHT_MARGIN: f32 = 0.02;
+const TIGHT_MARGIN: f32 = 0.01;
 /// Slower than this (m/s) nothing approaches.
 const SLOWEST: f32 = 0.05;
 /// Nothing comes faster, m/s.
