@@ -5,8 +5,8 @@
 //! by now be nearer than range_min at the speed it came with, that nothing is a thing in the blind
 //! zone: it counts at range_min, and nearer with every scan, at that speed. It ends when the beam
 //! measures again, or says a range above range_max. +inf is "no return" (REP 117), but some drivers
-//! say it when something is too near as well: a beam that was approaching, and would be there now,
-//! stays near under +inf too; one that stood still goes free. -inf says "too near" by itself.
+//! say it when something is too near as well: where two neighbouring beams were approaching, and would
+//! be there now, they stay near under +inf too; what stood still goes free. -inf says "too near" by itself.
 //!
 //! Where no valid return comes back (open space behind a driver that says 0.0 there), the robot has
 //! left when, after a second or more, most of what else was in sight when it began is not where it
@@ -226,7 +226,12 @@ impl BlindZone {
     ) -> usize {
         let least = limits.least;
         let mut held = 0;
-        for ((track, out), &range) in self.tracks.iter_mut().zip(out).zip(ranges) {
+        for (beam, (out, &range)) in out.iter_mut().zip(ranges).enumerate() {
+            let came = match range == f32::INFINITY {
+                true => self.surely_came(beam, least, time),
+                false => self.tracks[beam].approached(least, time),
+            };
+            let track = &mut self.tracks[beam];
             if range >= least && range <= limits.most {
                 track.measure(range, time);
                 continue;
@@ -240,10 +245,6 @@ impl BlindZone {
                 }
                 continue;
             }
-            let came = match range == f32::INFINITY {
-                true => track.surely_approached(least, time),
-                false => track.approached(least, time),
-            };
             if too_near && !came && !track.held {
                 (track.range, track.seen, track.closing) = (least, time, 0.0);
             }
@@ -257,6 +258,15 @@ impl BlindZone {
         }
         self.look_around(held, time);
         held
+    }
+
+    /// Whether something was coming in this beam and in one beside it.
+    fn surely_came(&self, beam: usize, least: f32, time: i64) -> bool {
+        let came = |beam: Option<usize>| {
+            let track = beam.and_then(|beam| self.tracks.get(beam));
+            track.is_some_and(|track| track.held || track.surely_approached(least, time))
+        };
+        came(Some(beam)) && (came(beam.checked_sub(1)) || came(Some(beam + 1)))
     }
 
     /// Lets go of everything when the robot has left.
