@@ -9,7 +9,7 @@ use crate::params::Params;
 use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
 use crate::sense::{
     DecodeError, FaultReason, Frozen, Header, JumpCause, Lag, LaserScan, Message, MessageType,
-    SenseFault, SourceId, Thin, Twist, Window, WindowSpec, WindowState, returns,
+    ScanNews, SenseFault, SourceId, Thin, Twist, Window, WindowSpec, WindowState,
 };
 use crate::time::{Mono, Stamp};
 
@@ -60,20 +60,6 @@ pub enum IngestFault {
         /// More than the usual time from stamp to arrival.
         more: Duration,
     },
-    /// Fewer beams return something than the source promises.
-    #[error(
-        "source {name}: {:.1} % of its beams return something, {name}.min_returns asks for {:.1} %; \
-         look whether the laser is covered or dirty, or lower {name}.min_returns in the open",
-        100.0 * share, 100.0 * least
-    )]
-    Blind {
-        /// The source.
-        name: Arc<str>,
-        /// Of the beams, 0..1.
-        share: f32,
-        /// The parameter.
-        least: f32,
-    },
     /// Ages of inputs cannot be told.
     #[error(
         "source {name}: its messages come, but ROS time has stood still for {span:?}; see that /clock \
@@ -88,6 +74,16 @@ pub enum IngestFault {
     /// The window has no use for it.
     #[error(transparent)]
     Sense(#[from] SenseFault),
+}
+
+/// What was found out about a source of scans, to be logged once.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("source {name}: {news}")]
+pub struct SourceNews {
+    /// The source.
+    pub name: Arc<str>,
+    /// What it is.
+    pub news: ScanNews,
 }
 
 /// Decodes, fills the window and opens requests. One thread owns it.
@@ -105,8 +101,6 @@ struct Source {
     timeout: Duration,
     /// Zero: stamps are not held against arrivals.
     stamp_timeout: Duration,
-    /// Share of a scan's beams, 0..1.
-    min_returns: f32,
     frame: Arc<str>,
     last_arrival: Option<Mono>,
     frozen: Frozen,
@@ -126,7 +120,6 @@ impl Ingest {
                 message: message.unwrap_or(input.message),
                 timeout: source.map_or(Duration::MAX, |source| source.timeout),
                 stamp_timeout: source.map_or(Duration::ZERO, |source| source.stamp_timeout),
-                min_returns: source.map_or(0.0, |source| source.min_returns),
                 frame: Arc::from(""),
                 latest: Message::LaserScan(LaserScan::default()),
                 last_arrival: None,
@@ -156,6 +149,13 @@ impl Ingest {
     /// Age of the newest sample of a source; none when it has none.
     pub fn age(&self, source: SourceId, now: Stamp) -> Option<Duration> {
         self.window.age(source, now)
+    }
+
+    /// What was found out about a source since the last call; after each of its messages.
+    pub fn news(&mut self, source: SourceId) -> Option<SourceNews> {
+        let news = self.window.news(source)?;
+        let name = Arc::clone(&self.sources[usize::from(source.0)].name);
+        Some(SourceNews { name, news })
     }
 
     /// Takes in one message. When it is a trigger (and the first in its stretch of `every_ms`, where
@@ -221,16 +221,6 @@ impl Ingest {
         let name = || Arc::clone(&of.name);
         if let Some(span) = of.frozen.look(cdr, header.is_some(), arrival) {
             return Err(IngestFault::Frozen { name: name(), span });
-        }
-        if let (Message::LaserScan(scan), true) = (message, of.min_returns > 0.0) {
-            let (share, least) = (returns(scan), of.min_returns);
-            if share < least {
-                return Err(IngestFault::Blind {
-                    name: name(),
-                    share,
-                    least,
-                });
-            }
         }
         if source == self.trigger {
             let span = self.ros_time.look(arrival_ros, arrival);
@@ -366,7 +356,7 @@ impl Standstill {
 
 fn reason_of(fault: &IngestFault) -> Reason {
     match fault {
-        IngestFault::Decode { .. } | IngestFault::Blind { .. } => Reason::InvalidInput,
+        IngestFault::Decode { .. } => Reason::InvalidInput,
         IngestFault::Frozen { .. }
         | IngestFault::Delayed { .. }
         | IngestFault::LeftOver { .. }

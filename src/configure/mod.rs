@@ -167,6 +167,15 @@ impl Configuration {
         Window::new(&spec, &settings).ok()?.sectors()
     }
 
+    /// What the parameters say about one input; what holds without a word about one that is not among
+    /// them.
+    pub fn settings(&self, input: &str) -> SourceSettings {
+        let (spec, settings) = self.window_spec();
+        let mut inputs = spec.inputs.iter().zip(settings);
+        let found = inputs.find(|(spec, _)| spec.source == input);
+        found.map(|(_, settings)| settings).unwrap_or_default()
+    }
+
     /// The bundle's window with what the parameters change of it.
     fn window_spec(&self) -> (WindowSpec, Vec<SourceSettings>) {
         let mut spec = self.bundle.manifest.window.clone();
@@ -179,6 +188,9 @@ impl Configuration {
                 Some(source) => {
                     input.required = source.required;
                     setting.yaw = source.yaw;
+                    setting.below_min = source.below_min;
+                    setting.speck_filter = source.speck_filter;
+                    setting.min_returns = source.min_returns;
                     setting.timeout = source.timeout;
                 }
                 // Not subscribed to: stays invalid, which the model was trained for.

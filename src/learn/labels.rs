@@ -8,7 +8,7 @@ use super::latest::Latest;
 use super::rule::LabelRule;
 use super::task::Task;
 use crate::replay::bag::Bag;
-use crate::sense::{LaserScan, Message, MessageType, clearance};
+use crate::sense::{LaserScan, Message, MessageType, ScanPreparation, SourceSettings};
 use crate::time::Stamp;
 
 /// Speeds beyond this are spikes of a differentiated pose, not motion.
@@ -57,7 +57,7 @@ struct ClearanceTruth {
     horizon_ns: i64,
     horizon_s: f64,
     bounds: Vec<f32>,
-    yaw: f32,
+    preparation: ScanPreparation,
     scan: String,
     speeds: Vec<String>,
     latest: Vec<Option<f64>>,
@@ -75,6 +75,15 @@ struct Seen {
 impl TruthBuilder {
     /// For one recording whose laser is turned by `yaw` (rad).
     pub fn new(task: &Task, yaw: f32) -> TruthBuilder {
+        let settings = task.settings(yaw).into_iter();
+        let inputs = task.window.inputs.iter().zip(settings);
+        let mut lasers = inputs.filter(|(input, _)| task.truth.scan() == Some(&*input.source));
+        let laser = lasers.next().map(|(_, settings)| settings);
+        TruthBuilder::seen_by(task, &laser.unwrap_or_default())
+    }
+
+    /// For one recording whose laser has these settings.
+    pub fn seen_by(task: &Task, laser: &SourceSettings) -> TruthBuilder {
         let LabelRule::FutureMinRange {
             scan,
             speeds,
@@ -91,7 +100,7 @@ impl TruthBuilder {
             horizon_ns: (f64::from(*horizon_s) * 1e9) as i64,
             horizon_s: f64::from(*horizon_s),
             bounds: bounds_m.clone(),
-            yaw,
+            preparation: ScanPreparation::new(laser),
             scan: scan.clone(),
             speeds: speeds.clone(),
             latest: vec![None; speeds.len()],
@@ -142,9 +151,10 @@ impl ClearanceTruth {
     }
 
     fn push_scan(&mut self, time: Stamp, scan: Option<&LaserScan>) {
+        let (half_angle, preparation) = (self.half_angle, &mut self.preparation);
         self.scans.push(Seen {
             time,
-            clearance: scan.map(|scan| clearance(scan, self.yaw, self.half_angle)),
+            clearance: scan.map(|scan| preparation.prepare(scan, time).clearance(half_angle)),
             speeds: self.latest.clone(),
         });
     }
@@ -188,14 +198,14 @@ impl ClearanceTruth {
 
 impl Truth {
     /// Reads the truth of a recording. `topics` names the topic of inputs that differ from the
-    /// task's; `yaw` (rad) is the laser's.
+    /// task's; `laser` is what the laser's settings are.
     pub fn read(
         bag: &Bag,
         task: &Task,
         topics: &BTreeMap<String, String>,
-        yaw: f32,
+        laser: &SourceSettings,
     ) -> Result<Truth, LearnError> {
-        let mut builder = TruthBuilder::new(task, yaw);
+        let mut builder = TruthBuilder::seen_by(task, laser);
         let trigger = &task.window.trigger;
         let needed = |source: &String| match &task.truth {
             LabelRule::FutureMinRange { scan, speeds, .. } => {

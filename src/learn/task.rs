@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -352,12 +351,11 @@ impl Task {
             .inputs
             .iter()
             .map(|input| SourceSettings {
-                yaw: if scan == Some(&input.source) {
-                    yaw
-                } else {
-                    0.0
+                yaw: match scan == Some(&input.source) {
+                    true => yaw,
+                    false => 0.0,
                 },
-                timeout: Duration::from_millis(input.timeout_ms.into()),
+                ..SourceSettings::of(input)
             })
             .collect()
     }

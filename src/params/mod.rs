@@ -29,6 +29,7 @@ use crate::act::gate::GateLimits;
 use crate::act::speed_limit::SpeedLimits;
 use crate::realtime::Realtime;
 use crate::reason::{Policy, Reuse};
+use crate::sense::{BelowMin, SpeckFilter};
 
 /// What the parameters may name: it comes from the bundle.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +125,10 @@ pub struct SourceParams {
     pub stamp_timeout: Duration,
     /// A scan of which a smaller share of the beams returns something is invalid; 0: not watched.
     pub min_returns: f32,
+    /// What values of a scan below range_min mean.
+    pub below_min: BelowMin,
+    /// Whether returns that stand alone are dropped.
+    pub speck_filter: SpeckFilter,
     /// Sensor against robot, rad.
     pub yaw: f32,
     /// Whether decisions need it.
@@ -366,6 +371,17 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
             "{name}.min_returns is {min_returns}; expected 0, since only {scans} has beams"
         ));
     }
+    let mut word = |what: &'static str, of: &String, default: &str| {
+        let word = reader.word((what, of), default);
+        if word != default && !source.types.contains(&scans) {
+            reader.fault(format!(
+                "{of} is {word}; expected {default}, since only {scans} has beams"
+            ));
+        }
+        word
+    };
+    let below_min = word("<source>.below_min", &of("below_min"), "auto");
+    let speck_filter = word("<source>.speck_filter", &of("speck_filter"), "none");
     let default = source.types.first().map_or("", String::as_str);
     let message = reader.word(("<source>.type", &of("type")), default);
     if !source.types.contains(&message) {
@@ -389,6 +405,8 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
             Duration::ZERO,
         ),
         min_returns,
+        below_min: BelowMin::from_name(&below_min).unwrap_or_default(),
+        speck_filter: SpeckFilter::from_name(&speck_filter).unwrap_or_default(),
         yaw: reader.double(("<source>.yaw", &of("yaw")), 0.0) as f32,
         required: reader.boolean(("<source>.required", &of("required")), source.required),
     }

@@ -179,6 +179,7 @@ pub fn replay_one(
     }
     door.drain()?;
     door.writer.finish()?;
+    notices.append(&mut door.news);
     judge_clocks(name, &heard, &mut notices)?;
     notices.extend(
         heard
@@ -317,6 +318,8 @@ struct Door {
     first: Stamp,
     silences: u64,
     first_fault: Option<String>,
+    /// What was found out about the scans.
+    news: Vec<String>,
 }
 
 impl Door {
@@ -353,6 +356,7 @@ impl Door {
             first: Stamp(0),
             silences: 0,
             first_fault: None,
+            news: Vec::new(),
         })
     }
 
@@ -380,6 +384,9 @@ impl Door {
         );
         if let Some(request) = request {
             self.logical.offer(0, request);
+        }
+        if let Some(news) = self.ingest.news(source.id) {
+            self.news.push(news.to_string());
         }
         self.write()?;
         let fault = taken.err().map(|fault| fault.to_string());
@@ -457,9 +464,6 @@ fn read_truth(
         .iter()
         .map(|source| (source.name.clone(), names.resolve(&source.topic)))
         .collect();
-    let trigger = sources
-        .iter()
-        .find(|s| s.name == configuration.params.trigger);
-    let yaw = trigger.map_or(0.0, |source| source.yaw);
-    Truth::read(bag, task, &topics, yaw).map_err(|error| error.to_string())
+    let scan = task.truth.scan().unwrap_or(&configuration.params.trigger);
+    Truth::read(bag, task, &topics, &configuration.settings(scan)).map_err(|error| error.to_string())
 }

@@ -18,7 +18,7 @@ use super::robot::Robot;
 use crate::act::Velocity;
 use crate::act::gate::topic_type;
 use crate::configure::Configuration;
-use crate::ingest::{Ingest, IngestFault};
+use crate::ingest::{Ingest, IngestFault, SourceNews};
 use crate::reason::live::Live;
 use crate::reason::{Desk, Request};
 use crate::sense::{Message, SourceId};
@@ -35,6 +35,8 @@ const DEPTH: usize = 10;
 pub struct Seen {
     /// Faults not logged yet.
     pub faults: ArrayQueue<IngestFault>,
+    /// What was found out about lasers, not logged yet.
+    pub news: ArrayQueue<SourceNews>,
     /// What is amiss on the graph, not logged yet.
     pub notices: ArrayQueue<String>,
     /// All faults.
@@ -159,6 +161,7 @@ impl Feed {
             graph,
             seen: Arc::new(Seen {
                 faults: ArrayQueue::new(FAULTS),
+                news: ArrayQueue::new(FAULTS),
                 notices: ArrayQueue::new(FAULTS),
                 refused_messages: AtomicU64::new(0),
                 withheld: AtomicU64::new(0),
@@ -290,6 +293,9 @@ impl Feed {
             .message(desk, source, bytes, arrival, arrival_ros);
         if let Some(request) = request {
             office.offer(self.number, request);
+        }
+        if let Some(news) = self.ingest.news(source) {
+            let _ = self.seen.news.push(news);
         }
         let used = taken.is_ok();
         if let Err(fault) = taken {

@@ -21,6 +21,7 @@ mod frozen;
 mod history;
 mod joints;
 mod lag;
+mod laser;
 mod layout;
 mod message;
 mod mirror;
@@ -43,13 +44,14 @@ pub use decode::{DecodeError, EncodeError};
 pub use fault::{FaultReason, FieldFault, InvalidSample, JumpCause, SenseFault};
 pub use frozen::Frozen;
 pub use lag::Lag;
+pub use laser::{Beam, BelowMin, Finding, Prepared, ScanNews, ScanPreparation, SpeckFilter};
 pub use message::{
     Float32MultiArray, Header, Imu, JointState, LaserScan, Message, MessageType,
     MultiArrayDimension, MultiArrayLayout, Odometry, Point, Pose, PoseWithCovariance, Quaternion,
     RosString, Twist, TwistStamped, TwistWithCovariance, Vector3,
 };
 pub use mirror::Mirror;
-pub use scan::{ScanFault, clearance, returns};
+pub use scan::ScanFault;
 pub use sectors::Sectors;
 pub use spec::{
     DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, MotionSpec, Resample, SourceSettings,

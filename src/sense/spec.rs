@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::laser::{BelowMin, SpeckFilter};
 use super::message::MessageType;
 
 /// A window of `frames` rows, `period_ms` apart, the newest at the trigger.
@@ -47,16 +48,34 @@ pub struct InputSpec {
 pub struct SourceSettings {
     /// Added to the angles of scans to get angles in the robot frame; rad, left positive.
     pub yaw: f32,
+    /// What the values of a scan below range_min mean.
+    pub below_min: BelowMin,
+    /// Whether returns of a scan that stand alone are dropped.
+    pub speck_filter: SpeckFilter,
+    /// A scan of which a smaller share of the beams (0..1) sees something is refused; 0: none is.
+    pub min_returns: f32,
     /// Age beyond which a sample counts for nothing.
     pub timeout: Duration,
 }
 
-impl SourceSettings {
-    /// What holds when the parameters say nothing: yaw 0, the specification's timeout.
-    pub fn of(spec: &InputSpec) -> SourceSettings {
+impl Default for SourceSettings {
+    fn default() -> SourceSettings {
         SourceSettings {
             yaw: 0.0,
+            below_min: BelowMin::default(),
+            speck_filter: SpeckFilter::default(),
+            min_returns: 0.0,
+            timeout: Duration::from_secs(1),
+        }
+    }
+}
+
+impl SourceSettings {
+    /// What holds when the parameters say nothing: the specification's timeout.
+    pub fn of(spec: &InputSpec) -> SourceSettings {
+        SourceSettings {
             timeout: Duration::from_millis(u64::from(spec.timeout_ms)),
+            ..SourceSettings::default()
         }
     }
 }

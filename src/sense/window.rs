@@ -6,6 +6,7 @@ use super::chunk::Scratch;
 use super::fault::{InvalidSample, JumpCause, SenseFault};
 use super::history::History;
 use super::joints::JointOrder;
+use super::laser::{ScanNews, ScanPreparation};
 use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
 use super::mirror::Mirror;
@@ -67,6 +68,8 @@ pub struct Window {
 struct Source {
     headers: HeaderCheck,
     joints: JointOrder,
+    /// Of a source of scans.
+    preparation: Option<ScanPreparation>,
     /// One per span of its input.
     trails: Vec<Trail>,
     history: History,
@@ -82,6 +85,7 @@ impl Window {
         let sources = layout.inputs.iter().map(|input| Source {
             headers: HeaderCheck::default(),
             joints: JointOrder::new(input.places()),
+            preparation: input.preparation(),
             trails: input.trails(),
             history: history(input, spec.frames, period_ns),
             last_arrival: None,
@@ -144,12 +148,22 @@ impl Window {
         Some(now.since(Stamp(newest)))
     }
 
+    /// What was found out about a source of scans since the last call, to be said once.
+    pub fn news(&mut self, source: SourceId) -> Option<ScanNews> {
+        let source = self.sources.get_mut(usize::from(source.0))?;
+        source.preparation.as_mut()?.news()
+    }
+
     /// Forgets everything, as at the start.
     pub fn reset(&mut self) {
         self.last_arrival = None;
         for source in &mut self.sources {
             source.headers.clear();
             source.joints.clear();
+            source
+                .preparation
+                .iter_mut()
+                .for_each(ScanPreparation::reset);
             source.trails.iter_mut().for_each(Trail::clear);
             source.history.clear();
             source.last_arrival = None;
@@ -211,9 +225,12 @@ impl Window {
         let input = &self.layout.inputs[index];
         let source = &mut self.sources[index];
         let sample = &mut self.scratch[..input.width()];
-        let ordered = source.joints.admit(message).map_err(InvalidSample::from);
-        let extracted =
-            ordered.and_then(|()| input.extract(message, arrival, &mut source.trails, sample));
+        let joints = source.joints.admit(message).map_err(InvalidSample::from);
+        let trails = &mut source.trails;
+        let prepared = input.prepare(message, arrival, source.preparation.as_mut());
+        let extracted = joints
+            .and_then(|()| prepared.map_err(InvalidSample::from))
+            .and_then(|beams| input.extract((message, beams), arrival, trails, sample));
         if extracted.is_ok() {
             let history = &mut source.history;
             match &input.extractor {
