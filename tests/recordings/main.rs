@@ -4,6 +4,7 @@ mod bad_input;
 mod engines;
 mod made;
 mod replay;
+mod shipped;
 #[path = "../support/mod.rs"]
 mod support;
 mod training;
