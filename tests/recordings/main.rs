@@ -8,6 +8,7 @@ mod made;
 mod near;
 mod new_clocks;
 mod replay;
+mod shipped;
 mod silence;
 #[path = "../support/mod.rs"]
 mod support;
