@@ -9,12 +9,17 @@ and the attention topic (see README, In your stack).
 """
 
 import os
+import sys
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+# The file beside this one.
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from edge_reasoner_starting import require, until_refused  # noqa: E402
 
 
 def generate_launch_description():
@@ -48,6 +53,10 @@ def start_nodes(context):
         return LaunchConfiguration(name).perform(context)
 
     sim_time = {'use_sim_time': value('use_sim_time') == 'true'}
+    sliced = value('cloud') != 'none'
+    if sliced:
+        require('pointcloud_to_laserscan', 'pointcloud_to_laserscan_node',
+                'say cloud:=none and publish the scan yourself')
     nodes = [Node(
         package='edge_reasoner',
         executable='edge_reasoner',
@@ -58,7 +67,7 @@ def start_nodes(context):
         respawn_delay=1.0,
         output='screen',
     )]
-    if value('cloud') != 'none':
+    if sliced:
         nodes.append(Node(
             package='pointcloud_to_laserscan',
             executable='pointcloud_to_laserscan_node',
@@ -75,4 +84,4 @@ def start_nodes(context):
             }],
             output='screen',
         ))
-    return nodes
+    return [until_refused(*nodes), *nodes]

@@ -208,7 +208,7 @@ pub fn words(bundle: &Bundle) -> BundleWords {
         }
         let topic = manifest.topics.get(&input.source).cloned();
         BundleSource {
-            topic: topic.unwrap_or_else(|| format!("/{}", input.source)),
+            topic: topic.map_or_else(|| input.source.clone(), in_namespace),
             name: input.source.clone(),
             types,
             timeout: Duration::from_millis(u64::from(input.timeout_ms)),
@@ -221,6 +221,11 @@ pub fn words(bundle: &Bundle) -> BundleWords {
         safe_label: manifest.safe_label.clone(),
         trigger: manifest.window.trigger.clone(),
     }
+}
+
+/// A topic as recorded, in no namespace: a node that is given one looks for it there.
+fn in_namespace(recorded: String) -> String {
+    recorded.trim_start_matches('/').to_owned()
 }
 
 /// A directory with a bundle: as given, else among the shipped ones (in the package's share
