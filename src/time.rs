@@ -138,6 +138,11 @@ impl fmt::Display for Span {
     }
 }
 
+/// In ms, rounded up to a µs: the least that a parameter in ms must be, so that the advice works.
+pub fn least_ms(span: Duration) -> f64 {
+    span.as_nanos().div_ceil(1000) as f64 / 1e3
+}
+
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -208,6 +213,8 @@ mod tests {
             assert_eq!(span.to_string(), said, "{seconds} s");
         }
         assert!(Span(Duration::MAX).to_string().ends_with(" h"));
+        assert_eq!(least_ms(Duration::from_nanos(132_900)), 0.133);
+        assert_eq!(least_ms(Duration::from_micros(500)), 0.5);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Fit, Machine, Profile};
-use crate::time::Span;
+use crate::time::{Span, least_ms};
 
 /// What is known of the first engine when a node starts.
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +50,11 @@ fn judge(start: &Start<'_>, profile: Option<&Profile>) -> Verdict {
     if least > start.deadline {
         return Verdict::Impossible(format!(
             "the first exit alone takes {} on {} here, and {} are kept free for publishing; \
-             expected a deadline_ms above {:.2}",
+             expected a deadline_ms above {}",
             Span(start.first_stage),
             start.engine,
             Span(start.publish_margin),
-            least.as_secs_f64() * 1e3
+            least_ms(least)
         ));
     }
     let known = profile.and_then(|p| p.engines.iter().find(|e| e.engine == start.engine));

@@ -153,7 +153,7 @@ mod tests {
         let mut lines = Lines::default();
         let mut said = Vec::new();
         // 10 Hz for 25 s, then silence.
-        for turn in 0..400 {
+        for turn in 0..420 {
             let now = at(f64::from(turn) * 0.1);
             if turn < 250 {
                 let word = format!("source scan: stamp {turn}.5 is -{turn} s away");

@@ -41,6 +41,8 @@ pub struct Reporter {
     lines: Lines,
     /// Decisions that were not the model's, per reason.
     reasons: [Growing; Reason::ALL.len()],
+    /// A reason was told, and not that it is over.
+    troubled: bool,
     late: Growing,
     withheld: Growing,
     unpublished: Growing,
@@ -73,6 +75,7 @@ impl Reporter {
             before: Tally::default(),
             lines: Lines::default(),
             reasons: [Growing::default(); Reason::ALL.len()],
+            troubled: false,
             late: Growing::default(),
             withheld: Growing::default(),
             unpublished: Growing::default(),
@@ -232,7 +235,14 @@ impl Reporter {
                     self.silent_sources(reason)
                 );
                 log(Grave::Warning, &self.robot.0.says(word));
+                self.troubled = true;
             }
+        }
+        let by_model = tally.of_source(Source::Model) - self.before.of_source(Source::Model);
+        if self.troubled && by_model > 0 && by_model == tally.decisions - self.before.decisions {
+            self.troubled = false;
+            let word = "all decisions of the last report were the model's again";
+            tracing::info!("{}", self.robot.0.says(word));
         }
         let withheld = self.seen.withheld.load(Ordering::Relaxed);
         if let Some(news) = self.withheld.news(now, withheld) {
@@ -259,8 +269,19 @@ impl Reporter {
         if !matches!(reason, Reason::StaleInput | Reason::IncompleteInput) {
             return String::new();
         }
-        let silences = self.inputs().filter_map(|input| input.silence());
-        silences.map(|silence| format!("; {silence}")).collect()
+        let silences = |required: bool| {
+            let inputs = self
+                .inputs()
+                .filter(move |input| input.required == required);
+            let silences = inputs.filter_map(|input| input.silence());
+            silences.map(|silence| format!("; {silence}")).collect()
+        };
+        // Decisions wait for required sources only; the others are not the cause where one of these is.
+        let required: String = silences(true);
+        match required.is_empty() {
+            true => silences(false),
+            false => required,
+        }
     }
 
     /// How many decisions were not computed for themselves alone, where there were any.
