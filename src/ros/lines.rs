@@ -115,6 +115,7 @@ impl Growing {
 
 /// The sentence without its numbers. Digits in a name (`scan_1`, `/robot1/scan`) are no numbers.
 fn cause(sentence: &str) -> String {
+    let sentence = sentence.replace("NaN", "0").replace("inf", "0");
     let mut cause = String::with_capacity(sentence.len());
     let mut before = ' ';
     let mut in_number = false;
@@ -193,6 +194,7 @@ mod tests {
     fn numbers_are_told_from_names() {
         assert_eq!(cause("at 0x12 of -3.25 s"), "at #x12 of # s");
         assert_eq!(cause("/r1/scan is 4"), "/r1/scan is #");
+        assert_eq!(cause("x is NaN; y"), cause("x is -inf; y"));
         assert_ne!(cause("base_2 moved"), cause("base_3 moved"));
     }
 

@@ -241,7 +241,7 @@ impl Reporter {
         let by_model = tally.of_source(Source::Model) - self.before.of_source(Source::Model);
         if self.troubled && by_model > 0 && by_model == tally.decisions - self.before.decisions {
             self.troubled = false;
-            let word = "all decisions of the last report were the model's again";
+            let word = "decisions are the model's again";
             tracing::info!("{}", self.robot.0.says(word));
         }
         let withheld = self.seen.withheld.load(Ordering::Relaxed);
@@ -269,7 +269,7 @@ impl Reporter {
         if !matches!(reason, Reason::StaleInput | Reason::IncompleteInput) {
             return String::new();
         }
-        let silences = |required: bool| {
+        let silences = |required: bool| -> String {
             let inputs = self
                 .inputs()
                 .filter(move |input| input.required == required);
@@ -277,7 +277,7 @@ impl Reporter {
             silences.map(|silence| format!("; {silence}")).collect()
         };
         // Decisions wait for required sources only; the others are not the cause where one of these is.
-        let required: String = silences(true);
+        let required = silences(true);
         match required.is_empty() {
             true => silences(false),
             false => required,
