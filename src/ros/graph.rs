@@ -8,6 +8,7 @@ use r2r::{Node, QosProfile};
 use super::RunError;
 use super::names::Names;
 use super::robot::Robot;
+use super::survey::Survey;
 use crate::act::gate::topic_type;
 use crate::configure::Configuration;
 use crate::time::Mono;
@@ -17,7 +18,7 @@ use crate::time::Mono;
 const SOON: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(5);
 /// DDS may take this long to show all publishers; before that, nobody is said to be missing.
-const SETTLED: Duration = Duration::from_secs(4);
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// Looks at the publishers of our topics and says each thing once.
 pub struct Graph {
@@ -25,10 +26,12 @@ pub struct Graph {
     sources: Vec<Topic>,
     gate: Option<GateTopics>,
     speed_limit: Option<String>,
-    settled: Mono,
+    next_for_unheard: Mono,
     next: Mono,
     next_seldom: Mono,
     said: Vec<String>,
+    /// All there is, where a source that is needed has no publisher.
+    survey: Option<Survey>,
 }
 
 struct Topic {
@@ -37,6 +40,8 @@ struct Topic {
     message: String,
     reliable: bool,
     triggers: bool,
+    /// Decisions wait for it.
+    needed: bool,
 }
 
 struct GateTopics {
@@ -82,6 +87,7 @@ impl Graph {
                 message: source.message.clone(),
                 reliable: source.reliable,
                 triggers: source.name == params.trigger,
+                needed: source.required || source.name == params.trigger,
             });
         }
         let mut gate_topics = None;
@@ -108,10 +114,11 @@ impl Graph {
             sources,
             gate: gate_topics,
             speed_limit,
-            settled: now + SETTLED,
+            next_for_unheard: now + SETTLED,
             next: now + SOON,
             next_seldom: now + SOON,
             said: Vec::new(),
+            survey: None,
         })
     }
 
@@ -169,17 +176,28 @@ impl Graph {
         if seldom {
             self.next_seldom = now + SELDOM;
         }
+        let unheard = now >= self.next_for_unheard;
+        if unheard {
+            self.next_for_unheard = now + SELDOM;
+        }
         let mut words = Vec::new();
-        for (index, topic) in self.sources.iter().enumerate() {
+        for index in 0..self.sources.len() {
             let never = match heard(index) {
                 Heard::Lately => continue,
                 Heard::Before => false,
-                Heard::Never => seldom && now >= self.settled,
+                Heard::Never => unheard,
             };
+            let topic = &self.sources[index];
             let publishers = self.publishers(node, &topic.name);
-            let others = || self.others_of_type(node, topic);
-            let word = why_silent(topic, &publishers, &others);
-            words.extend(word.or_else(|| never.then(|| never_heard(topic, &publishers, &others))));
+            match why_silent(topic, &publishers) {
+                Some(word) => words.push(word),
+                None if !never => {}
+                None if !publishers.is_empty() => words.push(mute(topic, &publishers[0])),
+                None => match self.unpublished(node, index) {
+                    Some(word) => words.push(word),
+                    None => self.next_for_unheard = now + SOON,
+                },
+            }
         }
         if let Some(gate) = &self.gate
             && seldom
@@ -191,17 +209,21 @@ impl Graph {
         words
     }
 
-    /// Topics of a source's type that somebody else publishes, in order.
-    fn others_of_type(&self, node: &Node, source: &Topic) -> Vec<String> {
-        let known = node.get_topic_names_and_types().unwrap_or_default();
-        let of_type = known.into_iter().filter(|(name, types)| {
-            *name != source.name
-                && types.contains(&source.message)
-                && self.publishers(node, name).iter().any(|p| !p.mine)
-        });
-        let mut names: Vec<String> = of_type.map(|(name, _)| name).collect();
-        names.sort_unstable();
-        names
+    /// Nobody publishes a source's topic. Where decisions need it, those of its type are looked for, and
+    /// the word waits for them.
+    fn unpublished(&mut self, node: &Node, source: usize) -> Option<String> {
+        let topic = &self.sources[source];
+        if !topic.needed {
+            return Some(unpublished(topic, None));
+        }
+        let all = self.survey.get_or_insert_with(Survey::begin).found()?;
+        let of_type = all
+            .iter()
+            .filter(|(_, types)| types.contains(&topic.message));
+        let names: Vec<String> = of_type.map(|(name, _)| name.clone()).collect();
+        let published = |name: &String| self.publishers(node, name).iter().any(|p| !p.mine);
+        let names: Vec<String> = names.into_iter().filter(published).collect();
+        Some(unpublished(&self.sources[source], Some(&names)))
     }
 
     fn publishers(&self, node: &Node, topic: &str) -> Vec<Publisher> {
@@ -226,26 +248,16 @@ fn is_best_effort(qos: &QosProfile) -> bool {
 }
 
 /// Nothing is heard: the first cause that the graph shows. Nobody publishing is not one: discovery
-/// takes its time, and [`never_heard`] says it later.
-fn why_silent(
-    topic: &Topic,
-    publishers: &[Publisher],
-    others: &impl Fn() -> Vec<String>,
-) -> Option<String> {
+/// takes its time, and [`unpublished`] says it later.
+fn why_silent(topic: &Topic, publishers: &[Publisher]) -> Option<String> {
     let Topic {
         parameter, name, ..
     } = topic;
     if let Some(other) = publishers.iter().find(|p| p.message != topic.message) {
         return Some(format!(
-            "{parameter}: {} publishes {} on {name}, expected {}{}; set {parameter}.topic or \
+            "{parameter}: {} publishes {} on {name}, expected {}; set {parameter}.topic or \
              {parameter}.type",
-            other.node,
-            other.message,
-            topic.message,
-            match others().as_slice() {
-                [] => String::new(),
-                found => format!(", which is on {}", found.join(", ")),
-            }
+            other.node, other.message, topic.message
         ));
     }
     let unheard = publishers.iter().find(|p| topic.reliable && p.best_effort);
@@ -259,32 +271,38 @@ fn why_silent(
 }
 
 /// The graph shows no fault, and still nothing came.
-fn never_heard(
-    topic: &Topic,
-    publishers: &[Publisher],
-    others: &impl Fn() -> Vec<String>,
-) -> String {
+fn mute(topic: &Topic, publisher: &Publisher) -> String {
+    let Topic {
+        parameter, name, ..
+    } = topic;
+    format!(
+        "{parameter}: nothing was ever heard on {name}, though {} is its publisher; see that it sends \
+         (ros2 topic hz {name})",
+        publisher.node
+    )
+}
+
+/// Nobody publishes the topic; `others` are those of its type that somebody does, where they were
+/// looked for.
+fn unpublished(topic: &Topic, others: Option<&[String]>) -> String {
     let Topic {
         parameter,
         name,
         message,
         ..
     } = topic;
-    if let Some(publisher) = publishers.first() {
-        return format!(
-            "{parameter}: nothing was ever heard on {name}, though {} is its publisher; see that it \
-             sends (ros2 topic hz {name})",
-            publisher.node
-        );
-    }
-    match others().as_slice() {
-        [] => format!(
-            "{parameter}: nothing was ever heard on {name}: nobody publishes it, nor any other topic \
-             of the type {message}; see that its driver runs, in this ROS_DOMAIN_ID"
+    let nobody = format!("{parameter}: nothing was ever heard on {name}: nobody publishes it");
+    match others {
+        None => format!(
+            "{nobody}; decisions are made without it, else set {parameter}.topic (ros2 topic list -t \
+             shows what there is of the type {message})"
         ),
-        found => format!(
-            "{parameter}: nothing was ever heard on {name}: nobody publishes it; of the type \
-             {message} there is {}: set {parameter}.topic",
+        Some([]) => format!(
+            "{nobody}, nor any other topic of the type {message}; see that its driver runs, in this \
+             ROS_DOMAIN_ID"
+        ),
+        Some(found) => format!(
+            "{nobody}; of the type {message} there is {}: set {parameter}.topic",
             found.join(", ")
         ),
     }
@@ -329,11 +347,8 @@ mod tests {
             message: "sensor_msgs/msg/LaserScan".into(),
             reliable,
             triggers: true,
+            needed: true,
         }
-    }
-
-    fn nothing_else() -> Vec<String> {
-        Vec::new()
     }
 
     fn gate() -> GateTopics {
@@ -357,41 +372,43 @@ mod tests {
     fn a_mismatch_is_named_with_its_remedy() {
         let scan = |best_effort| publisher("sensor_msgs/msg/LaserScan", best_effort, false);
         let cloud = publisher("sensor_msgs/msg/PointCloud2", true, false);
-        let why = |reliable, publishers: &[Publisher]| {
-            why_silent(&topic(reliable), publishers, &nothing_else)
-        };
-        assert_eq!(why(false, &[]), None);
-        assert_eq!(why(false, &[scan(true)]), None);
-        assert_eq!(why(true, &[scan(false)]), None);
-        let qos = why(true, &[scan(true)]).unwrap();
+        assert_eq!(why_silent(&topic(false), &[]), None);
+        assert_eq!(why_silent(&topic(false), &[scan(true)]), None);
+        assert_eq!(why_silent(&topic(true), &[scan(false)]), None);
+        let qos = why_silent(&topic(true), &[scan(true)]).unwrap();
         assert!(
             qos.contains("/lidar") && qos.contains("set scan.qos to sensor_data"),
             "{qos}"
         );
-        let front = || vec![String::from("/front_scan")];
-        let kind = why_silent(&topic(false), &[cloud], &front).unwrap();
+        let kind = why_silent(&topic(false), &[cloud]).unwrap();
         assert!(
-            kind.contains("PointCloud2")
-                && kind.contains("which is on /front_scan")
-                && kind.contains("scan.topic"),
+            kind.contains("PointCloud2") && kind.contains("scan.topic"),
             "{kind}"
         );
     }
 
     #[test]
     fn a_topic_that_was_never_heard_is_named_with_those_of_its_type() {
-        let two = || vec![String::from("/front_scan"), String::from("/rear_scan")];
-        let nobody = never_heard(&topic(false), &[], &two);
+        let two = ["/front_scan", "/rear_scan"].map(String::from);
+        let nobody = unpublished(&topic(false), Some(&two));
         assert!(
             nobody.contains("nothing was ever heard on /scan")
                 && nobody.contains("LaserScan there is /front_scan, /rear_scan: set scan.topic"),
             "{nobody}"
         );
-        let none = never_heard(&topic(false), &[], &nothing_else);
+        let none = unpublished(&topic(false), Some(&[]));
         assert!(none.contains("nor any other topic of the type"), "{none}");
-        let mute = publisher("sensor_msgs/msg/LaserScan", true, false);
-        let mute = never_heard(&topic(false), &[mute], &nothing_else);
-        assert!(mute.contains("though /lidar is its publisher"), "{mute}");
+        let optional = unpublished(&topic(false), None);
+        assert!(
+            optional.contains("decisions are made without it"),
+            "{optional}"
+        );
+        let silent = publisher("sensor_msgs/msg/LaserScan", true, false);
+        let silent = mute(&topic(false), &silent);
+        assert!(
+            silent.contains("though /lidar is its publisher"),
+            "{silent}"
+        );
     }
 
     #[test]

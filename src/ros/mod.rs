@@ -24,6 +24,7 @@ mod robot;
 mod session;
 mod shared;
 mod speed_limit;
+mod survey;
 mod values;
 mod viewer;
 
