@@ -192,7 +192,11 @@ impl Graph {
             match why_silent(topic, &publishers) {
                 Some(word) => words.push(word),
                 None if !never => {}
-                None if !publishers.is_empty() => words.push(mute(topic, &publishers[0])),
+                None if !publishers.is_empty() => {
+                    // Only the node's own gate: `echoes` has said what that means.
+                    let others = publishers.iter().find(|p| !p.mine);
+                    words.extend(others.map(|publisher| mute(topic, publisher)));
+                }
                 None => match self.unpublished(node, index) {
                     Some(word) => words.push(word),
                     None => self.next_for_unheard = now + SOON,

@@ -96,6 +96,8 @@ def test_a_model_that_hears_the_gate_instead_of_the_controller_is_warned_about(r
     word = "cmd.topic is /cmd_vel, which the velocity gate itself publishes"
     assert robot.spin_until(lambda: said(robot, word), 10.0), node.output()
     assert "set cmd.topic to /cmd_vel_raw" in said(robot, word)[0]
+    robot.spin(6.0)
+    assert not said(robot, "cmd: nothing was ever heard"), "it is its own publisher"
 
 
 def test_a_model_that_hears_the_controller_is_not(robot, start):
