@@ -20,6 +20,7 @@ from launch_ros.actions import Node
 # The file beside this one.
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 from edge_reasoner_arguments import model, params_file  # noqa: E402
+from edge_reasoner_starting import require, until_refused  # noqa: E402
 
 
 def generate_launch_description():
@@ -53,6 +54,10 @@ def start_nodes(context):
         return LaunchConfiguration(name).perform(context)
 
     sim_time = {'use_sim_time': value('use_sim_time') == 'true'}
+    sliced = value('cloud') != 'none'
+    if sliced:
+        require('pointcloud_to_laserscan', 'pointcloud_to_laserscan_node',
+                'say cloud:=none and publish the scan yourself')
     nodes = [Node(
         package='edge_reasoner',
         executable='edge_reasoner',
@@ -63,7 +68,7 @@ def start_nodes(context):
         respawn_delay=1.0,
         output='screen',
     )]
-    if value('cloud') != 'none':
+    if sliced:
         nodes.append(Node(
             package='pointcloud_to_laserscan',
             executable='pointcloud_to_laserscan_node',
@@ -80,4 +85,4 @@ def start_nodes(context):
             }],
             output='screen',
         ))
-    return nodes
+    return [until_refused(*nodes), *nodes]

@@ -12,6 +12,7 @@ from launch_ros.actions import Node
 # The file beside this one.
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 from edge_reasoner_arguments import model, params_file  # noqa: E402
+from edge_reasoner_starting import until_refused  # noqa: E402
 
 
 def generate_launch_description():
@@ -25,7 +26,9 @@ def generate_launch_description():
             description='Model bundle: a directory, or the name of one that ships; empty: as the parameter '
                         'file says, else clearance'),
         DeclareLaunchArgument(
-            'namespace', default_value='', description='Namespace of the node and its topics'),
+            'namespace', default_value='',
+            description='Namespace of the node and of topics with relative names, as the shipped '
+                        'params files have them (/scan stays /scan)'),
         DeclareLaunchArgument(
             'log_level', default_value='info', description='debug, info, warn, error or fatal'),
         DeclareLaunchArgument(
@@ -33,7 +36,7 @@ def generate_launch_description():
             description='Take the time from /clock; empty: as the parameter file says'),
         DeclareLaunchArgument(
             'respawn', default_value='false', choices=['true', 'false'],
-            description='Start the node again when it ends'),
+            description='Start the node again when it ends, unless what it is started with is refused'),
         OpaqueFunction(function=start_node, args=[share]),
     ])
 
@@ -53,7 +56,7 @@ def start_node(context, share):
     if value('use_sim_time'):
         parameters.append({'use_sim_time': value('use_sim_time') == 'true'})
 
-    return [Node(
+    node = Node(
         package='edge_reasoner',
         executable='edge_reasoner',
         name='edge_reasoner',
@@ -65,4 +68,5 @@ def start_node(context, share):
         respawn_delay=1.0,
         output='screen',
         emulate_tty=True,
-    )]
+    )
+    return [until_refused(node), node]

@@ -21,6 +21,7 @@ from launch_ros.actions import Node
 # The file beside this one.
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 from edge_reasoner_arguments import params_file  # noqa: E402
+from edge_reasoner_starting import require, until_refused  # noqa: E402
 
 
 def generate_launch_description():
@@ -57,6 +58,9 @@ def start_nodes(context):
 
     stamped = value('stamped') == 'true'
     managed = value('manager') == 'true'
+    if managed:
+        require('nav2_lifecycle_manager', 'lifecycle_manager',
+                'leave out manager:=true and the node configures and activates itself')
     sim_time = {'use_sim_time': value('use_sim_time') == 'true'}
     guard = Node(
         package='edge_reasoner',
@@ -81,7 +85,7 @@ def start_nodes(context):
         output='screen',
     )
     if not managed:
-        return [guard]
+        return [until_refused(guard), guard]
     manager = Node(
         package='nav2_lifecycle_manager',
         executable='lifecycle_manager',
@@ -94,4 +98,4 @@ def start_nodes(context):
         }],
         output='screen',
     )
-    return [guard, manager]
+    return [until_refused(guard, manager), guard, manager]

@@ -11,7 +11,7 @@ use crate::sense::{
     DecodeError, FaultReason, Frozen, Header, JumpCause, Lag, LaserScan, Message, MessageType,
     ScanNews, SenseFault, SourceId, Thin, Twist, Window, WindowSpec, WindowState,
 };
-use crate::time::{Mono, Stamp};
+use crate::time::{Mono, Span, Stamp};
 
 /// Why a message was not taken in.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -26,8 +26,9 @@ pub enum IngestFault {
     },
     /// It says what it said before, for too long.
     #[error(
-        "source {name}: frozen, its messages have been the same for {span:?} under changing stamps; \
-         restart the sensor or its driver"
+        "source {name}: frozen, its messages have been the same for {} under changing stamps; \
+         restart the sensor or its driver",
+        Span(*span)
     )]
     Frozen {
         /// The source.
@@ -37,9 +38,10 @@ pub enum IngestFault {
     },
     /// It is older than the source may be, by its own stamp.
     #[error(
-        "source {name}: delayed, the header stamp is {span:?} before its arrival, allowed are \
-         {allowed:?} ({name}.stamp_timeout_ms); look at the network and the driver's queue, or at the \
-         clocks if they differ"
+        "source {name}: delayed, the header stamp is {} before its arrival, allowed are {} \
+         ({name}.stamp_timeout_ms); look at the network and the driver's queue, or at the clocks if \
+         they differ",
+        Span(*span), Span(*allowed)
     )]
     Delayed {
         /// The source.
@@ -51,8 +53,9 @@ pub enum IngestFault {
     },
     /// It was sent before this process was not run for a while, and came only now.
     #[error(
-        "source {name}: left over from while this process was not run, its stamp lags {more:?} more \
-         than is usual; {name}.qos: sensor_data does not have old messages sent again"
+        "source {name}: left over from while this process was not run, its stamp lags {} more \
+         than is usual; {name}.qos: sensor_data does not have old messages sent again",
+        Span(*more)
     )]
     LeftOver {
         /// The source.
@@ -62,8 +65,9 @@ pub enum IngestFault {
     },
     /// Ages of inputs cannot be told.
     #[error(
-        "source {name}: its messages come, but ROS time has stood still for {span:?}; see that /clock \
-         is published, or set use_sim_time to false where there is no simulation"
+        "source {name}: its messages come, but ROS time has stood still for {}; see that /clock \
+         is published, or set use_sim_time to false where there is no simulation",
+        Span(*span)
     )]
     ClockStopped {
         /// The source.

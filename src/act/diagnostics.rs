@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::wire::{TimeWire, encode};
 use crate::reason::Tally;
-use crate::time::Stamp;
+use crate::time::{Span, Stamp};
 
 /// Type of the message.
 pub const DIAGNOSTICS_TYPE: &str = "diagnostic_msgs/msg/DiagnosticArray";
@@ -75,8 +75,7 @@ impl Input<'_> {
         match self.age {
             None => Some(format!("nothing was ever heard on {}", self.topic)),
             Some(age) if age > self.timeout => {
-                let seconds = age.as_secs_f64();
-                Some(format!("{} is silent for {seconds:.1} s", self.topic))
+                Some(format!("{} is silent for {}", self.topic, Span(age)))
             }
             Some(_) => None,
         }

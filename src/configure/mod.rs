@@ -220,7 +220,7 @@ pub fn words(bundle: &Bundle) -> BundleWords {
         }
         let topic = manifest.topics.get(&input.source).cloned();
         BundleSource {
-            topic: topic.unwrap_or_else(|| format!("/{}", input.source)),
+            topic: topic.map_or_else(|| input.source.clone(), in_namespace),
             name: input.source.clone(),
             types,
             timeout: Duration::from_millis(u64::from(input.timeout_ms)),
@@ -253,6 +253,11 @@ pub fn home_expanded(name: &str) -> String {
         (Some(rest), Ok(home)) => format!("{home}/{rest}"),
         _ => name.to_owned(),
     }
+}
+
+/// A topic as recorded, in no namespace: a node that is given one looks for it there.
+fn in_namespace(recorded: String) -> String {
+    recorded.trim_start_matches('/').to_owned()
 }
 
 /// A directory with a bundle: as given, else among the shipped ones (in the package's share

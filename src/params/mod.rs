@@ -30,6 +30,7 @@ use crate::act::speed_limit::SpeedLimits;
 use crate::realtime::Realtime;
 use crate::reason::{Policy, Reuse};
 use crate::sense::{BelowMin, SpeckFilter};
+use crate::time::Span;
 
 /// What the parameters may name: it comes from the bundle.
 #[derive(Clone, Debug, Default)]
@@ -199,8 +200,9 @@ impl Reading {
         let publish_margin = reader.millis("publish_margin_ms", margin);
         if publish_margin >= deadline {
             reader.fault(format!(
-                "publish_margin_ms ({:?}) leaves nothing of deadline_ms ({deadline:?}); expected less",
-                publish_margin
+                "publish_margin_ms ({}) leaves nothing of deadline_ms ({}); expected less",
+                Span(publish_margin),
+                Span(deadline)
             ));
         }
         let refuse = "refuse_impossible_deadline";

@@ -135,7 +135,7 @@ pub const TABLE: &[Parameter] = &[
         "<source>.topic",
         ANY,
         "the bundle's",
-        "Topic of the source.",
+        "Topic of the source; a relative one (scan) is in the node's namespace, an absolute one (/scan) is not.",
     ),
     row(
         "<source>.type",

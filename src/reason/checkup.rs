@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::decision::MAX_LABELS;
 use super::engine::{Engine, EngineFault};
+use crate::time::Span;
 
 /// Windows in a row that an engine must answer right and in time.
 const WINDOWS: usize = 16;
@@ -36,7 +37,7 @@ impl Checkup {
             let found = catch_unwind(AssertUnwindSafe(|| answers(engine, &self.window)));
             let found = found.unwrap_or_else(|_| Err(EngineFault(String::from("panicked"))))?;
             if began.elapsed() >= limit {
-                return Err(EngineFault(format!("took longer than {limit:?}")));
+                return Err(EngineFault(format!("took longer than {}", Span(limit))));
             }
             let pairs = found.iter().flatten().zip(self.answers.iter().flatten());
             // Not "any pair apart": a value that is no number is apart from everything.

@@ -11,7 +11,7 @@ use r2r::Node;
 
 use super::RunError;
 use super::endpoints::{Bytes, Endpoints, Subscription};
-use super::graph::Graph;
+use super::graph::{Graph, Heard};
 use super::handover::Receiving;
 use super::outlet::Outlet;
 use super::robot::Robot;
@@ -49,7 +49,7 @@ pub struct Seen {
     pub used_ms: Vec<AtomicI64>,
     /// Names of the sources.
     pub names: Vec<String>,
-    /// Their topics.
+    /// Their topics, as they are on the graph.
     pub topics: Vec<String>,
 }
 
@@ -136,7 +136,7 @@ impl Feed {
             subscriptions.push(subscription);
             names.push(source.name.clone());
         }
-        let topics = subscriptions.iter().map(|s| s.topic.clone()).collect();
+        let topics = graph.topics();
         let commands = match &configuration.params.gate {
             Some(gate) => {
                 let subscription = Subscription {
@@ -210,9 +210,10 @@ impl Feed {
     /// Looks, now and then, why nothing is heard and who else drives.
     pub fn look_at_the_graph(&mut self, node: &Node, now: Mono) {
         let newest = &self.seen.newest_ms;
-        let heard = |source: usize| {
-            let newest = newest[source].load(Ordering::Relaxed);
-            newest >= 0 && now.since(Mono(newest as u64 * 1_000_000)) < SILENT
+        let heard = |source: usize| match u64::try_from(newest[source].load(Ordering::Relaxed)) {
+            Err(_) => Heard::Never,
+            Ok(newest) if now.since(Mono(newest * 1_000_000)) < SILENT => Heard::Lately,
+            Ok(_) => Heard::Before,
         };
         for notice in self.graph.look(node, now, heard) {
             let _ = self.seen.notices.push(notice);

@@ -125,6 +125,7 @@ impl Managed {
         let from = self.state;
         if success {
             self.state = asked.transition.goal();
+            tracing::info!("{}", asked.transition.done());
         }
         let passing = asked.transition.passing();
         self.tell_of(asked.transition.id(from), passing, self.state.id());

@@ -11,6 +11,7 @@ mod handover;
 mod herald;
 mod ingest_thread;
 mod lifecycle;
+mod lines;
 mod log;
 mod mailbox;
 mod managed;
@@ -25,6 +26,7 @@ mod robot;
 mod session;
 mod shared;
 mod speed_limit;
+mod survey;
 mod values;
 mod viewer;
 
@@ -102,6 +104,21 @@ pub enum RunError {
     },
 }
 
+impl RunError {
+    /// 78 (EX_CONFIG of sysexits.h) where parameters, bundle or topics were refused: whoever starts
+    /// the node again should know that nothing will have changed. 1 for all else.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            RunError::Values(_)
+            | RunError::Params(_)
+            | RunError::Configure(_)
+            | RunError::GateHearsItself { .. }
+            | RunError::NoSpeedLimit(_) => ExitCode::from(78),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
 fn ros<T, E: std::fmt::Display>(
     doing: impl Into<String>,
     result: Result<T, E>,
@@ -137,7 +154,7 @@ pub fn run() -> Result<ExitCode, RunError> {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             tracing::error!("{error}");
-            Ok(ExitCode::FAILURE)
+            Ok(error.exit_code())
         }
     }
 }
@@ -222,7 +239,7 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold, said: Values) -> Result
             managed.begin(asked.transition);
             let done = change(node, &mut session, asked.transition);
             if let Err(error) = &done {
-                tracing::error!("{:?} failed: {error}", asked.transition);
+                tracing::error!("{} failed: {error}", asked.transition.name());
             }
             managed.end(asked, done.is_ok());
         }

@@ -44,7 +44,7 @@ pub enum LoadError {
     /// The bundle is for other work.
     #[error(
         "{model} has {differences} other than {present}, so it cannot take over on the same inputs \
-         for the same acts; set the parameter model, and cleanup and configure the node"
+         for the same acts; {advice}"
     )]
     Different {
         /// Of the bundle asked for.
@@ -53,6 +53,8 @@ pub enum LoadError {
         present: String,
         /// What differs.
         differences: String,
+        /// How to come to it all the same.
+        advice: String,
     },
     /// The parameters do not fit it.
     #[error(transparent)]
@@ -142,14 +144,16 @@ fn load(shared: &Shared, name: &str) -> Result<String, LoadError> {
     let asked = Instant::now();
     let bundle = Bundle::load(&find_bundle(name)?).map_err(ConfigureError::from)?;
     let differences = Configuration::differences(&present, &bundle);
+    said.insert(String::from("model"), Value::String(name.to_owned()));
     if !differences.is_empty() {
+        let model = bundle.id().to_owned();
         return Err(LoadError::Different {
-            model: bundle.id().to_owned(),
+            advice: advice(name, Configuration::with_bundle(&said, bundle)),
+            model,
             present: present.id().to_owned(),
             differences: differences.join(", "),
         });
     }
-    said.insert(String::from("model"), Value::String(name.to_owned()));
     let mut configuration = Configuration::with_bundle(&said, bundle)?;
     let engines = configuration.warm_engines()?;
     let tried = try_on(&handover, asked, engines);
@@ -194,6 +198,21 @@ fn rollback(shared: &Shared) -> Result<String, LoadError> {
         "{model} decides again, in the place of {}",
         present.id()
     ))
+}
+
+/// How a node comes to decide by a bundle for other work. Parameters that were said for the bundle at
+/// work (a params file names its sources and labels) keep another one from being configured.
+fn advice(name: &str, configured: Result<Configuration, ConfigureError>) -> String {
+    match configured {
+        Ok(_) => format!(
+            "deactivate and cleanup the node, set the parameter model to {name}, then configure and \
+             activate it"
+        ),
+        Err(faults) => format!(
+            "start the node anew with parameters made for it, since those of this node do not fit it: \
+             {faults}"
+        ),
+    }
 }
 
 /// Runs all engines on the windows that came meanwhile; how many there were.

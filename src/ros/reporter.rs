@@ -11,6 +11,7 @@ use r2r::PublisherUntyped;
 use super::at_work::Face;
 use super::feed::Seen;
 use super::herald::Herald;
+use super::lines::{Grave, Growing, Lines};
 use super::outlet::Outlet;
 use super::robot::Robot;
 use super::viewer::Viewer;
@@ -36,16 +37,16 @@ pub struct Reporter {
     viewer: Option<Viewer>,
     latencies: Histogram<u64>,
     before: Tally,
-    /// Per reason, when the log last spoke of it and how many there were then.
-    told: [(Option<Instant>, u64); Reason::ALL.len()],
-    /// Faults not logged, to keep a storm from filling the disk.
-    muted: u64,
+    /// What the log said lately.
+    lines: Lines,
+    /// Decisions that were not the model's, per reason.
+    reasons: [Growing; Reason::ALL.len()],
+    /// A reason was told, and not that it is over.
+    troubled: bool,
+    late: Growing,
+    withheld: Growing,
+    unpublished: Growing,
 }
-
-/// A reason that goes on is told again after this time, not at every report.
-const TELL_AGAIN: Duration = Duration::from_secs(10);
-/// Faults logged per report.
-const LOGGED: usize = 3;
 
 impl Reporter {
     /// Speaks of one robot, through these two; `node` is the node's full name.
@@ -72,8 +73,12 @@ impl Reporter {
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
                 .unwrap_or_else(|_| unreachable!("constant bounds")),
             before: Tally::default(),
-            told: [(None, 0); Reason::ALL.len()],
-            muted: 0,
+            lines: Lines::default(),
+            reasons: [Growing::default(); Reason::ALL.len()],
+            troubled: false,
+            late: Growing::default(),
+            withheld: Growing::default(),
+            unpublished: Growing::default(),
         }
     }
 
@@ -184,44 +189,46 @@ impl Reporter {
         (newest >= 0).then(|| Duration::from_millis((now_ms - newest).max(0) as u64))
     }
 
-    /// What the graph shows to be wrong; not kept for the next report, which may be far.
-    pub fn log_notices(&self) {
+    /// What cannot wait for the next report, which may be far: what the graph shows to be wrong, and
+    /// messages that could not be used.
+    pub fn log_notices(&mut self) {
         while let Some(notice) = self.seen.notices.pop() {
-            tracing::warn!("{}", self.robot.0.says(notice));
+            log(Grave::Warning, &self.robot.0.says(notice));
+        }
+        while let Some(fault) = self.seen.faults.pop() {
+            self.say(Grave::Warning, fault.to_string());
+        }
+        for (grave, line) in self.lines.overdue(Instant::now()) {
+            log(grave, &line);
+        }
+    }
+
+    /// One line per cause and ten seconds.
+    fn say(&mut self, grave: Grave, sentence: String) {
+        let sentence = self.robot.0.says(sentence);
+        if let Some((grave, line)) = self.lines.say(Instant::now(), grave, sentence) {
+            log(grave, &line);
         }
     }
 
     fn log_faults(&mut self, tally: &Tally) {
-        for report in self.face.live.engine_reports() {
-            let name = self
-                .face
-                .engines
-                .get(report.station)
-                .map_or("", String::as_str);
-            tracing::error!("engine {name}: {}", report.fault);
+        let face = Arc::clone(&self.face);
+        for report in face.live.engine_reports() {
+            let name = face.engines.get(report.station);
+            let name = name.map_or("", String::as_str);
+            self.say(Grave::Error, format!("engine {name}: {}", report.fault));
         }
         if tally.engine_changes > self.before.engine_changes {
             let word = format!("engine {} takes over", self.engine());
-            tracing::warn!("{}", self.robot.0.says(word));
+            self.say(Grave::Warning, word);
         }
         while let Some(news) = self.seen.news.pop() {
             tracing::info!("{}", self.robot.0.says(news));
         }
-        for logged in 0.. {
-            let Some(fault) = self.seen.faults.pop() else {
-                break;
-            };
-            match logged < LOGGED {
-                true => tracing::warn!("{}", self.robot.0.says(fault)),
-                false => self.muted += 1,
-            }
-        }
+        let now = Instant::now();
         for reason in Reason::ALL {
-            let told = &mut self.told[reason as usize];
-            let news = tally.of_reason(reason) - told.1;
-            let again = told.0.is_none_or(|at| at.elapsed() >= TELL_AGAIN);
-            if reason != Reason::None && news > 0 && again {
-                *told = (Some(Instant::now()), tally.of_reason(reason));
+            let news = self.reasons[reason as usize].news(now, tally.of_reason(reason));
+            if let Some(news) = news.filter(|_| reason != Reason::None) {
                 let word = format!(
                     "{} not the model's because {} ({reason}){}",
                     match news {
@@ -231,19 +238,33 @@ impl Reporter {
                     because(reason),
                     self.silent_sources(reason)
                 );
-                tracing::warn!("{}", self.robot.0.says(word));
+                log(Grave::Warning, &self.robot.0.says(word));
+                self.troubled = true;
             }
         }
-        let withheld = self.seen.withheld.swap(0, Ordering::Relaxed);
-        if withheld > 0 {
-            let word = format!(
-                "this process was not run for a while; {withheld} messages that waited meanwhile were thrown away"
-            );
-            tracing::warn!("{}", self.robot.0.says(word));
+        let by_model = tally.of_source(Source::Model) - self.before.of_source(Source::Model);
+        if self.troubled && by_model > 0 && by_model == tally.decisions - self.before.decisions {
+            self.troubled = false;
+            let word = "decisions are the model's again";
+            tracing::info!("{}", self.robot.0.says(word));
         }
-        if tally.late > self.before.late {
-            let word = format!("{} decisions were late", tally.late - self.before.late);
-            tracing::error!("{}", self.robot.0.says(word));
+        let withheld = self.seen.withheld.load(Ordering::Relaxed);
+        if let Some(news) = self.withheld.news(now, withheld) {
+            let word = format!(
+                "this process was not run for a while; {news} messages that waited meanwhile were thrown away"
+            );
+            log(Grave::Warning, &self.robot.0.says(word));
+        }
+        if let Some(news) = self.late.news(now, tally.late) {
+            let word = match news {
+                1 => String::from("1 decision was late"),
+                n => format!("{n} decisions were late"),
+            };
+            log(Grave::Error, &self.robot.0.says(word));
+        }
+        if let Some(news) = self.unpublished.news(now, self.outlet.failed()) {
+            let word = format!("ROS refused to publish {news} messages");
+            log(Grave::Error, &self.robot.0.says(word));
         }
     }
 
@@ -252,8 +273,19 @@ impl Reporter {
         if !matches!(reason, Reason::StaleInput | Reason::IncompleteInput) {
             return String::new();
         }
-        let silences = self.inputs().filter_map(|input| input.silence());
-        silences.map(|silence| format!("; {silence}")).collect()
+        let silences = |required: bool| -> String {
+            let inputs = self
+                .inputs()
+                .filter(move |input| input.required == required);
+            let silences = inputs.filter_map(|input| input.silence());
+            silences.map(|silence| format!("; {silence}")).collect()
+        };
+        // Decisions wait for required sources only; the others are not the cause where one of these is.
+        let required = silences(true);
+        match required.is_empty() {
+            true => silences(false),
+            false => required,
+        }
     }
 
     /// How many decisions were not computed for themselves alone, where there were any.
@@ -275,7 +307,11 @@ impl Reporter {
     }
 
     /// What it all came to.
-    pub fn last_line(&self) {
+    pub fn last_line(&mut self) {
+        self.log_notices();
+        for (grave, line) in self.lines.rest(Instant::now()) {
+            log(grave, &line);
+        }
         if let Some(herald) = &self.herald {
             herald.end();
         }
@@ -301,10 +337,12 @@ impl Reporter {
             let word = format!("ROS refused to publish {} messages", self.outlet.failed());
             tracing::error!("{}", self.robot.0.says(word));
         }
-        if self.muted > 0 {
-            let muted = self.muted;
-            let word = format!("{muted} faults of messages were not logged one by one");
-            tracing::info!("{}", self.robot.0.says(word));
-        }
+    }
+}
+
+fn log(grave: Grave, line: &str) {
+    match grave {
+        Grave::Warning => tracing::warn!("{line}"),
+        Grave::Error => tracing::error!("{line}"),
     }
 }

@@ -25,7 +25,7 @@ use crate::act::diagnostics::DIAGNOSTICS_TYPE;
 use crate::configure::Configuration;
 use crate::params::{Values, model_name};
 use crate::realtime::{Realtime, Role};
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, Span, SystemClock};
 
 /// Everything loaded and warm. Begins inactive.
 pub struct Session {
@@ -63,6 +63,16 @@ impl Session {
             .iter()
             .map(|robot| Graph::new(Names::of(node)?, &configuration, robot, clock.now()));
         let graphs = graphs.collect::<Result<Vec<_>, _>>()?;
+        let topics = robots.iter().zip(&graphs).flat_map(|(robot, graph)| {
+            let lines = graph.announcement().into_iter();
+            lines.map(|line| robot.says(line))
+        });
+        let topics: Vec<String> = topics.collect();
+        let echoes = robots.iter().zip(&graphs).flat_map(|(robot, graph)| {
+            let lines = graph.echoes().into_iter();
+            lines.map(|line| robot.says(line))
+        });
+        let echoes: Vec<String> = echoes.collect();
         let outlets = robots.iter().map(|robot| {
             let clock = Arc::clone(&clock);
             Outlet::new(node, endpoints, &configuration, robot, clock).map(Arc::new)
@@ -92,7 +102,8 @@ impl Session {
             (&robots, graphs, &outlets),
             clock,
         )?;
-        announce(&model.configuration, began);
+        announce(&model.configuration, &topics, began);
+        warn_all(echoes);
         ingest.announce_clock();
         let at_work = AtWork::new(model, outlets.clone(), handover);
         let over = Arc::new(AtomicBool::new(false));
@@ -208,26 +219,16 @@ fn warn_all(refused: impl IntoIterator<Item = String>) {
     }
 }
 
-fn announce(configuration: &Configuration, began: Instant) {
+/// Says what is listened to and published, by which model.
+fn announce(configuration: &Configuration, topics: &[String], began: Instant) {
     let params = &configuration.params;
     if !params.robots.is_empty() {
-        let robots = params.robots.join(", ");
-        tracing::info!("a gateway for {robots}: every topic below is under each of them");
+        tracing::info!("a gateway for {}", params.robots.join(", "));
     }
-    for source in &params.sources {
-        tracing::info!(
-            "{}: {} ({}){}",
-            source.name,
-            source.topic,
-            source.message,
-            match source.name == params.trigger {
-                true => ", triggers",
-                false => "",
-            }
-        );
+    for line in topics {
+        tracing::info!("{line}");
     }
     if let Some(gate) = &params.gate {
-        tracing::info!("velocity gate: {} → {}", gate.input, gate.output);
         let safe = &configuration.bundle.manifest.safe_label;
         let passes = gate.limits.factors[usize::from(configuration.terms().safe_label)].linear;
         if passes > 0.0 {
@@ -237,14 +238,11 @@ fn announce(configuration: &Configuration, began: Instant) {
             );
         }
     }
-    if let Some(speed) = &params.speed_limit {
-        tracing::info!("speed limit: {}", speed.topic);
-    }
     tracing::info!(
-        "{} on {}, deadline {:?}, ready after {:.2} s",
+        "{} on {}, deadline {}, ready after {}",
         configuration.bundle.id(),
         params.engines.join(", then "),
-        params.deadline,
-        began.elapsed().as_secs_f64()
+        Span(params.deadline),
+        Span(began.elapsed())
     );
 }
