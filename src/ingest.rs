@@ -318,6 +318,7 @@ impl Ingest {
         let state = self.window.assemble(arrival_ros, &mut request.window);
         let trigger = &mut request.trigger;
         trigger.arrival = arrival;
+        trigger.arrival_ros = arrival_ros;
         trigger.frame = Arc::clone(frame);
         trigger.stamp = match header {
             Some(header) if header.stamp != Stamp(0) => header.stamp,

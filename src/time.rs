@@ -103,6 +103,15 @@ impl fmt::Display for Stamp {
     }
 }
 
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct When {
+    /// On the monotonic clock.
+    pub mono: Mono,
+    /// In ROS time.
+    pub ros: Stamp,
+}
+
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -228,14 +228,6 @@ fn announce(configuration: &Configuration, began: Instant) {
     }
     if let Some(gate) = &params.gate {
         tracing::info!("velocity gate: {} → {}", gate.input, gate.output);
-        let safe = &configuration.bundle.manifest.safe_label;
-        let passes = gate.limits.factors[usize::from(configuration.terms().safe_label)].linear;
-        if passes > 0.0 {
-            tracing::warn!(
-                "act.velocity_gate.linear.{safe} is {passes}: the robot goes on driving when the \
-                 answer is a fallback; 0.0 would stop it"
-            );
-        }
     }
     if let Some(speed) = &params.speed_limit {
         tracing::info!("speed limit: {}", speed.topic);
