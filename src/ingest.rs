@@ -97,6 +97,11 @@ pub struct Ingest {
     trigger: SourceId,
     thin: Thin,
     ros_time: Standstill,
+    /// Whether silence is measured in a simulation's time; and that time, from turn to turn.
+    sim_time: bool,
+    passing: Standstill,
+    /// When the trigger last spoke, in ROS time.
+    spoke: Option<Stamp>,
 }
 
 struct Source {
@@ -135,6 +140,9 @@ impl Ingest {
             trigger: window.trigger(),
             thin: Thin::new(spec.every_ms),
             ros_time: Standstill::default(),
+            sim_time: params.sim_time,
+            passing: Standstill::default(),
+            spoke: None,
             sources: sources.collect(),
             window,
         }
@@ -177,6 +185,9 @@ impl Ingest {
         let span = trace_span!(target: CYCLE, "take_in", source = &*self.sources[index].name);
         let _inside = span.enter();
         self.sources[index].last_arrival = Some(arrival);
+        if source == self.trigger {
+            self.spoke = Some(arrival_ros);
+        }
         let nothing = Message::Twist(Twist::default());
         let mut message = std::mem::replace(&mut self.sources[index].latest, nothing);
         let decoded = message.decode_over(self.sources[index].message, cdr);
@@ -259,7 +270,8 @@ impl Ingest {
         since + source.timeout + Duration::from_nanos(1)
     }
 
-    /// The request that answers a trigger source's silence, once per timeout while it lasts.
+    /// The request that answers a trigger source's silence, once per timeout while it lasts. In a
+    /// simulation it is silence in the simulation's time, unless that stands still or was turned back.
     pub fn silence(
         &mut self,
         desk: &Desk,
@@ -267,9 +279,18 @@ impl Ingest {
         now: Mono,
         now_ros: Stamp,
     ) -> Option<Box<Request>> {
-        if now < self.silent_from(started) {
+        let timeout = self.sources[usize::from(self.trigger.0)].timeout;
+        let runs = self.passing.look(now_ros, now) <= timeout;
+        let silent = match self.spoke {
+            Some(spoke) if self.sim_time && runs && now_ros >= spoke => {
+                now_ros.since(spoke) > timeout
+            }
+            _ => now >= self.silent_from(started),
+        };
+        if !silent {
             return None;
         }
+        self.spoke = Some(now_ros);
         let source = &mut self.sources[usize::from(self.trigger.0)];
         let spoke = self.window.age(self.trigger, now_ros).is_some();
         source.last_arrival = Some(now);
@@ -298,6 +319,7 @@ impl Ingest {
     ) -> Option<Box<Request>> {
         desk.refuse(triggers.checked_sub(1)?);
         self.sources[usize::from(self.trigger.0)].last_arrival = Some(now);
+        self.spoke = Some(now_ros);
         self.request(desk, None, now, now_ros, Some(Reason::StaleInput))
     }
 
@@ -324,6 +346,7 @@ impl Ingest {
         let state = self.window.assemble(arrival_ros, &mut request.window);
         let trigger = &mut request.trigger;
         trigger.arrival = arrival;
+        trigger.arrival_ros = arrival_ros;
         trigger.frame = Arc::clone(frame);
         trigger.stamp = match header {
             Some(header) if header.stamp != Stamp(0) => header.stamp,

@@ -143,6 +143,15 @@ pub fn least_ms(span: Duration) -> f64 {
     span.as_nanos().div_ceil(1000) as f64 / 1e3
 }
 
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct When {
+    /// On the monotonic clock.
+    pub mono: Mono,
+    /// In ROS time.
+    pub ros: Stamp,
+}
+
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

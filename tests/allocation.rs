@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use edge_reasoner::act::gate::{self, Gate, GateLimits, Velocity};
+use edge_reasoner::act;
+use edge_reasoner::act::gate::{Command, Gate, GateLimits, Velocity};
 use edge_reasoner::act::wire::{Vocabulary, encode, encode_decision};
 use edge_reasoner::configure::Configuration;
 use edge_reasoner::ingest::Ingest;
@@ -88,15 +89,11 @@ impl Publish for Outlet {
         let mut out = self.out.lock().unwrap();
         let (bytes, gate) = &mut *out;
         encode_decision(decision, &self.words, bytes);
-        let now = decision.trigger.arrival;
-        let verdict = gate::Verdict {
-            cycle: decision.cycle,
-            arrival: now,
-            label: decision.label,
-        };
-        let through = gate.on_command(now, now, Velocity::ZERO);
+        let verdict = act::Verdict::of(decision);
+        let now = verdict.arrival;
+        let through = gate.on_command(now, Command::new(Velocity::ZERO, now, None));
         gate.on_decision(now, verdict);
-        encode(&through, bytes);
+        encode(&through.velocity, bytes);
     }
 }
 
@@ -129,11 +126,9 @@ impl Rig {
         let engines = configuration.warm_engines().unwrap();
         let clock = Arc::new(SystemClock::new());
         let limits = GateLimits {
-            factors: vec![],
             decision_timeout: Duration::from_secs(1),
             command_timeout: Duration::from_secs(1),
-            repeat_stop: Duration::ZERO,
-            release_after: 1,
+            ..GateLimits::default()
         };
         let outlet = Arc::new(Outlet {
             words: configuration.vocabulary(),

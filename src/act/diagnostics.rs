@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::gate::State;
 use super::wire::{TimeWire, encode};
 use crate::reason::Tally;
 use crate::time::{Span, Stamp};
@@ -103,6 +104,8 @@ pub struct Health<'a> {
     pub inputs: Vec<Input<'a>>,
     /// Whether somebody is needed, and why; none where nobody is ever called.
     pub attention: Option<(bool, String)>,
+    /// The velocity gate, where there is one.
+    pub gate: Option<State>,
 }
 
 /// `diagnostic_msgs/msg/DiagnosticStatus`
@@ -129,10 +132,20 @@ struct ArrayWire<'a> {
 }
 
 /// Judges a period: one status for the decisions, one for the engine, one per source, one for the
-/// call for attention.
+/// velocity gate and one for the call for attention.
 pub fn judge(health: &Health<'_>, thresholds: &Thresholds) -> Vec<Status> {
     let mut all = vec![decisions(health, thresholds), engine(health)];
     all.extend(health.inputs.iter().map(|source| input(health, source)));
+    let gate = health.gate.as_ref();
+    all.extend(gate.map(|gate| {
+        status(
+            health,
+            "velocity gate",
+            gate.level,
+            gate.message.clone(),
+            &[],
+        )
+    }));
     all.extend(health.attention.as_ref().map(|(needed, explanation)| {
         let level = match needed {
             true => Level::Warn,
@@ -310,6 +323,7 @@ mod tests {
             engine: ("flex", preferred),
             inputs: vec![scan, odom],
             attention,
+            gate: None,
         };
         judge(&health, &THRESHOLDS)
             .iter()

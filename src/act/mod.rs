@@ -8,7 +8,9 @@ pub mod gate;
 pub mod markers;
 pub mod speed_limit;
 pub mod statistics;
+mod verdict;
 pub mod wire;
 
 pub use gate::{Gate, GateLimits, Velocity};
+pub use verdict::{Basis, Verdict};
 pub use wire::Vocabulary;

@@ -76,6 +76,9 @@ impl Configuration {
     pub fn with_bundle(values: &Values, bundle: Bundle) -> Result<Configuration, ConfigureError> {
         let mut params = Params::read(values, &words(&bundle))?;
         engines::keep_available(&mut params.engines)?;
+        for warning in params.gate.iter().flat_map(|gate| &gate.warnings) {
+            tracing::warn!("{warning}");
+        }
         let bundle = Arc::new(bundle);
         Ok(Configuration { bundle, params })
     }

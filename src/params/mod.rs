@@ -147,6 +147,8 @@ pub struct GateParams {
     pub stamped: bool,
     /// What passes.
     pub limits: GateLimits,
+    /// What is allowed and hardly meant, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// The speed limit.
@@ -220,7 +222,7 @@ impl Reading {
         if !sources.iter().any(|source| source.name == trigger) {
             reader.fault(format!("trigger {trigger} is not among the sources"));
         }
-        let gate = read_gate(&mut reader, bundle);
+        let gate = read_gate(&mut reader, bundle, sim_time);
         let speed_limit = read_speed_limit(&mut reader, bundle);
         let attention = read_attention(&mut reader);
         let markers = reader.boolean("act.markers.enabled", false);

@@ -178,6 +178,76 @@ fn a_safe_label_that_lets_more_through_than_another_is_refused() {
     assert!(faults[0].contains("safe label \"stop\""), "{faults:#?}");
 }
 
+/// A gate of which this is said besides.
+fn gate(said: &[&str]) -> Result<GateParams, Vec<String>> {
+    let on = [
+        "act.velocity_gate.enabled:=true",
+        "act.velocity_gate.linear.go:=1.0",
+        "act.velocity_gate.linear.stop:=0.0",
+    ];
+    let params = Params::read(&values(&[&on, said].concat()), &bundle());
+    params.map(|p| p.gate.unwrap()).map_err(|faults| faults.0)
+}
+
+#[test]
+fn blind_lets_nothing_through_unless_it_is_said_and_never_more_than_the_safe_label() {
+    let turns = "act.velocity_gate.angular.stop:=0.5";
+    let limits = gate(&[turns]).unwrap().limits;
+    assert_eq!((limits.blind.linear, limits.blind.angular), (0.0, 0.0));
+    let said = gate(&[turns, "act.velocity_gate.blind.angular:=0.5"]).unwrap();
+    assert_eq!(said.limits.blind.angular, 0.5);
+    let warned = said.warnings.join("; ");
+    assert!(
+        warned.contains("blind.angular is 0.5: the robot turns on"),
+        "{warned}"
+    );
+    let more = gate(&[turns, "act.velocity_gate.blind.angular:=0.6"]).unwrap_err();
+    assert!(
+        more[0].contains("blind.angular is 0.6, and act.velocity_gate.angular.stop is 0.5"),
+        "{more:?}"
+    );
+    let drives = gate(&[turns, "act.velocity_gate.blind.linear:=0.1"]).unwrap_err();
+    assert!(drives[0].contains("blind.linear is 0.1"), "{drives:?}");
+}
+
+#[test]
+fn a_label_called_blind_is_another_parameter() {
+    let mut bundle = bundle();
+    bundle.labels.insert(0, "blind".into());
+    let said = values(&[
+        "act.velocity_gate.enabled:=true",
+        "act.velocity_gate.linear.blind:=0.75",
+        "act.velocity_gate.linear.go:=1.0",
+        "act.velocity_gate.linear.stop:=0.5",
+        "act.velocity_gate.blind.linear:=0.25",
+    ]);
+    let limits = Params::read(&said, &bundle).unwrap().gate.unwrap().limits;
+    assert_eq!(
+        (limits.factors[0].linear, limits.blind.linear),
+        (0.75, 0.25)
+    );
+}
+
+#[test]
+fn a_gate_that_would_hold_a_robot_for_ever_is_warned_about_by_name() {
+    for said in [&[][..], &["act.velocity_gate.angular.stop:=0.0"]] {
+        let warnings = gate(said).unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let remedy = "set act.velocity_gate.angular.stop to 1.0";
+        assert!(warnings[0].contains(remedy), "{warnings:?}");
+    }
+    let turns = gate(&["act.velocity_gate.angular.stop:=1.0"]).unwrap();
+    assert_eq!(turns.warnings, Vec::<String>::new());
+    let nothing = gate(&["act.velocity_gate.linear.go:=0.0"]).unwrap_err();
+    assert!(nothing[0].contains("under any label"), "{nothing:?}");
+}
+
+#[test]
+fn the_gate_measures_ages_on_the_nodes_clock() {
+    assert!(!gate(&[]).unwrap().limits.sim_time);
+    assert!(gate(&["use_sim_time:=true"]).unwrap().limits.sim_time);
+}
+
 #[test]
 fn processors_are_a_list_in_words() {
     let read = Params::read(&values(&["realtime.cpus:='0,2-3'"]), &bundle()).unwrap();

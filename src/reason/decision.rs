@@ -122,6 +122,8 @@ pub enum Verdict {
 pub struct Trigger {
     /// When it arrived; its deadline counts from here.
     pub arrival: Mono,
+    /// The same in ROS time.
+    pub arrival_ros: Stamp,
     /// Header stamp of the message, or its arrival in ROS time when it has none.
     pub stamp: Stamp,
     /// Frame of the message.

@@ -133,6 +133,7 @@ impl Desk {
             let request = Request {
                 trigger: Trigger {
                     arrival: Mono(0),
+                    arrival_ros: crate::time::Stamp(0),
                     stamp: crate::time::Stamp(0),
                     frame: Arc::from(""),
                     input_age: Duration::ZERO,

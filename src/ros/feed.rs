@@ -15,14 +15,13 @@ use super::graph::{Graph, Heard};
 use super::handover::Receiving;
 use super::outlet::Outlet;
 use super::robot::Robot;
-use crate::act::Velocity;
-use crate::act::gate::topic_type;
+use crate::act::gate::{Command, Velocity, topic_type};
 use crate::configure::Configuration;
 use crate::ingest::{Ingest, IngestFault, SourceNews};
 use crate::reason::live::Live;
 use crate::reason::{Desk, Request};
 use crate::sense::{Message, SourceId};
-use crate::time::{Mono, Stamp};
+use crate::time::{Mono, Stamp, When};
 
 /// A source that says nothing for this long is looked for on the graph.
 const SILENT: Duration = Duration::from_secs(1);
@@ -195,7 +194,7 @@ impl Feed {
     /// Takes in what came, and says so where the trigger is silent since before `started`.
     pub fn take_in(&mut self, office: &Office<'_>, moment: &Moment, started: Mono) {
         self.take_messages(office, moment);
-        self.take_commands(moment.arrival);
+        self.take_commands(moment);
         if office.active {
             let desk = office.desk(self.number);
             let silence = self
@@ -306,26 +305,27 @@ impl Feed {
         used
     }
 
-    fn take_commands(&mut self, arrival: Mono) {
+    fn take_commands(&mut self, moment: &Moment) {
         let Some(commands) = self.commands.as_mut() else {
             return;
+        };
+        let arrival = When {
+            mono: moment.arrival,
+            ros: moment.arrival_ros,
         };
         let waker = noop_waker();
         let mut poller = Poller::from_waker(&waker);
         while let Poll::Ready(Some(bytes)) = commands.as_mut().poll_next(&mut poller) {
             // A command that cannot be read is one the robot must not follow.
-            let (twist, frame) = match Message::decode(self.outlet.command_type(), &bytes) {
-                Ok(Message::Twist(twist)) => (Some(twist), None),
-                Ok(Message::TwistStamped(stamped)) => {
-                    (Some(stamped.twist), Some(stamped.header.frame_id))
-                }
-                _ => (None, None),
+            let (velocity, header) = match Message::decode(self.outlet.command_type(), &bytes) {
+                Ok(Message::Twist(twist)) => (twist.into(), None),
+                Ok(Message::TwistStamped(stamped)) => (stamped.twist.into(), Some(stamped.header)),
+                _ => (Velocity::ZERO, None),
             };
-            let velocity = twist.map_or(Velocity::ZERO, |twist| Velocity {
-                linear: [twist.linear.x, twist.linear.y, twist.linear.z],
-                angular: [twist.angular.x, twist.angular.y, twist.angular.z],
-            });
-            self.outlet.command(arrival, velocity, frame);
+            let stamp = header.as_ref().map(|header| header.stamp);
+            let command = Command::new(velocity, arrival, stamp);
+            self.outlet
+                .command(command, header.map(|header| header.frame_id));
         }
     }
 }

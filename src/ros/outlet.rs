@@ -12,15 +12,15 @@ use super::mailbox::Mailbox;
 use super::robot::Robot;
 use super::speed_limit::{self, SpeedLimit};
 use super::{RunError, ros};
-use crate::act::Vocabulary;
 use crate::act::attention::Note;
-use crate::act::gate::{Gate, GateLimits, Velocity, Verdict, topic_type};
+use crate::act::gate::{Command, Findings, Gate, GateLimits, Order, topic_type};
 use crate::act::speed_limit::{Percent, SpeedLimiter, SpeedLimits};
 use crate::act::wire::{encode_decision, encode_velocity};
+use crate::act::{Verdict, Vocabulary};
 use crate::configure::Configuration;
 use crate::reason::{Decision, Publish};
 use crate::sense::MessageType;
-use crate::time::{Clock, Mono, Stamp};
+use crate::time::{Clock, Stamp, When};
 
 /// Bytes a message of ours never exceeds, labels and frames of sane length provided.
 const ROOM: usize = 2048;
@@ -47,7 +47,8 @@ pub struct Outlet {
     shown: Option<ArrayQueue<Decision>>,
     clock: Arc<dyn Clock>,
     failed: AtomicU64,
-    /// The simulation's time in ns, where there is one; else 0.
+    sim_time: bool,
+    /// The simulation's time in ns, where there is one; 0 before the first /clock.
     simulated: AtomicI64,
     closed: AtomicBool,
 }
@@ -57,6 +58,8 @@ struct GateOutlet {
     gate: Mutex<Gate>,
     /// Limits that are to hold from the gate's next word on.
     limits: Mailbox<GateLimits>,
+    /// For the cold side, which never waits for the gate.
+    findings: Arc<Findings>,
     commands: Shared,
     stamped: bool,
     /// Of the last command, where they are stamped. Only touched with the gate in hand.
@@ -99,18 +102,22 @@ impl Outlet {
             QosProfile::default().keep_last(10),
         )?;
         let gate = match &configuration.params.gate {
-            Some(gate) => Some(GateOutlet {
-                gate: Mutex::new(Gate::new(gate.limits.clone())),
-                limits: Mailbox::new(),
-                commands: Shared(endpoints.publisher(
-                    node,
-                    &robot.topic(&gate.output, &name),
-                    topic_type(gate.stamped).ros_name(),
-                    QosProfile::default().keep_last(1),
-                )?),
-                stamped: gate.stamped,
-                frame: Mutex::new(String::from("base_link")),
-            }),
+            Some(params) => {
+                let gate = Gate::new(params.limits.clone());
+                Some(GateOutlet {
+                    findings: gate.findings(),
+                    gate: Mutex::new(gate),
+                    limits: Mailbox::new(),
+                    commands: Shared(endpoints.publisher(
+                        node,
+                        &robot.topic(&params.output, &name),
+                        topic_type(params.stamped).ros_name(),
+                        QosProfile::default().keep_last(1),
+                    )?),
+                    stamped: params.stamped,
+                    frame: Mutex::new(String::from("base_link")),
+                })
+            }
             None => None,
         };
         let speed = match &configuration.params.speed_limit {
@@ -139,6 +146,7 @@ impl Outlet {
             shown: (configuration.params.markers).then(|| ArrayQueue::new(SHOWN)),
             clock,
             failed: AtomicU64::new(0),
+            sim_time: configuration.params.sim_time,
             simulated: AtomicI64::new(0),
             closed: AtomicBool::new(true),
         })
@@ -198,8 +206,14 @@ impl Outlet {
             .map(|outlet| (outlet, lock(&outlet.gate)));
         self.closed.store(true, Ordering::Release);
         if let Some((outlet, _held)) = gate {
-            self.send_velocity(outlet, Velocity::ZERO);
+            self.send_order(outlet, Order::stop(self.stamp()));
         }
+    }
+
+    /// What keeps the gate's commands from passing, where there is a gate.
+    pub fn findings(&self) -> Option<Arc<Findings>> {
+        let outlet = self.gate.as_ref()?;
+        Some(Arc::clone(&outlet.findings))
     }
 
     /// After [`Outlet::close`], where somebody wants the node to cease: what it limited goes at the
@@ -217,7 +231,7 @@ impl Outlet {
         let mut speaking = lock(&speed.speaking);
         let limiter = &mut speaking.limiter;
         speed.limits.receive(|limits| limiter.set_limits(limits));
-        let limit = limiter.on_decision(self.clock.now(), decision.cycle, decision.label);
+        let limit = limiter.on_decision(self.clock.now(), Verdict::of(decision));
         if let Some(limit) = limit
             && !self.closed.load(Ordering::Acquire)
         {
@@ -237,14 +251,14 @@ impl Outlet {
         topic_type(self.gate.as_ref().is_some_and(|outlet| outlet.stamped))
     }
 
-    /// A command came for the gate, at `arrival`, in this frame where it has one.
-    pub fn command(&self, arrival: Mono, command: Velocity, frame: Option<String>) {
+    /// A command came for the gate, in this frame where it has one.
+    pub fn command(&self, command: Command, frame: Option<String>) {
         self.through_gate(|outlet, gate| {
             if let Some(frame) = frame {
                 *lock(&outlet.frame) = frame;
             }
-            let out = gate.on_command(self.clock.now(), arrival, command);
-            self.send_velocity(outlet, out);
+            let order = gate.on_command(self.when(), command);
+            self.send_order(outlet, order);
         });
     }
 
@@ -259,11 +273,11 @@ impl Outlet {
         }
     }
 
-    fn send_velocity(&self, outlet: &GateOutlet, velocity: Velocity) {
+    fn send_order(&self, outlet: &GateOutlet, order: Order) {
         BUFFER.with_borrow_mut(|buffer| {
             let frame = lock(&outlet.frame);
-            let stamped = outlet.stamped.then(|| (self.stamp(), frame.as_str()));
-            encode_velocity(velocity, stamped, buffer);
+            let stamped = outlet.stamped.then(|| (order.stamp, frame.as_str()));
+            encode_velocity(order.velocity, stamped, buffer);
             self.count(outlet.commands.0.publish_raw(buffer));
         });
     }
@@ -273,11 +287,19 @@ impl Outlet {
         self.simulated.store(now.0, Ordering::Relaxed);
     }
 
+    /// Now, for the gate. Read it with the gate in hand, or time may seem to go back.
+    fn when(&self) -> When {
+        When {
+            mono: self.clock.now(),
+            ros: self.stamp(),
+        }
+    }
+
     /// Bases hold stamps against their own clock, which is the system's or the simulation's.
     fn stamp(&self) -> Stamp {
-        match self.simulated.load(Ordering::Relaxed) {
-            0 => Stamp::wall_clock(),
-            simulated => Stamp(simulated),
+        match self.sim_time {
+            true => Stamp(self.simulated.load(Ordering::Relaxed)),
+            false => Stamp::wall_clock(),
         }
     }
 
@@ -296,13 +318,8 @@ impl Outlet {
             self.count(self.decisions.0.publish_raw(buffer));
         });
         self.through_gate(|outlet, gate| {
-            let verdict = Verdict {
-                cycle: decision.cycle,
-                arrival: decision.trigger.arrival,
-                label: decision.label,
-            };
-            if let Some(out) = gate.on_decision(self.clock.now(), verdict) {
-                self.send_velocity(outlet, out);
+            if let Some(order) = gate.on_decision(self.when(), Verdict::of(decision)) {
+                self.send_order(outlet, order);
             }
         });
         self.limit_speed(decision);
@@ -316,8 +333,8 @@ impl Outlet {
 
     fn tick(&self) {
         self.through_gate(|outlet, gate| {
-            if let Some(out) = gate.tick(self.clock.now()) {
-                self.send_velocity(outlet, out);
+            if let Some(order) = gate.tick(self.when()) {
+                self.send_order(outlet, order);
             }
         });
     }

@@ -16,6 +16,7 @@ use super::outlet::Outlet;
 use super::robot::Robot;
 use super::viewer::Viewer;
 use crate::act::diagnostics::{Health, Input, encode_diagnostics, judge};
+use crate::act::gate::{Setting, State, Watch};
 use crate::act::statistics::{Statistics, encode_statistics};
 use crate::act::wire::because;
 use crate::reason::{Desk, Reason, Source, Tally};
@@ -35,6 +36,7 @@ pub struct Reporter {
     outlet: Arc<Outlet>,
     herald: Option<Herald>,
     viewer: Option<Viewer>,
+    gate: Option<Watch>,
     latencies: Histogram<u64>,
     before: Tally,
     /// What the log said lately.
@@ -66,6 +68,7 @@ impl Reporter {
             face: faces.load_full(),
             faces,
             seen,
+            gate: outlet.findings().map(Watch::new),
             outlet,
             herald,
             viewer,
@@ -108,7 +111,8 @@ impl Reporter {
         }
         let tally = desk.counts().tally();
         self.publish_statistics(&tally);
-        self.publish_diagnostics(&tally);
+        let gate = self.look_at_the_gate();
+        self.publish_diagnostics(&tally, gate);
         self.log_faults(&tally);
         self.before = tally;
     }
@@ -131,7 +135,26 @@ impl Reporter {
         let _ = self.statistics.publish_raw(&bytes);
     }
 
-    fn publish_diagnostics(&self, tally: &Tally) {
+    /// Whether the gate keeps commands back though decisions are as they should be; the log says it
+    /// when it begins.
+    fn look_at_the_gate(&mut self) -> Option<State> {
+        let face = Arc::clone(&self.face);
+        let (watch, gate) = (self.gate.as_mut()?, face.gate.as_ref()?);
+        let trigger = face.sources.iter().position(|s| s.name == face.trigger)?;
+        let setting = Setting {
+            trigger: &self.seen.topics[trigger],
+            input: &gate.input,
+            decision_timeout: gate.limits.decision_timeout,
+            command_timeout: gate.limits.command_timeout,
+        };
+        let (state, news) = watch.look(face.live.desks()[self.robot.1].now(), &setting);
+        for word in news {
+            tracing::warn!("{}", self.robot.0.says(word));
+        }
+        Some(state)
+    }
+
+    fn publish_diagnostics(&self, tally: &Tally, gate: Option<State>) {
         let Some(publisher) = &self.diagnostics else {
             return;
         };
@@ -149,6 +172,7 @@ impl Reporter {
                 let call = herald.call();
                 (call.needed, call.explanation)
             }),
+            gate,
         };
         let status = judge(&health, &self.face.thresholds);
         let mut bytes = Vec::new();

@@ -228,16 +228,6 @@ fn announce(configuration: &Configuration, topics: &[String], began: Instant) {
     for line in topics {
         tracing::info!("{line}");
     }
-    if let Some(gate) = &params.gate {
-        let safe = &configuration.bundle.manifest.safe_label;
-        let passes = gate.limits.factors[usize::from(configuration.terms().safe_label)].linear;
-        if passes > 0.0 {
-            tracing::warn!(
-                "act.velocity_gate.linear.{safe} is {passes}: the robot goes on driving when the \
-                 answer is a fallback; 0.0 would stop it"
-            );
-        }
-    }
     tracing::info!(
         "{} on {}, deadline {}, ready after {}",
         configuration.bundle.id(),

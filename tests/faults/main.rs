@@ -198,6 +198,24 @@ fn a_stall_that_shows_before_the_deadline_costs_no_decision_where_there_is_a_sec
     wrong.none();
 }
 
+/// A laser of ten scans a second of the simulation is not silent because the machine is slow, and not
+/// heard for longer because it is quick.
+#[test]
+fn silence_in_a_simulation_is_silence_in_its_time() {
+    let params = ["use_sim_time:=true", "scan.timeout_ms:=500.0"].map(String::from);
+    for factor in [0.05, 0.2, 1.0, 5.0] {
+        let silences = world::silences(factor, 5, &params);
+        let expected = [5_400, 5_900];
+        let first: Vec<i64> = silences.iter().copied().take(2).collect();
+        let near = |(found, expected): (&i64, &i64)| (found - expected).abs() <= 60;
+        assert_eq!(first.len(), 2, "factor {factor}: {silences:?}");
+        assert!(
+            first.iter().zip(&expected).all(near),
+            "factor {factor}: {silences:?}"
+        );
+    }
+}
+
 /// The period of the window's rows times their number, as in the shipped bundle.
 const WINDOW_MS: i64 = 800;
 

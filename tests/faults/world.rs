@@ -221,6 +221,37 @@ fn run(
     }
 }
 
+/// A simulation `factor` times as fast as the machine, with ten scans a second for `seconds` of it
+/// and none for as long after that: when silence was answered, in ms of the simulation, each time.
+pub fn silences(factor: f64, seconds: i64, settings: &[String]) -> Vec<i64> {
+    let configuration = configuration(settings, 1);
+    let clock = Arc::new(LogicalClock::default());
+    let desk = configuration.desk(clock, Arc::new(Sink::default()));
+    let mut ingest = configuration.ingest().unwrap();
+    let scans = ingest.trigger();
+    let mut answered = Vec::new();
+    // The ingest thread turns every few ms of the machine.
+    let turns = (2.0 * seconds as f64 * 1e3 / factor / 4.0) as i64;
+    let mut next = 0;
+    for turn in 0..turns {
+        let shown = (turn as f64 * 4.0 * factor) as i64;
+        let (now, ros) = (mono(turn * 4), Stamp((EPOCH + shown) * MS));
+        if shown >= next && shown < seconds * 1000 {
+            next += 100;
+            let bytes = measured("scan", shown, ros).encode().unwrap();
+            let (request, _) = ingest.message(&desk, scans, &bytes, now, ros);
+            request
+                .into_iter()
+                .for_each(|request| desk.put_back(request));
+        }
+        if let Some(request) = ingest.silence(&desk, mono(0), now, ros) {
+            desk.put_back(request);
+            answered.push(shown);
+        }
+    }
+    answered
+}
+
 /// What the node's ROS clock shows.
 fn ros_time(fault: Fault, ms: i64) -> Stamp {
     let wrong = (BEGIN..END).contains(&ms);

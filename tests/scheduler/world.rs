@@ -166,6 +166,7 @@ impl World {
             .expect("requests never run out");
         request.trigger = Trigger {
             arrival: at,
+            arrival_ros: Stamp(at.0 as i64),
             stamp: Stamp(at.0 as i64),
             frame: "laser".into(),
             input_age: Duration::ZERO,
