@@ -14,7 +14,7 @@ use crate::ingest::Ingest;
 use crate::learn::{BaselineTallies, Tally as ScoreTally, Task, Truth};
 use crate::params::SourceParams;
 use crate::reason::logical::{Logical, LogicalClock, Machine};
-use crate::reason::{Decision, Publish, Source, Tally};
+use crate::reason::{Decision, Outgoing, Publish, Source, Tally};
 use crate::sense::{SourceId, Thin};
 use crate::time::{Clock, Mono, Stamp};
 
@@ -86,10 +86,12 @@ struct Outbox {
 }
 
 impl Publish for Outbox {
-    fn publish(&self, decision: &Decision) {
-        if let Ok(mut decisions) = self.decisions.lock() {
-            decisions.push((self.clock.now(), decision.clone()));
-        }
+    fn publish(&self, outgoing: Outgoing) {
+        outgoing.send(|decision| {
+            if let Ok(mut decisions) = self.decisions.lock() {
+                decisions.push((self.clock.now(), decision.clone()));
+            }
+        });
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use r2r::{Node, QosProfile};
+use r2r::QosProfile;
 
 use super::RunError;
 use super::names::Names;
+use super::node_view::NodeView;
 use super::robot::Robot;
 use crate::act::gate::topic_type;
 use crate::configure::Configuration;
@@ -16,14 +17,18 @@ use crate::time::Mono;
 const SOON: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(5);
 
+/// Another word about the same topic is said no sooner than this after the last.
+const ANOTHER: Duration = Duration::from_secs(10);
+
 /// Looks at the publishers of our topics and says each thing once.
 pub struct Graph {
-    names: Names,
+    me: Me,
     sources: Vec<Topic>,
     gate_output: Option<(String, &'static str)>,
     next: Mono,
     next_for_gate: Mono,
-    said: Vec<String>,
+    /// What was said last, and when: of each source, and of the gate.
+    said: Vec<Option<(Mono, String)>>,
 }
 
 struct Topic {
@@ -31,6 +36,18 @@ struct Topic {
     name: String,
     message: String,
     reliable: bool,
+}
+
+/// The node itself.
+struct Me {
+    node: String,
+    namespace: String,
+}
+
+impl Me {
+    fn is_me(&self, node: &str, namespace: &str) -> bool {
+        self.node == node && self.namespace == namespace
+    }
 }
 
 /// A publisher as the graph shows it.
@@ -44,7 +61,7 @@ struct Publisher {
 impl Graph {
     /// Resolves one robot's topics. Refuses a gate whose two topics are one after remapping.
     pub fn new(
-        names: Names,
+        names: &Names,
         configuration: &Configuration,
         robot: &Robot,
         now: Mono,
@@ -74,17 +91,25 @@ impl Graph {
             gate_output = Some((output, topic_type(gate.stamped).ros_name()));
         }
         Ok(Graph {
-            names,
+            me: Me {
+                node: names.node(),
+                namespace: names.namespace(),
+            },
+            said: sources.iter().map(|_| None).chain([None]).collect(),
             sources,
             gate_output,
             next: now + SOON,
             next_for_gate: now + SOON,
-            said: Vec::new(),
         })
     }
 
     /// What is amiss and was not said yet. `heard` tells per source whether it spoke lately.
-    pub fn look(&mut self, node: &Node, now: Mono, heard: impl Fn(usize) -> bool) -> Vec<String> {
+    pub fn look(
+        &mut self,
+        view: &NodeView,
+        now: Mono,
+        heard: impl Fn(usize) -> bool,
+    ) -> Vec<String> {
         if now < self.next {
             return Vec::new();
         }
@@ -92,39 +117,48 @@ impl Graph {
         let silent = (0..self.sources.len()).filter(|index| !heard(*index));
         let silences = silent.filter_map(|index| {
             let topic = &self.sources[index];
-            why_silent(topic, &self.publishers(node, &topic.name))
+            let word = why_silent(topic, &self.publishers(view, &topic.name))?;
+            Some((index, word))
         });
-        let mut words: Vec<String> = silences.collect();
+        let mut words: Vec<(usize, String)> = silences.collect();
         if let Some((output, message)) = &self.gate_output
             && now >= self.next_for_gate
         {
             self.next_for_gate = now + SELDOM;
-            words.extend(second_driver(
-                output,
-                message,
-                &self.publishers(node, output),
-            ));
+            let word = second_driver(output, message, &self.publishers(view, output));
+            words.extend(word.map(|word| (self.sources.len(), word)));
         }
-        words.retain(|word| !self.said.contains(word));
-        self.said.extend(words.iter().cloned());
-        words
+        let news = words.into_iter();
+        news.filter_map(|(of, word)| is_news(&mut self.said[of], now, word))
+            .collect()
     }
 
-    fn publishers(&self, node: &Node, topic: &str) -> Vec<Publisher> {
+    fn publishers(&self, view: &NodeView, topic: &str) -> Vec<Publisher> {
         // A graph that cannot be asked now is asked again at the next look.
-        let found = node.get_publishers_info_by_topic(topic, false);
-        let described = found.unwrap_or_default().into_iter().map(|info| Publisher {
-            mine: self.names.is_me(&info.node_name, &info.node_namespace),
+        let found = view.publishers_of(topic).into_iter();
+        let described = found.map(|info| Publisher {
+            mine: self.me.is_me(&info.node, &info.namespace),
             node: format!(
                 "{}/{}",
-                info.node_namespace.trim_end_matches('/'),
-                info.node_name
+                info.namespace.trim_end_matches('/'),
+                info.node
             ),
-            best_effort: is_best_effort(&info.qos_profile),
-            message: info.topic_type,
+            best_effort: is_best_effort(&info.qos),
+            message: info.message,
         });
         described.collect()
     }
+}
+
+/// The word, where it is another than the last about its topic, and the last is a while ago. Only the
+/// last is kept: publishers that come and go under ever other names fill neither memory nor disk.
+fn is_news(last: &mut Option<(Mono, String)>, now: Mono, word: String) -> Option<String> {
+    let holds = |(at, said): &(Mono, String)| *said == word || now.since(*at) < ANOTHER;
+    if last.as_ref().is_some_and(holds) {
+        return None;
+    }
+    *last = Some((now, word.clone()));
+    Some(word)
 }
 
 fn is_best_effort(qos: &QosProfile) -> bool {
@@ -206,6 +240,21 @@ mod tests {
             kind.contains("PointCloud2") && kind.contains("scan.topic"),
             "{kind}"
         );
+    }
+
+    #[test]
+    fn a_word_is_said_once_and_another_not_at_once() {
+        let start = Mono(1_000_000_000);
+        let mut last = None;
+        let mut says = |seconds: u64, word: &str| {
+            let now = start + Duration::from_secs(seconds);
+            is_news(&mut last, now, word.into()).is_some()
+        };
+        assert!(says(0, "a"));
+        assert!(!says(1, "a") && !says(99, "a"), "once");
+        assert!(says(100, "b"));
+        assert!(!says(101, "c") && !says(109, "d"), "every ten seconds at most");
+        assert!(says(110, "e"));
     }
 
     #[test]

@@ -10,15 +10,17 @@ use r2r::PublisherUntyped;
 
 use super::at_work::Face;
 use super::feed::Seen;
+use super::graph::Graph;
 use super::herald::Herald;
-use super::outlet::Outlet;
+use super::node_view::NodeView;
 use super::robot::Robot;
 use super::viewer::Viewer;
 use crate::act::diagnostics::{Health, Input, encode_diagnostics, judge};
+use crate::act::outlet::Outlet;
 use crate::act::statistics::{Statistics, encode_statistics};
 use crate::act::wire::because;
 use crate::reason::{Desk, Reason, Source, Tally};
-use crate::time::Stamp;
+use crate::time::{Mono, Stamp};
 
 /// Speaks of what happened, on the cold side.
 pub struct Reporter {
@@ -34,8 +36,11 @@ pub struct Reporter {
     outlet: Arc<Outlet>,
     herald: Option<Herald>,
     viewer: Option<Viewer>,
+    graph: (Graph, Arc<NodeView>),
     latencies: Histogram<u64>,
     before: Tally,
+    /// Decisions that were not published, as the log last said.
+    lost: u64,
     /// Per reason, when the log last spoke of it and how many there were then.
     told: [(Option<Instant>, u64); Reason::ALL.len()],
     /// Faults not logged, to keep a storm from filling the disk.
@@ -44,6 +49,8 @@ pub struct Reporter {
 
 /// A reason that goes on is told again after this time, not at every report.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// A source that says nothing for this long is looked for on the graph.
+const SILENT: Duration = Duration::from_secs(1);
 /// Faults logged per report.
 const LOGGED: usize = 3;
 
@@ -51,7 +58,7 @@ impl Reporter {
     /// Speaks of one robot, through these two; `node` is the node's full name.
     pub fn new(
         (statistics, diagnostics): (PublisherUntyped, Option<PublisherUntyped>),
-        (herald, viewer): (Option<Herald>, Option<Viewer>),
+        (herald, viewer, graph): (Option<Herald>, Option<Viewer>, (Graph, Arc<NodeView>)),
         (robot, node): ((Robot, usize), &str),
         faces: Arc<ArcSwap<Face>>,
         seen: Arc<Seen>,
@@ -68,10 +75,12 @@ impl Reporter {
             outlet,
             herald,
             viewer,
+            graph,
             // Microseconds up to a minute, three digits.
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
                 .unwrap_or_else(|_| unreachable!("constant bounds")),
             before: Tally::default(),
+            lost: 0,
             told: [(None, 0); Reason::ALL.len()],
             muted: 0,
         }
@@ -85,6 +94,22 @@ impl Reporter {
         }
         if let Some(viewer) = &mut self.viewer {
             viewer.look(&self.outlet, &face);
+        }
+        drop(face);
+        self.look_at_the_graph();
+    }
+
+    /// Says, now and then, why nothing is heard and who else drives.
+    fn look_at_the_graph(&mut self) {
+        let now = self.faces.load().live.desks()[self.robot.1].now();
+        let newest = &self.seen.newest_ms;
+        let heard = |source: usize| {
+            let newest = newest[source].load(Ordering::Relaxed);
+            newest >= 0 && now.since(Mono(newest as u64 * 1_000_000)) < SILENT
+        };
+        let (graph, view) = &mut self.graph;
+        for notice in graph.look(view, now, heard) {
+            tracing::warn!("{}", self.robot.0.says(notice));
         }
     }
 
@@ -183,13 +208,6 @@ impl Reporter {
         (newest >= 0).then(|| Duration::from_millis((now_ms - newest).max(0) as u64))
     }
 
-    /// What the graph shows to be wrong; not kept for the next report, which may be far.
-    pub fn log_notices(&self) {
-        while let Some(notice) = self.seen.notices.pop() {
-            tracing::warn!("{}", self.robot.0.says(notice));
-        }
-    }
-
     fn log_faults(&mut self, tally: &Tally) {
         for report in self.face.live.engine_reports() {
             let name = self
@@ -236,6 +254,16 @@ impl Reporter {
                 "this process was not run for a while; {withheld} messages that waited meanwhile were thrown away"
             );
             tracing::warn!("{}", self.robot.0.says(word));
+        }
+        let lost = self.outlet.lost();
+        if lost > self.lost {
+            let word = format!(
+                "{} decisions were not published, DDS holds what publishes them; look for readers of \
+                 ~/decision that have stopped to read",
+                lost - self.lost
+            );
+            tracing::error!("{}", self.robot.0.says(word));
+            self.lost = lost;
         }
         if tally.late > self.before.late {
             let word = format!("{} decisions were late", tally.late - self.before.late);
