@@ -80,7 +80,10 @@ mod tests {
     #[test]
     fn it_keeps_its_order_and_no_more_than_there_is_room_for() {
         let ring = Ring::new(2);
-        assert_eq!((ring.push(1), ring.push(2), ring.push(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!(
+            (ring.push(1), ring.push(2), ring.push(3)),
+            (Ok(()), Ok(()), Err(3))
+        );
         assert_eq!(ring.force_push(3), Some(1));
         assert_eq!((ring.len(), ring.pop(), ring.pop()), (2, Some(2), Some(3)));
         assert!(ring.is_empty() && ring.pop().is_none());

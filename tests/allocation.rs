@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use edge_reasoner::act::outlet::{
-    CommandReader, Outlet, Parts, Voice, Wire, publish_from_here,
-};
+use edge_reasoner::act::outlet::{CommandReader, Outlet, Parts, Voice, Wire, publish_from_here};
 use edge_reasoner::configure::Configuration;
 use edge_reasoner::ingest::Ingest;
 use edge_reasoner::model::{Bundle, EngineKind};
@@ -138,7 +136,10 @@ impl Robot {
             notes: true,
             shown: true,
         };
-        let times = (Arc::clone(clock) as Arc<dyn Clock>, (|| Stamp(7)) as fn() -> Stamp);
+        let times = (
+            Arc::clone(clock) as Arc<dyn Clock>,
+            (|| Stamp(7)) as fn() -> Stamp,
+        );
         let outlet = Arc::new(Outlet::new(parts, times, Arc::new(|| ())).unwrap());
         outlet.open();
         let voice = Voice::new(Arc::clone(&outlet), configuration.vocabulary());
@@ -226,8 +227,14 @@ impl Rig {
             ("act.velocity_gate.in", word("/cmd_vel_raw")),
             ("act.velocity_gate.out", word("/cmd_vel")),
             ("act.velocity_gate.stamped", Value::Bool(true)),
-            ("act.velocity_gate.decision_timeout_ms", Value::Double(10_000.0)),
-            ("act.velocity_gate.command_timeout_ms", Value::Double(10_000.0)),
+            (
+                "act.velocity_gate.decision_timeout_ms",
+                Value::Double(10_000.0),
+            ),
+            (
+                "act.velocity_gate.command_timeout_ms",
+                Value::Double(10_000.0),
+            ),
             ("act.velocity_gate.linear.go", Value::Double(1.0)),
             ("act.velocity_gate.linear.slow", Value::Double(0.5)),
             ("act.velocity_gate.linear.stop", Value::Double(0.0)),
@@ -298,7 +305,9 @@ impl Rig {
     /// Taken so far by this thread, and by those that published last on each topic.
     fn taken(&self) -> usize {
         let topics = self.robots.iter().flat_map(|r| [&r.decisions, &r.commands]);
-        let elsewhere: usize = topics.map(|topic| topic.taken.load(Ordering::Relaxed)).sum();
+        let elsewhere: usize = topics
+            .map(|topic| topic.taken.load(Ordering::Relaxed))
+            .sum();
         TAKEN.with(Cell::get) + elsewhere
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
 use edge_reasoner::reason::{
-    CostModel, Decision, Desk, EngineFault, Policy, Outgoing, Publish, Reason, Reasoner, Source, Terms,
+    CostModel, Desk, EngineFault, Outgoing, Policy, Publish, Reason, Reasoner, Source, Terms,
     Verdict,
 };
 use edge_reasoner::time::{Clock, Mono};

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use edge_reasoner::act::Vocabulary;
 use edge_reasoner::act::gate::{Factors, GateLimits, Velocity};
 use edge_reasoner::act::outlet::{Outlet, Parts, Voice, Wire};
-use edge_reasoner::act::Vocabulary;
 use edge_reasoner::reason::live::Live;
 use edge_reasoner::reason::{
-    Batches, CostModel, Decision, Desk, EngineFault, Policy, Outgoing, Publish, Reason, Reasoner, Source, Terms,
-    Verdict,
+    Batches, CostModel, Decision, Desk, EngineFault, Outgoing, Policy, Publish, Reason, Reasoner,
+    Source, Terms, Verdict,
 };
 use edge_reasoner::time::{Clock, Stamp, SystemClock};
 
@@ -350,7 +350,10 @@ impl Robot {
             notes: false,
             shown: false,
         };
-        let times = (Arc::clone(clock) as Arc<dyn Clock>, (|| Stamp(7)) as fn() -> Stamp);
+        let times = (
+            Arc::clone(clock) as Arc<dyn Clock>,
+            (|| Stamp(7)) as fn() -> Stamp,
+        );
         let outlet = Arc::new(Outlet::new(parts, times, Arc::new(|| ())).unwrap());
         outlet.open();
         Robot {
@@ -460,7 +463,9 @@ fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() 
     assert!(reasons[0] > 0 && reasons[1] > 0, "{reasons:?}");
     // Nobody decides any more: the guard's pulse stops the robot, whatever holds the other's topics.
     let last = || free.commands.published.lock().unwrap().last().cloned();
-    wait_for("a stop", || last().is_some_and(|bytes| bytes[4..12] == [0; 8]));
+    wait_for("a stop", || {
+        last().is_some_and(|bytes| bytes[4..12] == [0; 8])
+    });
     assert_eq!(held.decisions.count() + held.commands.count(), 0);
     assert!(live.desks()[0].counts().tally().accepted > 0);
     held.hold(false);
@@ -469,5 +474,7 @@ fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() 
         tally.decisions == tally.accepted && held.decisions.count() as u64 == tally.decisions
     });
     let last = || held.commands.published.lock().unwrap().last().cloned();
-    wait_for("its stop", || last().is_some_and(|bytes| bytes[4..12] == [0; 8]));
+    wait_for("its stop", || {
+        last().is_some_and(|bytes| bytes[4..12] == [0; 8])
+    });
 }

@@ -119,7 +119,10 @@ pub struct TrainedOn {
 impl Manifest {
     /// The safe label's place among the labels; a sound manifest has one.
     pub(super) fn safe_label_index(&self) -> Option<u8> {
-        let index = self.labels.iter().position(|label| *label == self.safe_label)?;
+        let index = self
+            .labels
+            .iter()
+            .position(|label| *label == self.safe_label)?;
         u8::try_from(index).ok()
     }
 

@@ -23,14 +23,18 @@ impl Held {
     pub fn remember(&self, arrival: Mono, label: u8, confidence: f32) {
         let confidence = (confidence.clamp(0.0, 1.0) * 65535.0) as u64;
         // Within one millisecond nobody knows which came first: what is withdrawn stays so.
-        self.replace(arrival, u64::from(label) << 16 | confidence, |at, before, label| {
-            before < at || before == at && label != WITHDRAWN
-        });
+        self.replace(
+            arrival,
+            u64::from(label) << 16 | confidence,
+            |at, before, label| before < at || before == at && label != WITHDRAWN,
+        );
     }
 
     /// A trigger that arrived at `arrival` withdraws what was decided up to it.
     pub fn withdraw(&self, arrival: Mono) {
-        self.replace(arrival, u64::from(WITHDRAWN) << 16, |at, before, _| before <= at);
+        self.replace(arrival, u64::from(WITHDRAWN) << 16, |at, before, _| {
+            before <= at
+        });
     }
 
     /// Where it may replace, by its own millisecond and by that and the label of what is there.

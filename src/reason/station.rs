@@ -119,7 +119,12 @@ impl Station {
         }
         fence(Ordering::Acquire);
         let still = bank.progress.load(Ordering::Relaxed) >> 8 == cycle;
-        still.then(|| (exit, Probabilities::from_slice(&values[..labels.min(MAX_LABELS)])))
+        still.then(|| {
+            (
+                exit,
+                Probabilities::from_slice(&values[..labels.min(MAX_LABELS)]),
+            )
+        })
     }
 }
 
@@ -163,7 +168,11 @@ mod tests {
             scope.spawn(|| {
                 for cycle in 1..=cycles {
                     station.open(cycle);
-                    station.record_exit(cycle, 1, &Probabilities::from_slice(&[cycle as f32; MAX_LABELS]));
+                    station.record_exit(
+                        cycle,
+                        1,
+                        &Probabilities::from_slice(&[cycle as f32; MAX_LABELS]),
+                    );
                 }
             });
             for cycle in (1..=cycles).rev() {

@@ -128,11 +128,7 @@ impl Pulse {
 /// Keeps a bond from every activate to the deactivate after it, where the package `bond` is there, on
 /// a thread of its own: a heartbeat that waits for other work of the cold side says of a node at work
 /// that it is dead.
-pub fn keep(
-    node: &mut Node,
-    period: Duration,
-    pulse: &Arc<Pulse>,
-) -> Result<(), RunError> {
+pub fn keep(node: &mut Node, period: Duration, pulse: &Arc<Pulse>) -> Result<(), RunError> {
     if let Err(cause) = FOUND.load::<StatusC>("bond", "Status", FIELDS) {
         tracing::info!(
             "no bond is kept with the lifecycle manager ({cause}); say bond_timeout: 0.0 to it, or \

@@ -1,14 +1,15 @@
-//! The cold side: services and what is said later, on tokio; signals and reporters, each on a thread
-//! of its own. No decision waits for it, and what must not wait for the rest of it does not.
+//! The cold side: services, on tokio; signals, reporters and what is said later, each on a thread of its
+//! own. No decision waits for it, and what must not wait for the rest of it does not.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::RunError;
 use super::reporter::Reporter;
@@ -55,9 +56,16 @@ impl Stop {
                 true => (ENDS_WITHIN, "freeing what it has"),
             };
             if asked.elapsed() >= limit {
-                eprintln!(
-                    "edge_reasoner: told to end, but still {doing} after {limit:?}; ended as it is"
-                );
+                // Whoever reads what is printed may have stopped to read.
+                let say = move || {
+                    eprintln!(
+                        "edge_reasoner: told to end, but still {doing} after {limit:?}; ended as it \
+                         is"
+                    );
+                };
+                let said = thread::Builder::new().spawn(say);
+                thread::sleep(Duration::from_millis(50));
+                drop(said);
                 let code = i32::from(self.active.load(Ordering::Acquire));
                 // SAFETY: ends the process. Destructors of the middleware, whose threads still run,
                 // are not to be run beside them.
@@ -73,7 +81,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The tokio runtime and what runs on it.
 pub struct Cold {
     runtime: Runtime,
-    later: UnboundedSender<Job>,
+    later: Sender<Job>,
 }
 
 impl Cold {
@@ -101,8 +109,9 @@ impl Cold {
             .enable_all()
             .build()
             .map_err(system)?;
-        let (later, jobs) = unbounded_channel();
-        runtime.spawn(one_by_one(jobs));
+        let (later, jobs) = channel();
+        let thread = thread::Builder::new().name(String::from("later"));
+        thread.spawn(move || one_by_one(&jobs)).map_err(system)?;
         Ok(Cold { runtime, later })
     }
 
@@ -155,7 +164,7 @@ impl Cold {
 
     /// Nothing runs on the cold side any more.
     pub fn finish(self) {
-        let (done, told) = std::sync::mpsc::sync_channel(1);
+        let (done, told) = channel::<()>();
         self.later(move || drop(done));
         let _ = told.recv_timeout(Duration::from_millis(100));
         self.runtime.shutdown_timeout(Duration::from_millis(100));
@@ -169,9 +178,9 @@ async fn either(mut interrupt: Signal, mut terminate: Signal) {
     }
 }
 
-async fn one_by_one(mut jobs: UnboundedReceiver<Job>) {
-    while let Some(job) = jobs.recv().await {
+fn one_by_one(jobs: &Receiver<Job>) {
+    for job in jobs {
         // A panic is told by its hook; the next job is done.
-        let _ = tokio::task::spawn_blocking(job).await;
+        let _ = catch_unwind(AssertUnwindSafe(job));
     }
 }

@@ -138,11 +138,7 @@ impl Graph {
         let found = view.publishers_of(topic).into_iter();
         let described = found.map(|info| Publisher {
             mine: self.me.is_me(&info.node, &info.namespace),
-            node: format!(
-                "{}/{}",
-                info.namespace.trim_end_matches('/'),
-                info.node
-            ),
+            node: format!("{}/{}", info.namespace.trim_end_matches('/'), info.node),
             best_effort: is_best_effort(&info.qos),
             message: info.message,
         });
@@ -253,7 +249,10 @@ mod tests {
         assert!(says(0, "a"));
         assert!(!says(1, "a") && !says(99, "a"), "once");
         assert!(says(100, "b"));
-        assert!(!says(101, "c") && !says(109, "d"), "every ten seconds at most");
+        assert!(
+            !says(101, "c") && !says(109, "d"),
+            "every ten seconds at most"
+        );
         assert!(says(110, "e"));
     }
 

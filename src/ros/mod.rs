@@ -157,12 +157,7 @@ fn create_context() -> Result<Context, String> {
     }
 }
 
-fn serve(
-    node: &mut Node,
-    stop: &Stop,
-    cold: Cold,
-    view: &Arc<NodeView>,
-) -> Result<(), RunError> {
+fn serve(node: &mut Node, stop: &Stop, cold: Cold, view: &Arc<NodeView>) -> Result<(), RunError> {
     let said = values::of_node(node);
     let autostart = values::autostart(&said)?;
     let heartbeat = values::bond_heartbeat_period(&said)?;

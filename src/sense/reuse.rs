@@ -79,7 +79,17 @@ macro_rules! plain {
 }
 
 // The layout of an array says nothing as a rule; where it does, it takes memory.
-plain!(f32, f64, [f64; 9], Vector3, Quaternion, PoseWithCovariance, Twist, TwistWithCovariance, MultiArrayLayout);
+plain!(
+    f32,
+    f64,
+    [f64; 9],
+    Vector3,
+    Quaternion,
+    PoseWithCovariance,
+    Twist,
+    TwistWithCovariance,
+    MultiArrayLayout
+);
 
 impl<'de> DeserializeSeed<'de> for InPlace<'_, Header> {
     type Value = ();
@@ -177,7 +187,10 @@ where
                 )));
             }
             items.push(item);
-        } else if access.next_element_seed(InPlace(&mut items[read]))?.is_none() {
+        } else if access
+            .next_element_seed(InPlace(&mut items[read]))?
+            .is_none()
+        {
             items.truncate(read);
             return Ok(());
         }

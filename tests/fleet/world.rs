@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
 use edge_reasoner::reason::{
-    Batches, CostModel, Decision, Desk, Engine, EngineFault, Policy, Outgoing, Publish, Reasoner, Terms,
-    Verdict,
+    Batches, CostModel, Decision, Desk, Engine, EngineFault, Outgoing, Policy, Publish, Reasoner,
+    Terms, Verdict,
 };
 use edge_reasoner::time::{Clock, Mono};
 

@@ -139,7 +139,7 @@ def test_it_beats_while_a_model_is_loaded_that_never_comes_and_markers_are_drawn
     hanging = bundle(tmp_path / "hanging")
     (hanging / "weights.safetensors").unlink()
     os.mkfifo(hanging / "weights.safetensors")
-    node = start("autostart:=false", "markers:=true")
+    node = start("autostart:=false", "act.markers.enabled:=true")
     manager = Manager(robot)
     assert manager.to(Transition.TRANSITION_CONFIGURE) and manager.to(Transition.TRANSITION_ACTIVATE)
     sister.hears(lambda heard: len(heard) >= 5)

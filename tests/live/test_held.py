@@ -9,8 +9,10 @@ import time
 import pytest
 from edge_reasoner.srv import LoadModel
 from geometry_msgs.msg import Twist
+from rclpy.parameter import Parameter
 from robot import GATE
 from test_models import Loader, bundle
+from test_parameters import Client
 
 # Reads decisions and commands reliably, with little room, as a tool may that was left behind stopped.
 READER = """
@@ -82,8 +84,20 @@ def test_a_model_that_is_never_loaded_does_not_keep_the_process(robot, start, ha
     assert seconds < 2.0
 
 
+def test_a_parameter_that_names_such_a_model_does_not_keep_the_process_either(robot, start, hanging):
+    node = start("autostart:=false")
+    client = Client(robot)
+    model = Parameter("model", value=str(hanging))
+    named = client.services.set_parameters_atomically([model])
+    robot.spin(1.0)
+    assert not named.done(), "it waits for the weights"
+    code, text, seconds = node.end(signal.SIGTERM)
+    assert code == 0, text
+    assert seconds < 2.0
+
+
 def test_decisions_go_on_while_a_model_is_loaded_that_never_comes(robot, start, hanging):
-    node = start("deadline_ms:=50.0", "markers:=true")
+    node = start("deadline_ms:=50.0", "act.markers.enabled:=true")
     node.wait_ready(robot)
     loader = Loader(robot)
     loader.seconds(1.0)

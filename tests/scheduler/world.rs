@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
 use edge_reasoner::reason::{
-    CostModel, Decision, Desk, EngineFault, Policy, Outgoing, Publish, Reasoner, Terms, Trigger, Verdict,
+    CostModel, Decision, Desk, EngineFault, Outgoing, Policy, Publish, Reasoner, Terms, Trigger,
+    Verdict,
 };
 use edge_reasoner::time::{Clock, Mono, Stamp};
 

@@ -213,6 +213,7 @@ impl Outlet {
         if let Some(speed) = &self.limits {
             speed.open();
         }
+        self.held.store(false, Ordering::Relaxed);
         self.closed.store(false, Ordering::Release);
     }
 
@@ -348,7 +349,7 @@ impl Voice {
 }
 
 impl Publish for Voice {
-    fn take(&self, outgoing: Outgoing) {
+    fn publish(&self, outgoing: Outgoing) {
         self.outlet.take(outgoing, &self.words);
     }
 

@@ -95,7 +95,10 @@ fn world() -> World {
         shown: false,
     };
     let clock = Arc::new(SystemClock::new());
-    let times = (Arc::clone(&clock) as Arc<dyn Clock>, (|| Stamp(7)) as fn() -> Stamp);
+    let times = (
+        Arc::clone(&clock) as Arc<dyn Clock>,
+        (|| Stamp(7)) as fn() -> Stamp,
+    );
     let outlet = Arc::new(Outlet::new(parts, times, Arc::new(|| ())).unwrap());
     let words = Vocabulary {
         labels: vec!["go".into(), "stop".into()],
@@ -169,8 +172,16 @@ fn nobody_waits_for_a_topic_that_is_held_and_the_newest_command_leaves_it() {
     assert_eq!(world.outlet.flush(Instant::now()), ["the velocity"]);
     world.commands.hold(false);
     assert!(world.flush().is_empty());
-    assert_eq!(world.commands.speeds(), [0.1, 0.2, 0.0], "the newest is a stop");
-    assert_eq!(world.decisions.cycles(), [1, 2, 3, 4], "no other topic is held");
+    assert_eq!(
+        world.commands.speeds(),
+        [0.1, 0.2, 0.0],
+        "the newest is a stop"
+    );
+    assert_eq!(
+        world.decisions.cycles(),
+        [1, 2, 3, 4],
+        "no other topic is held"
+    );
 }
 
 #[test]
@@ -185,14 +196,21 @@ fn a_stop_at_the_end_is_the_last_command_however_long_the_topic_is_held() {
     world.command(0.3);
     world.decide(2, 0);
     let began = Instant::now();
-    let held = world.outlet.flush(Instant::now() + Duration::from_millis(20));
+    let held = world
+        .outlet
+        .flush(Instant::now() + Duration::from_millis(20));
     assert_eq!(held, ["the velocity"]);
     assert!(began.elapsed() < SOON, "the end is bounded");
     // The node is gone; what is on its way is published when the topic is let go.
     let commands = Arc::clone(&world.commands);
     drop(world);
     commands.hold(false);
-    commands.wait(|inside| inside.published.last().is_some_and(|last| last[4..12] == [0; 8]));
+    commands.wait(|inside| {
+        inside
+            .published
+            .last()
+            .is_some_and(|last| last[4..12] == [0; 8])
+    });
     let speeds = commands.speeds();
     assert_eq!(speeds.last(), Some(&0.0));
     assert!(!speeds.contains(&0.3), "{speeds:?}");
@@ -284,7 +302,10 @@ fn what_publishes_and_panics_is_noticed() {
         shown: false,
     };
     let mut broken = world();
-    let times = (Arc::clone(&broken.clock) as Arc<dyn Clock>, (|| Stamp(7)) as fn() -> Stamp);
+    let times = (
+        Arc::clone(&broken.clock) as Arc<dyn Clock>,
+        (|| Stamp(7)) as fn() -> Stamp,
+    );
     broken.outlet = Arc::new(Outlet::new(parts, times, Arc::new(|| ())).unwrap());
     broken.outlet.open();
     broken.voice = Voice {

@@ -61,9 +61,18 @@ fn the_guard_answers_for_a_model_with_as_many_labels_as_there_may_be() {
     let (clock, sink) = (Arc::new(LogicalClock::default()), Arc::new(Sink::default()));
     let window = sizes.frames * sizes.features;
     let publish = Arc::clone(&sink) as _;
-    let desk = Desk::new(Arc::clone(&clock) as _, terms, MAX_LABELS, window, 1, publish);
+    let desk = Desk::new(
+        Arc::clone(&clock) as _,
+        terms,
+        MAX_LABELS,
+        window,
+        1,
+        publish,
+    );
     let desk = Arc::new(desk);
-    let engine = bundle.engine(EngineKind::Packed(crate::kernels::Precision::F32)).unwrap();
+    let engine = bundle
+        .engine(EngineKind::Packed(crate::kernels::Precision::F32))
+        .unwrap();
     let mut costs = CostModel::new(sizes.depth);
     (0..sizes.depth).for_each(|stage| costs.record(stage, Duration::from_millis(1)));
     let reasoner = Reasoner::new(Arc::clone(&desk), 0, engine, costs);
