@@ -169,7 +169,8 @@ fn nobody_waits_for_a_topic_that_is_held_and_the_newest_command_leaves_it() {
     world.decide(3, 0);
     world.command(0.4);
     world.decide(4, 1);
-    assert_eq!(world.outlet.flush(Instant::now()), ["the velocity"]);
+    world.decisions.wait(|inside| inside.published.len() == 4);
+    assert_eq!(world.outlet.flush(Instant::now() + HELD), ["the velocity"]);
     world.commands.hold(false);
     assert!(world.flush().is_empty());
     assert_eq!(
