@@ -337,7 +337,7 @@ fn nor_is_any_where_several_robots_share_the_engine_and_others_publish() {
 
 fn takes_none(mut rig: Rig) {
     // Queues and thread-local places are made at their first use, the window's history is filled.
-    rig.drive(20);
+    rig.drive(30);
     rig.stale();
     rig.drive(10);
     assert!(rig.robots[0].speed() > 0.0, "the gate is open");
@@ -350,8 +350,8 @@ fn takes_none(mut rig: Rig) {
     rig.drive(10);
     assert!(rig.robots[0].speed() > 0.0, "and opens again");
     for robot in &rig.robots {
-        assert_eq!(robot.desk.counts().tally().decisions, 241);
-        assert_eq!(robot.decisions.count(), 241);
+        assert_eq!(robot.desk.counts().tally().decisions, 251);
+        assert_eq!(robot.decisions.count(), 251);
         assert!(robot.commands.count() > left);
     }
     // Other terms are taken over without it, too.
@@ -372,7 +372,7 @@ fn nor_is_any_taken_to_use_an_answer_again() {
     let mut rig = Rig::new(1, 60_000.0);
     let desk = Arc::clone(&rig.robots[0].desk);
     let reused = || desk.counts().tally().reused;
-    rig.drive(20);
+    rig.drive(40);
     let (taken, before) = (rig.taken(), reused());
     rig.drive(100);
     assert_eq!(rig.taken() - taken, 0);

@@ -399,7 +399,7 @@ fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() 
     let clock = Arc::new(SystemClock::new());
     let robots = [Robot::new(&clock), Robot::new(&clock)];
     let terms = Terms {
-        // The engine answers some, the guard the rest.
+        // The engine answers some, and the guard those that come while it takes its time.
         deadline: 20 * MS,
         publish_margin: MS,
         fault_time: 10_000 * MS,
@@ -423,7 +423,7 @@ fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() 
         advance: Box::new(move |out| {
             calls += 1;
             if calls % 7 == 0 {
-                sleep(30 * MS);
+                sleep(60 * MS);
             }
             out.copy_from_slice(&[0.5, 0.3, 0.2]);
             Ok(())
@@ -445,12 +445,12 @@ fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() 
     };
     let [held, free] = &robots;
     held.hold(true);
-    for _ in 0..60 {
+    for _ in 0..40 {
         held.command(&clock);
         free.command(&clock);
         trigger(0);
         trigger(1);
-        sleep(5 * MS);
+        sleep(25 * MS);
     }
     let tally = || live.desks()[1].counts().tally();
     wait_for("the other robot's decisions", || {
