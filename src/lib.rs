@@ -19,6 +19,7 @@ pub mod quantiles;
 pub mod realtime;
 pub mod reason;
 pub mod replay;
+mod ring;
 #[cfg(feature = "ros")]
 pub mod ros;
 pub mod sense;

@@ -6,6 +6,7 @@ pub mod diagnostics;
 mod earned;
 pub mod gate;
 pub mod markers;
+pub mod outlet;
 pub mod speed_limit;
 pub mod statistics;
 mod verdict;

@@ -102,10 +102,6 @@ impl Configuration {
     pub fn terms(&self) -> Terms {
         let manifest = &self.bundle.manifest;
         let params = &self.params;
-        let safe = manifest
-            .labels
-            .iter()
-            .position(|label| *label == manifest.safe_label);
         Terms {
             deadline: params.deadline,
             publish_margin: params.publish_margin,
@@ -116,7 +112,7 @@ impl Configuration {
             policy: params.policy,
             min_confidence: params.confidence,
             thresholds: manifest.exits.iter().map(|exit| exit.threshold).collect(),
-            safe_label: safe.unwrap_or_default() as u8,
+            safe_label: self.bundle.safe_label(),
             exits: manifest.exits.len() as u8,
         }
     }

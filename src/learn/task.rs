@@ -10,6 +10,7 @@ use super::error::LearnError;
 use super::rule::LabelRule;
 use super::variations::Variations;
 use crate::model::Architecture;
+use crate::reason::MAX_LABELS;
 use crate::sense::{SourceSettings, Window, WindowSpec};
 
 /// One task, as in `params/tasks/clearance.yaml`.
@@ -245,6 +246,10 @@ impl Task {
                 format!("topics lacks the input {:?}", input.source),
             );
         }
+        check(
+            (2..=MAX_LABELS).contains(&self.labels.len()),
+            format!("{} labels, expected 2 to {MAX_LABELS}", self.labels.len()),
+        );
         check(
             self.labels.contains(&self.safe_label),
             format!(

@@ -366,13 +366,13 @@ pub const TABLE: &[Parameter] = &[
         "realtime.priority",
         Kind::Count { least: 0, most: 98 },
         "0",
-        "SCHED_FIFO priority of the guard thread; ingest runs one below, reasoners two below. 0: normal scheduling.",
+        "SCHED_FIFO priority of the guard thread; ingest and what publishes run one below, reasoners two below. 0: normal scheduling.",
     ),
     row(
         "realtime.cpus",
         Kind::Cpus,
         "\"\"",
-        "Processors of the guard and ingest threads, such as \"1\" or \"0,2-3\"; empty: any.",
+        "Processors of the threads of the guard, of ingest and of what publishes, such as \"1\" or \"0,2-3\"; empty: any.",
     ),
     row(
         "realtime.reasoner_cpus",

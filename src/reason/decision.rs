@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::time::{Mono, Stamp};
 
-/// Most labels a task may have; keeps a decision free of allocation.
-pub const MAX_LABELS: usize = 32;
+/// Most labels a task may have, here and in every manifest; keeps a decision free of allocation.
+pub const MAX_LABELS: usize = 64;
 /// Most exits a model may have.
 pub const MAX_EXITS: usize = 32;
 

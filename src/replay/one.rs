@@ -17,7 +17,7 @@ use crate::configure::Configuration;
 use crate::ingest::Ingest;
 use crate::learn::{BaselineTallies, Tally as ScoreTally, Task, Truth};
 use crate::reason::logical::{Logical, LogicalClock, Machine};
-use crate::reason::{Decision, Publish, Source, Tally};
+use crate::reason::{Decision, Outgoing, Publish, Source, Tally};
 use crate::time::{Clock, Mono, Stamp};
 use crate::topic_names::TopicNames;
 
@@ -95,10 +95,12 @@ struct Outbox {
 }
 
 impl Publish for Outbox {
-    fn publish(&self, decision: &Decision) {
-        if let Ok(mut decisions) = self.decisions.lock() {
-            decisions.push((self.clock.now(), decision.clone()));
-        }
+    fn publish(&self, outgoing: Outgoing) {
+        outgoing.send(|decision| {
+            if let Ok(mut decisions) = self.decisions.lock() {
+                decisions.push((self.clock.now(), decision.clone()));
+            }
+        });
     }
 }
 

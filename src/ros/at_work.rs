@@ -8,10 +8,10 @@ use arc_swap::ArcSwap;
 
 use super::handover::Handover;
 use super::models::LoadError;
-use super::outlet::{Outlet, Voice};
 use super::viewer::View;
 use crate::act::attention::AttentionLimits;
 use crate::act::diagnostics::Thresholds;
+use crate::act::outlet::{Outlet, Voice, publish_from_here};
 use crate::configure::{Configuration, Warm};
 use crate::model::Bundle;
 use crate::params::{GateParams, Params, Refusal, SourceParams, Values};
@@ -108,9 +108,14 @@ impl Model {
         let desks: Vec<Arc<Desk>> = desks.collect();
         let reasoners = configuration.reasoners(&desks, engines);
         let wishes = configuration.params.realtime.clone();
+        let alone = outlets.len() == 1;
         let live = Live::start(desks, reasoners, move |thread| {
-            Outlet::warm_up();
-            for refused in wishes.set_up_thread(Role::of_thread(thread)) {
+            let role = Role::of_thread(thread);
+            // The engine of several robots must not be held by the topics of one of them.
+            if alone && role == Role::Reasoner {
+                publish_from_here();
+            }
+            for refused in wishes.set_up_thread(role) {
                 tracing::warn!("{refused}");
             }
         })?;

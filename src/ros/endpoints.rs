@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::task::Context as Poller;
+use std::task::{Context as Poller, Poll};
 
 use futures::Stream;
 use futures::task::noop_waker;
@@ -78,9 +78,7 @@ impl Endpoints {
     pub fn subscribe(&mut self, node: &mut Node, wanted: &Subscription) -> Result<Bytes, RunError> {
         if let Some(mut known) = self.subscriptions.remove(wanted) {
             // What came while nobody listened is old.
-            let waker = noop_waker();
-            let mut poller = Poller::from_waker(&waker);
-            while known.as_mut().poll_next(&mut poller).is_ready() {}
+            while waiting(&mut known).is_some() {}
             return Ok(known);
         }
         let qos = match wanted.reliable {
@@ -97,5 +95,33 @@ impl Endpoints {
     /// For the next who wants it.
     pub fn give_back(&mut self, subscription: Subscription, stream: Bytes) {
         self.subscriptions.insert(subscription, stream);
+    }
+}
+
+/// The next message that waits; none, too, of a stream that has ended, which is ready for ever.
+pub fn waiting<T>(stream: &mut Pin<Box<dyn Stream<Item = T> + Send>>) -> Option<T> {
+    let waker = noop_waker();
+    match stream.as_mut().poll_next(&mut Poller::from_waker(&waker)) {
+        Poll::Ready(message) => message,
+        Poll::Pending => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_has_ended_has_nothing_waiting() {
+        let mut stream: Bytes = Box::pin(futures::stream::iter([vec![1], vec![2]]));
+        assert_eq!(waiting(&mut stream), Some(vec![1]));
+        let mut rest = 0;
+        while waiting(&mut stream).is_some() {
+            rest += 1;
+            assert!(rest < 9, "never ends");
+        }
+        assert_eq!(rest, 1);
+        let mut silent: Bytes = Box::pin(futures::stream::pending());
+        assert_eq!(waiting(&mut silent), None);
     }
 }

@@ -2,29 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::task::{Context as Poller, Poll};
-use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
-use futures::task::noop_waker;
 use r2r::Node;
 
 use super::RunError;
-use super::endpoints::{Bytes, Endpoints, Subscription};
-use super::graph::{Graph, Heard};
+use super::endpoints::{Bytes, Endpoints, Subscription, waiting};
 use super::handover::Receiving;
-use super::outlet::Outlet;
 use super::robot::Robot;
-use crate::act::gate::{Command, Velocity, topic_type};
+use crate::act::gate::topic_type;
+use crate::act::outlet::{CommandReader, Outlet};
 use crate::configure::Configuration;
 use crate::ingest::{Ingest, IngestFault, SourceNews};
 use crate::reason::live::Live;
 use crate::reason::{Desk, Request};
-use crate::sense::{Message, SourceId};
+use crate::sense::SourceId;
 use crate::time::{Mono, Stamp, When};
 
-/// A source that says nothing for this long is looked for on the graph.
-const SILENT: Duration = Duration::from_secs(1);
 /// Faults kept for the log; more of them between two looks are only counted.
 const FAULTS: usize = 16;
 /// A spin hands over one message per subscription and r2r's channels hold ten.
@@ -36,8 +30,6 @@ pub struct Seen {
     pub faults: ArrayQueue<IngestFault>,
     /// What was found out about lasers, not logged yet.
     pub news: ArrayQueue<SourceNews>,
-    /// What is amiss on the graph, not logged yet.
-    pub notices: ArrayQueue<String>,
     /// All faults.
     pub refused_messages: AtomicU64,
     /// Messages thrown away because this process was not run while they waited.
@@ -59,10 +51,10 @@ pub struct Feed {
     outlet: Arc<Outlet>,
     streams: Vec<(SourceId, usize, Bytes)>,
     commands: Option<Bytes>,
+    reader: CommandReader,
     /// What the streams are subscriptions to, in their order; the commands' last.
     subscriptions: Vec<Subscription>,
     seen: Arc<Seen>,
-    graph: Graph,
 }
 
 /// When messages that are taken in arrived, and now, on both clocks.
@@ -106,13 +98,13 @@ impl Office<'_> {
 }
 
 impl Feed {
-    /// Subscribes to the sources and, when the gate is on, to its commands.
+    /// Subscribes to the sources and, when the gate is on, to its commands; `topics` are the sources'
+    /// as they are on the graph.
     pub fn new(
         node: &mut Node,
         endpoints: &mut Endpoints,
         configuration: &Configuration,
-        (number, robot): (usize, &Robot),
-        graph: Graph,
+        (number, robot, topics): (usize, &Robot, Vec<String>),
         outlet: Arc<Outlet>,
     ) -> Result<Feed, RunError> {
         let ingest = configuration.ingest()?;
@@ -135,7 +127,6 @@ impl Feed {
             subscriptions.push(subscription);
             names.push(source.name.clone());
         }
-        let topics = graph.topics();
         let commands = match &configuration.params.gate {
             Some(gate) => {
                 let subscription = Subscription {
@@ -156,12 +147,11 @@ impl Feed {
             outlet,
             streams,
             commands,
+            reader: CommandReader::default(),
             subscriptions,
-            graph,
             seen: Arc::new(Seen {
                 faults: ArrayQueue::new(FAULTS),
                 news: ArrayQueue::new(FAULTS),
-                notices: ArrayQueue::new(FAULTS),
                 refused_messages: AtomicU64::new(0),
                 withheld: AtomicU64::new(0),
                 newest_ms: names.iter().map(|_| AtomicI64::new(-1)).collect(),
@@ -206,32 +196,17 @@ impl Feed {
         }
     }
 
-    /// Looks, now and then, why nothing is heard and who else drives.
-    pub fn look_at_the_graph(&mut self, node: &Node, now: Mono) {
-        let newest = &self.seen.newest_ms;
-        let heard = |source: usize| match u64::try_from(newest[source].load(Ordering::Relaxed)) {
-            Err(_) => Heard::Never,
-            Ok(newest) if now.since(Mono(newest * 1_000_000)) < SILENT => Heard::Lately,
-            Ok(_) => Heard::Before,
-        };
-        for notice in self.graph.look(node, now, heard) {
-            let _ = self.seen.notices.push(notice);
-        }
-    }
-
     /// Throws away what waits; how many messages, and triggers among them.
     pub fn discard(&mut self) -> (u64, u64) {
-        let waker = noop_waker();
-        let mut poller = Poller::from_waker(&waker);
         let (mut discarded, mut triggers) = (0, 0);
         for (source, _, stream) in &mut self.streams {
-            while stream.as_mut().poll_next(&mut poller).is_ready() {
+            while waiting(stream).is_some() {
                 discarded += 1;
                 triggers += u64::from(*source == self.ingest.trigger());
             }
         }
         if let Some(commands) = &mut self.commands {
-            while commands.as_mut().poll_next(&mut poller).is_ready() {}
+            while waiting(commands).is_some() {}
         }
         (discarded, triggers)
     }
@@ -255,8 +230,6 @@ impl Feed {
     }
 
     fn take_messages(&mut self, office: &Office<'_>, moment: &Moment) {
-        let waker = noop_waker();
-        let mut poller = Poller::from_waker(&waker);
         // Sources that fill the window before the one that asks.
         let trigger = self.ingest.trigger();
         for triggers in [false, true] {
@@ -265,9 +238,7 @@ impl Feed {
                 if (source == trigger) != triggers {
                     continue;
                 }
-                while let Poll::Ready(Some(bytes)) =
-                    self.streams[index].2.as_mut().poll_next(&mut poller)
-                {
+                while let Some(bytes) = waiting(&mut self.streams[index].2) {
                     let millis = (moment.arrival.0 / 1_000_000) as i64;
                     self.seen.newest_ms[number].store(millis, Ordering::Relaxed);
                     if self.take(office, source, &bytes, moment) {
@@ -313,19 +284,8 @@ impl Feed {
             mono: moment.arrival,
             ros: moment.arrival_ros,
         };
-        let waker = noop_waker();
-        let mut poller = Poller::from_waker(&waker);
-        while let Poll::Ready(Some(bytes)) = commands.as_mut().poll_next(&mut poller) {
-            // A command that cannot be read is one the robot must not follow.
-            let (velocity, header) = match Message::decode(self.outlet.command_type(), &bytes) {
-                Ok(Message::Twist(twist)) => (twist.into(), None),
-                Ok(Message::TwistStamped(stamped)) => (stamped.twist.into(), Some(stamped.header)),
-                _ => (Velocity::ZERO, None),
-            };
-            let stamp = header.as_ref().map(|header| header.stamp);
-            let command = Command::new(velocity, arrival, stamp);
-            self.outlet
-                .command(command, header.map(|header| header.frame_id));
+        while let Some(bytes) = waiting(commands) {
+            self.reader.read(&self.outlet, arrival, &bytes);
         }
     }
 }

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use r2r::{Node, QosProfile};
+use r2r::QosProfile;
 
 use super::RunError;
 use super::names::Names;
+use super::node_view::NodeView;
 use super::robot::Robot;
 use super::survey::Survey;
 use crate::act::gate::topic_type;
@@ -19,17 +20,20 @@ const SOON: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(5);
 /// DDS may take this long to show all publishers; before that, nobody is said to be missing.
 const SETTLED: Duration = Duration::from_secs(3);
+/// Another word about the same topic is said no sooner than this after the last.
+const ANOTHER: Duration = Duration::from_secs(10);
 
 /// Looks at the publishers of our topics and says each thing once.
 pub struct Graph {
-    names: Names,
+    me: Me,
     sources: Vec<Topic>,
     gate: Option<GateTopics>,
     speed_limit: Option<String>,
     next_for_unheard: Mono,
     next: Mono,
     next_seldom: Mono,
-    said: Vec<String>,
+    /// What was said last, and when: of each source, and of the gate.
+    said: Vec<Option<(Mono, String)>>,
     /// All there is, where a source that is needed has no publisher.
     survey: Option<Survey>,
 }
@@ -61,6 +65,18 @@ pub enum Heard {
     Lately,
 }
 
+/// The node itself.
+struct Me {
+    node: String,
+    namespace: String,
+}
+
+impl Me {
+    fn is_me(&self, node: &str, namespace: &str) -> bool {
+        self.node == node && self.namespace == namespace
+    }
+}
+
 /// A publisher as the graph shows it.
 struct Publisher {
     node: String,
@@ -72,7 +88,7 @@ struct Publisher {
 impl Graph {
     /// Resolves one robot's topics. Refuses a gate whose two topics are one after remapping.
     pub fn new(
-        names: Names,
+        names: &Names,
         configuration: &Configuration,
         robot: &Robot,
         now: Mono,
@@ -110,14 +126,17 @@ impl Graph {
         let speed_limit = params.speed_limit.as_ref();
         let speed_limit = speed_limit.map(|limit| resolve(&limit.topic)).transpose()?;
         Ok(Graph {
-            names,
+            me: Me {
+                node: names.node(),
+                namespace: names.namespace(),
+            },
+            said: sources.iter().map(|_| None).chain([None]).collect(),
             sources,
             gate: gate_topics,
             speed_limit,
             next_for_unheard: now + SETTLED,
             next: now + SOON,
             next_seldom: now + SOON,
-            said: Vec::new(),
             survey: None,
         })
     }
@@ -167,7 +186,12 @@ impl Graph {
     }
 
     /// What is amiss and was not said yet. `heard` tells per source when it spoke.
-    pub fn look(&mut self, node: &Node, now: Mono, heard: impl Fn(usize) -> Heard) -> Vec<String> {
+    pub fn look(
+        &mut self,
+        view: &NodeView,
+        now: Mono,
+        heard: impl Fn(usize) -> Heard,
+    ) -> Vec<String> {
         if now < self.next {
             return Vec::new();
         }
@@ -180,7 +204,7 @@ impl Graph {
         if unheard {
             self.next_for_unheard = now + SELDOM;
         }
-        let mut words = Vec::new();
+        let mut words: Vec<(usize, String)> = Vec::new();
         for index in 0..self.sources.len() {
             let never = match heard(index) {
                 Heard::Lately => continue,
@@ -188,17 +212,17 @@ impl Graph {
                 Heard::Never => unheard,
             };
             let topic = &self.sources[index];
-            let publishers = self.publishers(node, &topic.name);
+            let publishers = self.publishers(view, &topic.name);
             match why_silent(topic, &publishers) {
-                Some(word) => words.push(word),
+                Some(word) => words.push((index, word)),
                 None if !never => {}
                 None if !publishers.is_empty() => {
                     // Only the node's own gate: `echoes` has said what that means.
                     let others = publishers.iter().find(|p| !p.mine);
-                    words.extend(others.map(|publisher| mute(topic, publisher)));
+                    words.extend(others.map(|publisher| (index, mute(topic, publisher))));
                 }
-                None => match self.unpublished(node, index) {
-                    Some(word) => words.push(word),
+                None => match self.unpublished(view, index) {
+                    Some(word) => words.push((index, word)),
                     None => self.next_for_unheard = now + SOON,
                 },
             }
@@ -206,16 +230,17 @@ impl Graph {
         if let Some(gate) = &self.gate
             && seldom
         {
-            words.extend(second_driver(gate, &self.publishers(node, &gate.output)));
+            let word = second_driver(gate, &self.publishers(view, &gate.output));
+            words.extend(word.map(|word| (self.sources.len(), word)));
         }
-        words.retain(|word| !self.said.contains(word));
-        self.said.extend(words.iter().cloned());
-        words
+        let news = words.into_iter();
+        news.filter_map(|(of, word)| is_news(&mut self.said[of], now, word))
+            .collect()
     }
 
     /// Nobody publishes a source's topic. Where decisions need it, those of its type are looked for, and
     /// the word waits for them.
-    fn unpublished(&mut self, node: &Node, source: usize) -> Option<String> {
+    fn unpublished(&mut self, view: &NodeView, source: usize) -> Option<String> {
         let topic = &self.sources[source];
         if !topic.needed {
             return Some(unpublished(topic, None));
@@ -225,26 +250,33 @@ impl Graph {
             .iter()
             .filter(|(_, types)| types.contains(&topic.message));
         let names: Vec<String> = of_type.map(|(name, _)| name.clone()).collect();
-        let published = |name: &String| self.publishers(node, name).iter().any(|p| !p.mine);
+        let published = |name: &String| self.publishers(view, name).iter().any(|p| !p.mine);
         let names: Vec<String> = names.into_iter().filter(published).collect();
         Some(unpublished(&self.sources[source], Some(&names)))
     }
 
-    fn publishers(&self, node: &Node, topic: &str) -> Vec<Publisher> {
+    fn publishers(&self, view: &NodeView, topic: &str) -> Vec<Publisher> {
         // A graph that cannot be asked now is asked again at the next look.
-        let found = node.get_publishers_info_by_topic(topic, false);
-        let described = found.unwrap_or_default().into_iter().map(|info| Publisher {
-            mine: self.names.is_me(&info.node_name, &info.node_namespace),
-            node: format!(
-                "{}/{}",
-                info.node_namespace.trim_end_matches('/'),
-                info.node_name
-            ),
-            best_effort: is_best_effort(&info.qos_profile),
-            message: info.topic_type,
+        let found = view.publishers_of(topic).into_iter();
+        let described = found.map(|info| Publisher {
+            mine: self.me.is_me(&info.node, &info.namespace),
+            node: format!("{}/{}", info.namespace.trim_end_matches('/'), info.node),
+            best_effort: is_best_effort(&info.qos),
+            message: info.message,
         });
         described.collect()
     }
+}
+
+/// The word, where it is another than the last about its topic, and the last is a while ago. Only the
+/// last is kept: publishers that come and go under ever other names fill neither memory nor disk.
+fn is_news(last: &mut Option<(Mono, String)>, now: Mono, word: String) -> Option<String> {
+    let holds = |(at, said): &(Mono, String)| *said == word || now.since(*at) < ANOTHER;
+    if last.as_ref().is_some_and(holds) {
+        return None;
+    }
+    *last = Some((now, word.clone()));
+    Some(word)
 }
 
 fn is_best_effort(qos: &QosProfile) -> bool {
@@ -419,6 +451,24 @@ mod tests {
     fn who_reads_what_the_gate_says_is_told_what_to_read() {
         let word = echo("cmd", &gate());
         assert!(word.contains("set cmd.topic to /cmd_vel_raw"), "{word}");
+    }
+
+    #[test]
+    fn a_word_is_said_once_and_another_not_at_once() {
+        let start = Mono(1_000_000_000);
+        let mut last = None;
+        let mut says = |seconds: u64, word: &str| {
+            let now = start + Duration::from_secs(seconds);
+            is_news(&mut last, now, word.into()).is_some()
+        };
+        assert!(says(0, "a"));
+        assert!(!says(1, "a") && !says(99, "a"), "once");
+        assert!(says(100, "b"));
+        assert!(
+            !says(101, "c") && !says(109, "d"),
+            "every ten seconds at most"
+        );
+        assert!(says(110, "e"));
     }
 
     #[test]

@@ -13,10 +13,10 @@ mod ingest_thread;
 mod lifecycle;
 mod lines;
 mod log;
-mod mailbox;
 mod managed;
 mod models;
 mod names;
+mod node_view;
 mod outlet;
 mod parameters;
 #[cfg(test)]
@@ -32,17 +32,17 @@ mod viewer;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use r2r::{Context, Node};
 
 use crate::configure::{ConfigureError, portable_model};
 use crate::params::{NodeName, RosArguments, Said, Value, Values, model_name};
-use cold::Cold;
+use cold::{Cold, Stop};
 use endpoints::Endpoints;
 use lifecycle::Transition;
 use managed::{Asked, Managed};
+use node_view::NodeView;
 use session::Session;
 use shared::Shared;
 
@@ -133,7 +133,7 @@ fn ros<T, E: std::fmt::Display>(
 /// there is a ROS log, it is told what went wrong; before that, the caller is.
 pub fn run() -> Result<ExitCode, RunError> {
     // Signals first: a node that is told to end while it starts shall end.
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = Arc::new(Stop::default());
     let cold = Cold::start(Arc::clone(&stop))?;
     // Before rcl reads them, whose words on bad ones are fewer.
     let arguments = RosArguments::parse(std::env::args_os())?;
@@ -150,7 +150,11 @@ pub fn run() -> Result<ExitCode, RunError> {
     for remark in remarks {
         tracing::warn!("{remark}");
     }
-    match serve(&mut node, &stop, cold, at_home(values)) {
+    let view = Arc::new(NodeView::of(&node));
+    let served = serve(&mut node, &stop, (cold, &view), at_home(values));
+    // Before the node is gone.
+    view.close();
+    match served {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             tracing::error!("{error}");
@@ -192,41 +196,45 @@ fn create_context() -> Result<Context, String> {
     }
 }
 
-fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold, said: Values) -> Result<(), RunError> {
+fn serve(
+    node: &mut Node,
+    stop: &Stop,
+    (cold, view): (Cold, &Arc<NodeView>),
+    said: Values,
+) -> Result<(), RunError> {
     let autostart = values::autostart(&said)?;
     let heartbeat = values::bond_heartbeat_period(&said)?;
     let shared = Arc::new(Shared::new(said));
-    let mut managed = Managed::new(node)?;
+    let mut managed = Managed::new(node, &cold)?;
     parameters::serve(node, &cold, &shared)?;
     models::serve(node, &cold, &shared)?;
     let pulse = Arc::new(bond::Pulse::default());
     // A node that configures and activates itself has no manager.
     if !autostart && !heartbeat.is_zero() {
-        bond::keep(node, &cold, heartbeat, &pulse)?;
+        bond::keep(node, heartbeat, &pulse)?;
     }
     let mut endpoints = Endpoints::default();
     let mut session: Option<Session> = None;
     let mut change = |node: &mut Node, session: &mut Option<Session>, transition| {
-        let rooms = (&mut endpoints, &cold, &*shared);
+        let rooms = (&mut endpoints, &cold, &*shared, view);
         let done = change(node, rooms, session, transition);
-        match transition {
-            Transition::Activate => pulse.set_active(done.is_ok()),
-            _ => pulse.set_active(false),
-        }
+        let active = transition == Transition::Activate && done.is_ok();
+        pulse.set_active(active);
+        stop.set_active(active);
         done
     };
     let mut ended = Ok(());
     if autostart {
         for transition in [Transition::Configure, Transition::Activate] {
-            managed.begin(transition);
+            managed.begin(&cold, transition);
             // Nobody waits for an answer here: what is wrong ends the node.
             change(node, &mut session, transition)?;
-            managed.end(Asked::by_itself(transition), true);
+            managed.end(&cold, Asked::by_itself(transition), true);
         }
     } else {
         tracing::info!("unconfigured; autostart is false, waiting for ~/change_state");
     }
-    while !stop.load(Ordering::Acquire) {
+    while !stop.is_asked() {
         pulse.beat();
         match &mut session {
             Some(session) => ended = session.turn(node),
@@ -235,15 +243,16 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold, said: Values) -> Result
         if ended.is_err() {
             break;
         }
-        if let Some(asked) = managed.look() {
-            managed.begin(asked.transition);
+        if let Some(asked) = managed.look(&cold) {
+            managed.begin(&cold, asked.transition);
             let done = change(node, &mut session, asked.transition);
             if let Err(error) = &done {
                 tracing::error!("{} failed: {error}", asked.transition.name());
             }
-            managed.end(asked, done.is_ok());
+            managed.end(&cold, asked, done.is_ok());
         }
     }
+    stop.notice();
     if session.is_some() {
         let _ = change(node, &mut session, Transition::Shutdown);
     }
@@ -254,14 +263,14 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold, said: Values) -> Result
 /// Does what a transition asks for; on an error everything is as it was.
 fn change(
     node: &mut Node,
-    (endpoints, cold, shared): (&mut Endpoints, &Cold, &Shared),
+    (endpoints, cold, shared, view): (&mut Endpoints, &Cold, &Shared, &Arc<NodeView>),
     session: &mut Option<Session>,
     transition: Transition,
 ) -> Result<(), RunError> {
     match (transition, session.as_mut()) {
         (Transition::Configure, _) => {
             let values = shared.begin_configure();
-            let configured = Session::configure(node, endpoints, cold, &values);
+            let configured = Session::configure(node, endpoints, (cold, view), &values);
             let (made, at_work) = configured.inspect_err(|_| shared.end_configure(None))?;
             shared.end_configure(Some(at_work));
             *session = Some(made);
@@ -269,6 +278,10 @@ fn change(
         (Transition::Activate, Some(session)) => session.activate(),
         (Transition::Deactivate, Some(session)) => session.deactivate(),
         (Transition::Cleanup | Transition::Shutdown, _) => {
+            // The stop first: the cold side may have what it shares in its hands for a while.
+            if let Some(session) = session.as_mut() {
+                session.deactivate();
+            }
             shared.cleanup();
             if let Some(session) = session.take() {
                 session.end(endpoints, cold);

@@ -96,13 +96,16 @@ pub fn serve(node: &mut Node, cold: &Cold, shared: &Arc<Shared>) -> Result<(), R
             let (shared, path) = (Arc::clone(&this), request.message.path.clone());
             let done = tokio::task::spawn_blocking(move || load(&shared, &path)).await;
             let done = done.unwrap_or(Err(LoadError::Panicked));
-            let model_id = this.model_id().unwrap_or_default();
-            let (success, message) = said(done);
-            let _ = request.respond(LoadModel::Response {
-                success,
-                message,
-                model_id,
-            });
+            let shared = Arc::clone(&this);
+            let respond = move || {
+                let (success, message) = said(done);
+                let _ = request.respond(LoadModel::Response {
+                    success,
+                    message,
+                    model_id: shared.model_id().unwrap_or_default(),
+                });
+            };
+            let _ = tokio::task::spawn_blocking(respond).await;
         }
     });
     let this = Arc::clone(shared);
@@ -110,8 +113,11 @@ pub fn serve(node: &mut Node, cold: &Cold, shared: &Arc<Shared>) -> Result<(), R
         while let Some(request) = rollbacks.next().await {
             let shared = Arc::clone(&this);
             let done = tokio::task::spawn_blocking(move || rollback(&shared)).await;
-            let (success, message) = said(done.unwrap_or(Err(LoadError::Panicked)));
-            let _ = request.respond(Trigger::Response { success, message });
+            let respond = move || {
+                let (success, message) = said(done.unwrap_or(Err(LoadError::Panicked)));
+                let _ = request.respond(Trigger::Response { success, message });
+            };
+            let _ = tokio::task::spawn_blocking(respond).await;
         }
     });
     Ok(())

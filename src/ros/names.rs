@@ -42,19 +42,19 @@ impl Names {
         })
     }
 
-    /// The node's own name and namespace.
-    pub fn is_me(&self, name: &str, namespace: &str) -> bool {
-        self.node.to_bytes() == name.as_bytes() && self.namespace.to_bytes() == namespace.as_bytes()
-    }
-
     /// The node's name, without its namespace.
     pub fn node(&self) -> String {
         self.node.to_string_lossy().into_owned()
     }
 
+    /// Its namespace.
+    pub fn namespace(&self) -> String {
+        self.namespace.to_string_lossy().into_owned()
+    }
+
     fn name(&self) -> NodeName {
         NodeName {
-            namespace: self.namespace.to_string_lossy().into_owned(),
+            namespace: self.namespace(),
             name: self.node(),
         }
     }

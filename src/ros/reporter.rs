@@ -10,17 +10,19 @@ use r2r::PublisherUntyped;
 
 use super::at_work::Face;
 use super::feed::Seen;
+use super::graph::{Graph, Heard};
 use super::herald::Herald;
 use super::lines::{Grave, Growing, Lines};
-use super::outlet::Outlet;
+use super::node_view::NodeView;
 use super::robot::Robot;
 use super::viewer::Viewer;
 use crate::act::diagnostics::{Health, Input, encode_diagnostics, judge};
 use crate::act::gate::{Setting, State, Watch};
+use crate::act::outlet::Outlet;
 use crate::act::statistics::{Statistics, encode_statistics};
 use crate::act::wire::because;
 use crate::reason::{Desk, Reason, Source, Tally};
-use crate::time::Stamp;
+use crate::time::{Mono, Stamp};
 
 /// Speaks of what happened, on the cold side.
 pub struct Reporter {
@@ -37,6 +39,7 @@ pub struct Reporter {
     herald: Option<Herald>,
     viewer: Option<Viewer>,
     gate: Option<Watch>,
+    graph: (Graph, Arc<NodeView>),
     latencies: Histogram<u64>,
     before: Tally,
     /// What the log said lately.
@@ -48,13 +51,18 @@ pub struct Reporter {
     late: Growing,
     withheld: Growing,
     unpublished: Growing,
+    /// Decisions that DDS held for too long.
+    lost: Growing,
 }
+
+/// A source that says nothing for this long is looked for on the graph.
+const SILENT: Duration = Duration::from_secs(1);
 
 impl Reporter {
     /// Speaks of one robot, through these two; `node` is the node's full name.
     pub fn new(
         (statistics, diagnostics): (PublisherUntyped, Option<PublisherUntyped>),
-        (herald, viewer): (Option<Herald>, Option<Viewer>),
+        (herald, viewer, graph): (Option<Herald>, Option<Viewer>, (Graph, Arc<NodeView>)),
         (robot, node): ((Robot, usize), &str),
         faces: Arc<ArcSwap<Face>>,
         seen: Arc<Seen>,
@@ -72,6 +80,7 @@ impl Reporter {
             outlet,
             herald,
             viewer,
+            graph,
             // Microseconds up to a minute, three digits.
             latencies: Histogram::new_with_bounds(1, 60_000_000, 3)
                 .unwrap_or_else(|_| unreachable!("constant bounds")),
@@ -82,6 +91,7 @@ impl Reporter {
             late: Growing::default(),
             withheld: Growing::default(),
             unpublished: Growing::default(),
+            lost: Growing::default(),
         }
     }
 
@@ -93,6 +103,24 @@ impl Reporter {
         }
         if let Some(viewer) = &mut self.viewer {
             viewer.look(&self.outlet, &face);
+        }
+        drop(face);
+        self.look_at_the_graph();
+        self.log_refusals();
+    }
+
+    /// Says, now and then, why nothing is heard and who else drives.
+    fn look_at_the_graph(&mut self) {
+        let now = self.faces.load().live.desks()[self.robot.1].now();
+        let newest = &self.seen.newest_ms;
+        let heard = |source: usize| match u64::try_from(newest[source].load(Ordering::Relaxed)) {
+            Err(_) => Heard::Never,
+            Ok(newest) if now.since(Mono(newest * 1_000_000)) < SILENT => Heard::Lately,
+            Ok(_) => Heard::Before,
+        };
+        let (graph, view) = &mut self.graph;
+        for notice in graph.look(view, now, heard) {
+            log(Grave::Warning, &self.robot.0.says(notice));
         }
     }
 
@@ -213,12 +241,8 @@ impl Reporter {
         (newest >= 0).then(|| Duration::from_millis((now_ms - newest).max(0) as u64))
     }
 
-    /// What cannot wait for the next report, which may be far: what the graph shows to be wrong, and
-    /// messages that could not be used.
-    pub fn log_notices(&mut self) {
-        while let Some(notice) = self.seen.notices.pop() {
-            log(Grave::Warning, &self.robot.0.says(notice));
-        }
+    /// Messages that could not be used: that cannot wait for the next report, which may be far.
+    fn log_refusals(&mut self) {
         while let Some(fault) = self.seen.faults.pop() {
             self.say(Grave::Warning, fault.to_string());
         }
@@ -290,6 +314,13 @@ impl Reporter {
             let word = format!("ROS refused to publish {news} messages");
             log(Grave::Error, &self.robot.0.says(word));
         }
+        if let Some(news) = self.lost.news(now, self.outlet.lost()) {
+            let word = format!(
+                "{news} decisions were not published, DDS holds what publishes them; look for readers of \
+                 ~/decision that have stopped to read"
+            );
+            log(Grave::Error, &self.robot.0.says(word));
+        }
     }
 
     /// Which topics to look at, where the reason is that nothing was heard.
@@ -332,7 +363,7 @@ impl Reporter {
 
     /// What it all came to.
     pub fn last_line(&mut self) {
-        self.log_notices();
+        self.log_refusals();
         for (grave, line) in self.lines.rest(Instant::now()) {
             log(grave, &line);
         }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use r2r::{Node, QosProfile};
-use tokio::task::JoinHandle;
 
 use super::at_work::{AtWork, Candidate, Model};
 use super::cold::Cold;
@@ -16,16 +16,21 @@ use super::handover::Handover;
 use super::herald::Herald;
 use super::ingest_thread::IngestThread;
 use super::names::Names;
-use super::outlet::Outlet;
+use super::node_view::NodeView;
+use super::outlet;
 use super::reporter::Reporter;
 use super::robot::Robot;
 use super::viewer::Viewer;
 use super::{RunError, ros};
 use crate::act::diagnostics::DIAGNOSTICS_TYPE;
+use crate::act::outlet::Outlet;
 use crate::configure::Configuration;
 use crate::params::{Values, model_name};
 use crate::realtime::{Realtime, Role};
 use crate::time::{Clock, Span, SystemClock};
+
+/// How long a stop waits for publishers that DDS holds, before the node goes on without them.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Everything loaded and warm. Begins inactive.
 pub struct Session {
@@ -45,7 +50,7 @@ impl Session {
     pub fn configure(
         node: &mut Node,
         endpoints: &mut Endpoints,
-        cold: &Cold,
+        (cold, view): (&Cold, &Arc<NodeView>),
         values: &Values,
     ) -> Result<(Session, AtWork), RunError> {
         let began = Instant::now();
@@ -61,7 +66,7 @@ impl Session {
         // First: what contradicts itself is refused before anything speaks or is told to stop.
         let graphs = robots
             .iter()
-            .map(|robot| Graph::new(Names::of(node)?, &configuration, robot, clock.now()));
+            .map(|robot| Graph::new(&Names::of(node)?, &configuration, robot, clock.now()));
         let graphs = graphs.collect::<Result<Vec<_>, _>>()?;
         let topics = robots.iter().zip(&graphs).flat_map(|(robot, graph)| {
             let lines = graph.announcement().into_iter();
@@ -75,11 +80,10 @@ impl Session {
         let echoes: Vec<String> = echoes.collect();
         let outlets = robots.iter().map(|robot| {
             let clock = Arc::clone(&clock);
-            Outlet::new(node, endpoints, &configuration, robot, clock).map(Arc::new)
+            outlet::open(node, endpoints, &configuration, robot, clock).map(Arc::new)
         });
         let outlets = outlets.collect::<Result<Vec<_>, _>>()?;
         let farewell = Farewell(outlets.clone());
-        Outlet::warm_up();
         let realtime = configuration.params.realtime.clone();
         let candidate = Candidate {
             name: model_name(values),
@@ -99,7 +103,7 @@ impl Session {
             endpoints,
             &model.configuration,
             (Arc::clone(&model.live), Arc::clone(&handover)),
-            (&robots, graphs, &outlets),
+            (&robots, &outlets, graphs.iter().map(Graph::topics).collect()),
             clock,
         )?;
         announce(&model.configuration, &topics, began);
@@ -108,10 +112,12 @@ impl Session {
         let at_work = AtWork::new(model, outlets.clone(), handover);
         let over = Arc::new(AtomicBool::new(false));
         let mut reporters = Vec::new();
-        for (number, (robot, seen)) in robots.into_iter().zip(ingest.seen()).enumerate() {
+        let seen = robots.into_iter().zip(ingest.seen()).zip(graphs);
+        for (number, ((robot, seen), graph)) in seen.enumerate() {
             let of = (robot, number, seen, Arc::clone(&outlets[number]));
-            let reporter = reporter(node, endpoints, &at_work, of)?;
-            reporters.push(cold.report(reporter, Arc::clone(&over)));
+            let graph = (graph, Arc::clone(view));
+            let reporter = reporter(node, endpoints, &at_work, of, graph)?;
+            reporters.push(cold.report(reporter, Arc::clone(&over))?);
         }
         let session = Session {
             reporters,
@@ -144,11 +150,23 @@ impl Session {
             let outlets = self.outlets.iter();
             outlets.for_each(|outlet| outlet.lift_speed_limit());
         }
+        let until = Instant::now() + PATIENCE;
+        for outlet in &self.outlets {
+            let held = outlet.flush(until);
+            if !held.is_empty() {
+                let held = held.join(", ");
+                tracing::error!(
+                    "DDS holds what publishes {held}, and has for {PATIENCE:?}: the last of it is not \
+                     sent yet; look for readers that have stopped to read"
+                );
+            }
+        }
     }
 
     /// One turn: whatever came is taken in and offered.
     pub fn turn(&mut self, node: &mut Node) -> Result<(), RunError> {
-        match self.ingest.live().has_fallen() {
+        let fallen = self.outlets.iter().any(|outlet| outlet.has_fallen());
+        match fallen || self.ingest.live().has_fallen() {
             true => Err(RunError::Fallen),
             false => {
                 self.ingest.turn(node);
@@ -161,9 +179,7 @@ impl Session {
     pub fn end(mut self, endpoints: &mut Endpoints, cold: &Cold) {
         self.deactivate();
         self.over.store(true, Ordering::Release);
-        for reporter in self.reporters.drain(..) {
-            cold.wait_for(reporter);
-        }
+        cold.wait_for(std::mem::take(&mut self.reporters));
         self.ingest.give_back(endpoints);
     }
 }
@@ -173,6 +189,7 @@ fn reporter(
     endpoints: &mut Endpoints,
     at_work: &AtWork,
     (robot, number, seen, outlet): (Robot, usize, Arc<Seen>, Arc<Outlet>),
+    graph: (Graph, Arc<NodeView>),
 ) -> Result<Reporter, RunError> {
     let name = ros("asking the node's name", node.name())?;
     let topic = |topic: &str| robot.topic(topic, &name);
@@ -195,7 +212,7 @@ fn reporter(
     let full = node.fully_qualified_name().unwrap_or_default();
     Ok(Reporter::new(
         (statistics, diagnostics.ok()),
-        (herald, viewer.transpose()?),
+        (herald, viewer.transpose()?, graph),
         ((robot, number), &full),
         faces,
         seen,

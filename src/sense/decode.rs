@@ -66,18 +66,30 @@ impl Message {
         }
     }
 
-    /// The same, over a message that is not needed any more: a scan that is read over a scan takes
-    /// no memory unless it is longer. After an error what is left is no message.
+    /// The same, over a message that is not needed any more: one that is read over another of its type
+    /// takes no memory unless it is longer. After an error what is left is no message.
     pub fn decode_over(&mut self, kind: MessageType, cdr: &[u8]) -> Result<(), DecodeError> {
-        match (kind, &mut *self) {
-            (MessageType::LaserScan, Message::LaserScan(scan)) => match byte_order(kind, cdr)? {
-                (Order::Little, body) => read_with::<_, LittleEndian>(kind, body, InPlace(scan)),
-                (Order::Big, body) => read_with::<_, BigEndian>(kind, body, InPlace(scan)),
-            },
-            _ => {
-                *self = Message::decode(kind, cdr)?;
-                Ok(())
-            }
+        if self.kind() != kind {
+            *self = Message::decode(kind, cdr)?;
+            return Ok(());
+        }
+        match byte_order(kind, cdr)? {
+            (Order::Little, body) => self.read_over::<LittleEndian>(body),
+            (Order::Big, body) => self.read_over::<BigEndian>(body),
+        }
+    }
+
+    fn read_over<BO: ByteOrder>(&mut self, body: &[u8]) -> Result<(), DecodeError> {
+        let kind = self.kind();
+        match self {
+            Message::LaserScan(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::Odometry(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::Twist(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::TwistStamped(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::Imu(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::JointState(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::Float32MultiArray(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::String(m) => read_with::<_, BO>(kind, body, InPlace(m)),
         }
     }
 

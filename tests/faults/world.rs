@@ -10,7 +10,9 @@ use edge_reasoner::ingest::Ingest;
 use edge_reasoner::model::Bundle;
 use edge_reasoner::params::{Value, Values, parse_override};
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
-use edge_reasoner::reason::{CostModel, Decision, EngineFault, Publish, Reason, Reasoner, Source};
+use edge_reasoner::reason::{
+    CostModel, Decision, EngineFault, Outgoing, Publish, Reason, Reasoner, Source,
+};
 use edge_reasoner::sense::{Message, Odometry, Twist};
 use edge_reasoner::time::{Clock, Mono, Stamp};
 
@@ -76,9 +78,11 @@ struct Sink {
 }
 
 impl Publish for Sink {
-    fn publish(&self, decision: &Decision) {
-        let sent = (self.clock.now(), decision.clone());
-        self.sent.lock().unwrap().push(sent);
+    fn publish(&self, outgoing: Outgoing) {
+        outgoing.send(|decision| {
+            let sent = (self.clock.now(), decision.clone());
+            self.sent.lock().unwrap().push(sent);
+        });
     }
 }
 
