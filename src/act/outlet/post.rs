@@ -108,8 +108,10 @@ struct State<S> {
 
 struct Sender<S: Store> {
     taken: S::Taken,
-    send: Box<dyn FnMut(&mut S::Taken) + Send>,
+    send: Publish<S::Taken>,
 }
+
+type Publish<T> = Box<dyn FnMut(&mut T) + Send>;
 
 impl<S: Store> Post<S> {
     /// A thread called `name` that runs `prepare`, and then `send` for whatever comes. `taken` is
