@@ -1,12 +1,11 @@
 //! A params file, event by event as rcl's parser goes through it, so that it means here what it means
 //! to every other node. Where rcl refuses a file, it is refused here, with the line.
 
-use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
-
 use super::names::fault_of_section;
 use super::scalar::{Word, typed, until_zero};
 use super::sections::{Place, Sections};
 use super::value::Value;
+use super::yaml::{Event, Parser};
 
 /// Largest params file, bytes.
 pub(super) const LARGEST: usize = 4 << 20;
@@ -75,7 +74,6 @@ struct Walk<'s> {
     /// In a list; the type of its members where there are some.
     list: Option<Option<&'static str>>,
     place: Place,
-    line: u64,
 }
 
 /// Reads a file's sections in addition to those that are there.
@@ -91,7 +89,6 @@ pub(super) fn read(bytes: &[u8], sections: &mut Sections) -> Result<(), Fault> {
         new_map: false,
         list: None,
         place: Place::default(),
-        line: 1,
     };
     events(bytes, |event| walk.step(event))
 }
@@ -100,19 +97,19 @@ pub(super) fn read(bytes: &[u8], sections: &mut Sections) -> Result<(), Fault> {
 pub(super) fn read_value(text: &str, place: Place, sections: &mut Sections) -> Result<(), String> {
     let mut list = None;
     events(text.as_bytes(), |event| {
-        match &event.data {
-            EventData::Scalar { .. } => put(event, place, &mut list, sections)?,
-            EventData::SequenceStart { .. } => list = Some(None),
-            EventData::SequenceEnd => list = None,
-            EventData::MappingStart { .. } | EventData::MappingEnd => {
+        match event {
+            Event::Scalar { .. } => put(event, place, &mut list, sections)?,
+            Event::ListStart => list = Some(None),
+            Event::ListEnd => list = None,
+            Event::MapStart | Event::MapEnd => {
                 return Err(String::from("it is a map; expected one value or one list"));
             }
-            EventData::Alias { anchor } => {
+            Event::Alias(anchor) => {
                 return Err(format!(
                     "*{anchor} stands for something else; ROS knows no aliases"
                 ));
             }
-            _ => {}
+            Event::Document | Event::End => {}
         }
         Ok(())
     })
@@ -123,25 +120,23 @@ fn events(bytes: &[u8], mut step: impl FnMut(&Event) -> Result<(), String>) -> R
     if let Some(fault) = not_text(bytes) {
         return Err(fault);
     }
-    let mut parser = Parser::new();
-    let mut rest = bytes;
-    parser.set_input_string(&mut rest);
+    let mut parser = Parser::new(bytes);
     loop {
-        let event = parser.parse().map_err(|cause| Fault {
-            line: cause.problem_mark().map(|mark| mark.line + 1),
-            what: format!("it is no yaml: {}", cause.problem()),
+        let (event, line) = parser.next().map_err(|cause| Fault {
+            line: cause.line,
+            what: format!("it is no yaml: {}", cause.problem),
         })?;
         step(&event).map_err(|what| Fault {
-            line: Some(event.start_mark.line + 1),
+            line: Some(line),
             what,
         })?;
-        if matches!(event.data, EventData::StreamEnd) {
+        if event == Event::End {
             return Ok(());
         }
     }
 }
 
-/// Where bytes are no text, which the parser says without the line. It knows UTF-16 by its mark.
+/// Where bytes are no text, of which the parser does not say the line. It knows UTF-16 by its mark.
 fn not_text(bytes: &[u8]) -> Option<Fault> {
     if matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
         return None;
@@ -172,24 +167,22 @@ fn put(
     list: &mut Option<Option<&'static str>>,
     sections: &mut Sections,
 ) -> Result<(), String> {
-    let EventData::Scalar {
-        value: written,
+    let Event::Scalar {
+        text: written,
+        quoted,
         tag,
-        style,
-        ..
-    } = &event.data
+    } = event
     else {
         return Ok(());
     };
-    let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
-    if written.is_empty() && !quoted {
+    if written.is_empty() && !*quoted {
         return Err(String::from(
             "a parameter has no value; give it one ('' is the empty text), or leave its line out",
         ));
     }
     let value = typed(&Word {
         text: written,
-        quoted,
+        quoted: *quoted,
         tag: tag.as_deref(),
     });
     let kind = value.type_name();
@@ -215,13 +208,12 @@ fn put(
 
 impl Walk<'_> {
     fn step(&mut self, event: &Event) -> Result<(), String> {
-        self.line = event.start_mark.line + 1;
-        match &event.data {
-            EventData::Scalar { value, .. } if self.wants_key => {
-                self.key(value)?;
+        match event {
+            Event::Scalar { text, .. } if self.wants_key => {
+                self.key(text)?;
                 self.wants_key = false;
             }
-            EventData::Scalar { .. } => {
+            Event::Scalar { .. } => {
                 if !self.in_parameters || self.sections.is_empty(self.place.section) {
                     return Err(format!(
                         "a value stands where {KEY} is expected: a section is `/**:`, under it \
@@ -233,7 +225,7 @@ impl Walk<'_> {
                     self.wants_key = true;
                 }
             }
-            EventData::SequenceStart { .. } => {
+            Event::ListStart => {
                 if self.wants_key {
                     return Err(String::from("a list stands where a name is expected"));
                 }
@@ -246,25 +238,25 @@ impl Walk<'_> {
                 self.list = Some(None);
                 self.lists += 1;
             }
-            EventData::SequenceEnd => {
+            Event::ListEnd => {
                 self.list = None;
                 self.wants_key = true;
                 self.lists = self.lists.saturating_sub(1);
             }
-            EventData::MappingStart { .. } => {
+            Event::MapStart => {
                 self.maps += 1;
                 self.wants_key = true;
                 let of_section =
                     self.in_parameters && self.maps.wrapping_sub(self.nodes.depth + 1) == 2;
                 self.new_map = !of_section;
             }
-            EventData::MappingEnd => self.end_of_map(),
-            EventData::Alias { anchor } => {
+            Event::MapEnd => self.end_of_map(),
+            Event::Alias(anchor) => {
                 return Err(format!(
                     "*{anchor} stands for something else; ROS knows no aliases, write it out"
                 ));
             }
-            _ => {}
+            Event::Document | Event::End => {}
         }
         if self.maps + self.lists > DEEPEST {
             return Err(format!("it is nested deeper than {DEEPEST}"));

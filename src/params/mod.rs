@@ -11,6 +11,7 @@ mod sections;
 mod store;
 pub mod table;
 mod value;
+mod yaml;
 
 use std::time::Duration;
 

@@ -131,6 +131,9 @@ def forms():
     yield form('bad indentation', 'edge_reasoner:\n  ros__parameters:\n    a: 1\n   b: 2\n')
     yield form('an open list', ours('a: [1, 2'))
     yield form('an open quote', ours('a: "x'))
+    yield form('block text at the very end', ours('a: |', '  5').rstrip('\n'))
+    yield form('folded text at the very end', ours('a: >+', '  yes').rstrip('\n'))
+    yield form('a tag in front of a comma', ours('a: [!x,b]'))
     yield form('an alias of a map', 'x: &x\n  ros__parameters:\n    a: 1\nedge_reasoner: *x\n')
     yield form('a merge key', ours('<<: {a: 1}'))
     # Several files and -p.
