@@ -175,7 +175,7 @@ mod tests {
         findings.triggers(Triggers::Seldom(556 * MS));
         let (state, news) = watch.look(at(2), &setting());
         assert_eq!(state.level, Level::Error);
-        assert_eq!(news, [state.message.clone()]);
+        assert_eq!(news.as_slice(), std::slice::from_ref(&state.message));
         for named in [
             "/scan",
             "0.56 s",
@@ -207,8 +207,8 @@ mod tests {
     fn refused_commands_warn_while_they_come() {
         let findings = Arc::new(Findings::default());
         let mut watch = Watch::new(Arc::clone(&findings));
-        findings.old_command(3600_000 * MS);
-        findings.old_command(3600_000 * MS);
+        findings.old_command(3_600_000 * MS);
+        findings.old_command(3_600_000 * MS);
         findings.command_ahead(2500 * MS);
         let (state, news) = watch.look(Mono(1), &setting());
         assert_eq!(state.level, Level::Warn);
