@@ -9,7 +9,7 @@ use super::RunError;
 use super::names::Names;
 use super::node_view::NodeView;
 use super::robot::Robot;
-use super::survey::Survey;
+use super::survey::{Found, Survey};
 use crate::act::gate::topic_type;
 use crate::configure::Configuration;
 use crate::time::Mono;
@@ -245,7 +245,10 @@ impl Graph {
         if !topic.needed {
             return Some(unpublished(topic, None));
         }
-        let all = self.survey.get_or_insert_with(Survey::begin).found()?;
+        let survey = self.survey.get_or_insert_with(Survey::begin);
+        let Found::Topics(all) = survey.found()? else {
+            return Some(unpublished(topic, None));
+        };
         let of_type = all
             .iter()
             .filter(|(_, types)| types.contains(&topic.message));
@@ -330,8 +333,12 @@ fn unpublished(topic: &Topic, others: Option<&[String]>) -> String {
     let nobody = format!("{parameter}: nothing was ever heard on {name}: nobody publishes it");
     match others {
         None => format!(
-            "{nobody}; decisions are made without it, else set {parameter}.topic (ros2 topic list -t \
-             shows what there is of the type {message})"
+            "{nobody}; where it has another name set {parameter}.topic (ros2 topic list -t shows what \
+             there is of the type {message}){}",
+            match topic.needed {
+                true => "",
+                false => "; decisions are made without it",
+            }
         ),
         Some([]) => format!(
             "{nobody}, nor any other topic of the type {message}; see that its driver runs, in this \
@@ -434,7 +441,16 @@ mod tests {
         );
         let none = unpublished(&topic(false), Some(&[]));
         assert!(none.contains("nor any other topic of the type"), "{none}");
-        let optional = unpublished(&topic(false), None);
+        let unknown = unpublished(&topic(false), None);
+        assert!(
+            unknown.contains("ros2 topic list -t") && !unknown.contains("nor any other"),
+            "{unknown}"
+        );
+        let optional = Topic {
+            needed: false,
+            ..topic(false)
+        };
+        let optional = unpublished(&optional, None);
         assert!(
             optional.contains("decisions are made without it"),
             "{optional}"

@@ -19,11 +19,19 @@ const STEP: Duration = Duration::from_millis(20);
 /// A topic and the types it has.
 pub type Topic = (String, Vec<String>);
 
+/// What a survey came to.
+pub enum Found {
+    /// All that others publish or listen to.
+    Topics(Vec<Topic>),
+    /// ROS could not be asked: nothing is known, which is not nothing.
+    Unknown,
+}
+
 /// A survey that is under way, or done.
 pub struct Survey {
     over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Vec<Topic>>>,
-    found: Option<Vec<Topic>>,
+    thread: Option<JoinHandle<Option<Vec<Topic>>>>,
+    found: Option<Found>,
 }
 
 impl Survey {
@@ -33,9 +41,7 @@ impl Survey {
         let ended = Arc::clone(&over);
         let thread = std::thread::Builder::new().name("survey".into());
         let thread = thread.spawn(move || {
-            let Some(mut node) = OwnNode::new() else {
-                return Vec::new();
-            };
+            let mut node = OwnNode::new()?;
             let mut listened = Duration::ZERO;
             while listened < LISTEN && !ended.load(Ordering::Acquire) {
                 std::thread::sleep(STEP);
@@ -50,13 +56,14 @@ impl Survey {
         }
     }
 
-    /// What there is, once it is done; nothing where ROS could not be asked.
-    pub fn found(&mut self) -> Option<&[Topic]> {
+    /// What there is, once it is done.
+    pub fn found(&mut self) -> Option<&Found> {
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) && self.found.is_none() {
             let told = self.thread.take().map(JoinHandle::join);
-            self.found = Some(told.and_then(Result::ok).unwrap_or_default());
+            let told = told.and_then(Result::ok).flatten();
+            self.found = Some(told.map_or(Found::Unknown, Found::Topics));
         }
-        self.found.as_deref()
+        self.found.as_ref()
     }
 }
 
@@ -103,7 +110,7 @@ impl OwnNode {
             }
             own.has_context = true;
             let mut options = rcl::rcl_node_get_default_options();
-            options.use_global_arguments = false;
+            // Its global arguments are those of its own context: none.
             options.enable_rosout = false;
             // The underscore hides it from `ros2 node list`.
             let name = c"_edge_reasoner_survey".as_ptr();
@@ -114,8 +121,8 @@ impl OwnNode {
         }
     }
 
-    fn topics(&mut self) -> Vec<Topic> {
-        let mut topics = Vec::new();
+    fn topics(&mut self) -> Option<Vec<Topic>> {
+        let mut topics = None;
         // SAFETY: the node is valid. Where rcl succeeds, `names.data` and `types` hold `names.size`
         // entries each, and every `types[i].data` holds `types[i].size` terminated strings
         // (rmw/names_and_types.h); they are copied before they are freed, once.
@@ -124,12 +131,16 @@ impl OwnNode {
             let mut all = rcl::rmw_get_zero_initialized_names_and_types();
             let asked =
                 rcl::rcl_get_topic_names_and_types(&*self.node, &mut allocator, false, &mut all);
-            if asked == 0 && !all.names.data.is_null() && !all.types.is_null() {
-                for index in 0..all.names.size {
+            if asked == 0 {
+                // Nobody there: no arrays either.
+                let none = all.names.data.is_null() || all.types.is_null();
+                let count = if none { 0 } else { all.names.size };
+                let named = (0..count).map(|index| {
                     let types = &*all.types.add(index);
                     let types = (0..types.size).map(|number| text(*types.data.add(number)));
-                    topics.push((text(*all.names.data.add(index)), types.collect()));
-                }
+                    (text(*all.names.data.add(index)), types.collect())
+                });
+                topics = Some(named.collect());
             }
             rcl::rmw_names_and_types_fini(&mut all);
         }
@@ -181,8 +192,11 @@ mod tests {
         while survey.found().is_none() {
             std::thread::sleep(STEP);
         }
-        // Nobody else need be here: that it ends, and with sound names, is what counts.
-        for (topic, types) in survey.found().unwrap() {
+        let Some(Found::Topics(topics)) = survey.found() else {
+            panic!("ROS could not be asked");
+        };
+        // Nobody else need be here: that it was asked, and names are sound, is what counts.
+        for (topic, types) in topics {
             assert!(topic.starts_with('/') && types.iter().all(|t| t.contains("/msg/")));
         }
     }
