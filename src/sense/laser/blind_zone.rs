@@ -3,7 +3,7 @@
 //!
 //! A value of 0.0, NaN or a code says nothing. Where the beam was measured shortly before, and would
 //! by now be nearer than range_min at the speed it came with, that nothing is a thing in the blind
-//! zone: it counts at range_min, and nearer with every scan, at that speed. It ends when the beam
+//! zone: it counts at range_min, and nearer with every scan, at that speed, down to half of it. It ends when the beam
 //! measures again, or says a range above range_max. +inf is "no return" (REP 117), but some drivers
 //! say it when something is too near as well: where two neighbouring beams were approaching, and would
 //! be there now, they stay near under +inf too; what stood still goes free. -inf says "too near" by itself.
@@ -39,6 +39,9 @@ const NOISE: f32 = 0.1;
 /// Speeds are taken over this long at least, and about this long at most, s.
 const STEP_S: f32 = 0.25;
 const SPAN_S: f32 = 0.6;
+/// How deep in the blind zone a thing is taken to be at most, in parts of range_min: a laser never says
+/// the rest, so that no model has learned what it means.
+const INNER: f32 = 0.5;
 /// Before this nobody has left, ns.
 const STAYS_NS: i64 = 1_000_000_000;
 /// Fewer beams than this, and than this share (percent) of all, tell nothing about the scene.
@@ -151,7 +154,7 @@ impl Track {
     fn inside(&self, least: f32, time: i64) -> f32 {
         let gap = time.saturating_sub(self.seen).max(0) as f32 * 1e-9;
         let now = self.range - self.closing * gap;
-        now.min(least).max(LEAST_RANGE)
+        now.min(least).max(INNER * least).max(LEAST_RANGE)
     }
 
     /// By how much it is farther than then, m; 0 where that is not known. None where it is the same.
