@@ -10,7 +10,7 @@
 //!
 //! Where no valid return comes back (open space behind a driver that says 0.0 there), the robot has
 //! left when, after a second or more, most of what else was in sight when it began is not where it
-//! was. With nothing else in sight nothing ends it but a measurement: turning gives one. Motion by
+//! was, part of it farther; and later on when, within some seconds, most of it changes. With nothing else in sight nothing ends it but a measurement: turning gives one. Motion by
 //! odometry is not used: not every robot has one, and a wrong one must not free the way.
 
 use super::Shape;
@@ -44,6 +44,10 @@ const SPAN_S: f32 = 0.6;
 const INNER: f32 = 0.5;
 /// Before this nobody has left, ns.
 const STAYS_NS: i64 = 1_000_000_000;
+/// Something that came too near has arrived after this, and the scene is remembered again; and then
+/// at times, ns.
+const COMES_NS: i64 = 2_000_000_000;
+const AGAIN_NS: i64 = 5_000_000_000;
 /// Fewer beams than this, and than this share (percent) of all, tell nothing about the scene.
 const LEAST_SCENE: (usize, usize) = (8, 10);
 /// The share of them that must have changed, and that must be farther or gone, in percent: on going
@@ -62,6 +66,8 @@ pub(super) struct BlindZone {
     shape: Option<Shape>,
     /// Since when something is held.
     since: Option<i64>,
+    /// When the scene was remembered.
+    looked: Option<i64>,
 }
 
 /// What was last measured in one direction.
@@ -81,7 +87,7 @@ struct Track {
     free: i64,
     /// Whether something in the blind zone is taken to be there.
     held: bool,
-    /// The range when the first beam was held, m; NaN without one.
+    /// The range when the scene was remembered, m; NaN without one.
     then: f32,
 }
 
@@ -173,7 +179,7 @@ impl Track {
 impl BlindZone {
     pub(super) fn reset(&mut self) {
         self.tracks.fill(Track::default());
-        self.since = None;
+        (self.since, self.looked) = (None, None);
     }
 
     /// The next scan looks like this: what is known of a direction goes to the beam that looks there.
@@ -275,37 +281,42 @@ impl BlindZone {
     /// Lets go of everything when the robot has left.
     fn look_around(&mut self, held: usize, time: i64) {
         if held == 0 {
-            self.since = None;
+            (self.since, self.looked) = (None, None);
             return;
         }
-        let Some(since) = self.since else {
-            self.since = Some(time);
-            for track in &mut self.tracks {
-                track.then = if track.seen == time && !track.held {
-                    track.range
-                } else {
-                    f32::NAN
-                };
-            }
-            return;
+        let (Some(since), Some(looked)) = (self.since, self.looked) else {
+            (self.since, self.looked) = (Some(time), Some(time));
+            return self.remember_scene(time);
         };
-        let scene = self.tracks.iter();
-        let scene = scene.filter(|track| track.then.is_finite() && !track.held);
+        // By then it has come as far as it could; what changes later is not its coming.
+        let came = looked > since;
         let (mut seen, mut changed, mut farther) = (0, 0, 0);
-        for track in scene {
+        let scene = self.tracks.iter();
+        for track in scene.filter(|track| track.then.is_finite() && !track.held) {
             let moved = track.moved(time);
             seen += 1;
             changed += usize::from(moved.is_some());
             farther += usize::from(moved.is_some_and(|moved| moved > 0.0));
         }
-        let least = LEAST_SCENE.0.max(self.tracks.len() * LEAST_SCENE.1 / 100);
-        let other = changed * 100 >= CHANGED * seen && farther * 100 >= FARTHER * seen;
-        let has_left = seen >= least && other;
-        if has_left && time.saturating_sub(since) >= STAYS_NS {
+        let share = self.tracks.len() * LEAST_SCENE.1 / 100;
+        let enough = seen >= LEAST_SCENE.0 && (came || seen >= share);
+        let other = changed * 100 >= CHANGED * seen && (came || farther * 100 >= FARTHER * seen);
+        let ago = time.saturating_sub(looked);
+        if enough && other && ago >= STAYS_NS {
             for track in self.tracks.iter_mut().filter(|track| track.held) {
                 *track = Track::default();
             }
-            self.since = None;
+            (self.since, self.looked) = (None, None);
+        } else if ago >= if came { AGAIN_NS } else { COMES_NS } {
+            self.looked = Some(time);
+            self.remember_scene(time);
+        }
+    }
+
+    fn remember_scene(&mut self, time: i64) {
+        for track in &mut self.tracks {
+            let seen = track.seen == time && !track.held;
+            track.then = if seen { track.range } else { f32::NAN };
         }
     }
 }
