@@ -83,8 +83,6 @@ struct Track {
     older: (f32, i64),
     /// How fast it came nearer since then, m/s; at least 0.
     closing: f32,
-    /// When it last said that nothing was within reach, ns.
-    free: i64,
     /// Whether something in the blind zone is taken to be there.
     held: bool,
     /// The range when the scene was remembered, m; NaN without one.
@@ -99,7 +97,6 @@ impl Default for Track {
             count: 0,
             older: (f32::INFINITY, i64::MIN),
             closing: 0.0,
-            free: i64::MIN,
             held: false,
             then: f32::NAN,
         }
@@ -165,9 +162,6 @@ impl Track {
 
     /// By how much it is farther than then, m; 0 where that is not known. None where it is the same.
     fn moved(&self, time: i64) -> Option<f32> {
-        if self.free == time {
-            return Some(f32::INFINITY);
-        }
         if self.seen != time {
             return Some(0.0);
         }
@@ -250,7 +244,7 @@ impl BlindZone {
             // What was judged a measurement below range_min has been noted by its judge.
             if is_free || (out.is_finite() && range.is_finite()) {
                 if is_free {
-                    (track.held, track.count, track.free) = (false, 0, time);
+                    (track.held, track.count) = (false, 0);
                 }
                 continue;
             }
@@ -261,8 +255,6 @@ impl BlindZone {
                 track.held = true;
                 *out = track.inside(least, time);
                 held += 1;
-            } else if range == f32::INFINITY {
-                track.free = time;
             }
         }
         self.look_around(held, time);
