@@ -10,7 +10,7 @@
 //!
 //! Where no valid return comes back (open space behind a driver that says 0.0 there), the robot has
 //! left when, after a second or more, most of what else was in sight when it began is not where it
-//! was, part of it farther; and later on when, within some seconds, most of it changes. With nothing else in sight nothing ends it but a measurement: turning gives one. Motion by
+//! was, part of it farther; the scene is remembered again every few seconds. With nothing else in sight nothing ends it but a measurement: turning gives one. Motion by
 //! odometry is not used: not every robot has one, and a wrong one must not free the way.
 
 use super::Shape;
@@ -292,7 +292,7 @@ impl BlindZone {
         }
         let share = self.tracks.len() * LEAST_SCENE.1 / 100;
         let enough = seen >= LEAST_SCENE.0 && (came || seen >= share);
-        let other = changed * 100 >= CHANGED * seen && (came || farther * 100 >= FARTHER * seen);
+        let other = changed * 100 >= CHANGED * seen && farther * 100 >= FARTHER * seen;
         let ago = time.saturating_sub(looked);
         if enough && other && ago >= STAYS_NS {
             for track in self.tracks.iter_mut().filter(|track| track.held) {
