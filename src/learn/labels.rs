@@ -47,7 +47,7 @@ pub struct TruthBuilder(Rule);
 
 #[derive(Clone, Debug)]
 enum Rule {
-    Clearance(ClearanceTruth),
+    Clearance(Box<ClearanceTruth>),
     Latest(Latest),
 }
 
@@ -95,7 +95,7 @@ impl TruthBuilder {
             let latest = Latest::new(&task.truth, &task.labels, &task.window.trigger);
             return TruthBuilder(Rule::Latest(latest));
         };
-        TruthBuilder(Rule::Clearance(ClearanceTruth {
+        let truth = ClearanceTruth {
             half_angle: half_angle_deg.to_radians(),
             horizon_ns: (f64::from(*horizon_s) * 1e9) as i64,
             horizon_s: f64::from(*horizon_s),
@@ -105,7 +105,8 @@ impl TruthBuilder {
             speeds: speeds.clone(),
             latest: vec![None; speeds.len()],
             scans: Vec::new(),
-        }))
+        };
+        TruthBuilder(Rule::Clearance(Box::new(truth)))
     }
 
     /// Takes a message of the input `source`, in log-time order; `None` for one that could not be

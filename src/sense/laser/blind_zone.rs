@@ -3,14 +3,14 @@
 //!
 //! A value of 0.0, NaN or a code says nothing. Where the beam was measured shortly before, and would
 //! by now be nearer than range_min at the speed it came with, that nothing is a thing in the blind
-//! zone: it counts at range_min, and nearer with every scan, at that speed. It ends when the beam
+//! zone: it counts at range_min, and nearer with every scan, at that speed, down to half of it. It ends when the beam
 //! measures again, or says a range above range_max. +inf is "no return" (REP 117), but some drivers
 //! say it when something is too near as well: where two neighbouring beams were approaching, and would
 //! be there now, they stay near under +inf too; what stood still goes free. -inf says "too near" by itself.
 //!
 //! Where no valid return comes back (open space behind a driver that says 0.0 there), the robot has
 //! left when, after a second or more, most of what else was in sight when it began is not where it
-//! was. With nothing else in sight nothing ends it but a measurement: turning gives one. Motion by
+//! was, part of it farther; the scene is remembered again every few seconds. With nothing else in sight nothing ends it but a measurement: turning gives one. Motion by
 //! odometry is not used: not every robot has one, and a wrong one must not free the way.
 
 use super::Shape;
@@ -39,8 +39,15 @@ const NOISE: f32 = 0.1;
 /// Speeds are taken over this long at least, and about this long at most, s.
 const STEP_S: f32 = 0.25;
 const SPAN_S: f32 = 0.6;
+/// How deep in the blind zone a thing is taken to be at most, in parts of range_min: a laser never says
+/// the rest, so that no model has learned what it means.
+const INNER: f32 = 0.5;
 /// Before this nobody has left, ns.
 const STAYS_NS: i64 = 1_000_000_000;
+/// Something that came too near has arrived after this, and the scene is remembered again; and then
+/// at times, ns.
+const COMES_NS: i64 = 2_000_000_000;
+const AGAIN_NS: i64 = 5_000_000_000;
 /// Fewer beams than this, and than this share (percent) of all, tell nothing about the scene.
 const LEAST_SCENE: (usize, usize) = (8, 10);
 /// The share of them that must have changed, and that must be farther or gone, in percent: on going
@@ -59,6 +66,8 @@ pub(super) struct BlindZone {
     shape: Option<Shape>,
     /// Since when something is held.
     since: Option<i64>,
+    /// When the scene was remembered.
+    looked: Option<i64>,
 }
 
 /// What was last measured in one direction.
@@ -74,11 +83,9 @@ struct Track {
     older: (f32, i64),
     /// How fast it came nearer since then, m/s; at least 0.
     closing: f32,
-    /// When it last said that nothing was within reach, ns.
-    free: i64,
     /// Whether something in the blind zone is taken to be there.
     held: bool,
-    /// The range when the first beam was held, m; NaN without one.
+    /// The range when the scene was remembered, m; NaN without one.
     then: f32,
 }
 
@@ -90,7 +97,6 @@ impl Default for Track {
             count: 0,
             older: (f32::INFINITY, i64::MIN),
             closing: 0.0,
-            free: i64::MIN,
             held: false,
             then: f32::NAN,
         }
@@ -151,14 +157,11 @@ impl Track {
     fn inside(&self, least: f32, time: i64) -> f32 {
         let gap = time.saturating_sub(self.seen).max(0) as f32 * 1e-9;
         let now = self.range - self.closing * gap;
-        now.min(least).max(LEAST_RANGE)
+        now.min(least).max(INNER * least).max(LEAST_RANGE)
     }
 
     /// By how much it is farther than then, m; 0 where that is not known. None where it is the same.
     fn moved(&self, time: i64) -> Option<f32> {
-        if self.free == time {
-            return Some(f32::INFINITY);
-        }
         if self.seen != time {
             return Some(0.0);
         }
@@ -170,7 +173,7 @@ impl Track {
 impl BlindZone {
     pub(super) fn reset(&mut self) {
         self.tracks.fill(Track::default());
-        self.since = None;
+        (self.since, self.looked) = (None, None);
     }
 
     /// The next scan looks like this: what is known of a direction goes to the beam that looks there.
@@ -241,7 +244,7 @@ impl BlindZone {
             // What was judged a measurement below range_min has been noted by its judge.
             if is_free || (out.is_finite() && range.is_finite()) {
                 if is_free {
-                    (track.held, track.count, track.free) = (false, 0, time);
+                    (track.held, track.count) = (false, 0);
                 }
                 continue;
             }
@@ -252,8 +255,6 @@ impl BlindZone {
                 track.held = true;
                 *out = track.inside(least, time);
                 held += 1;
-            } else if range == f32::INFINITY {
-                track.free = time;
             }
         }
         self.look_around(held, time);
@@ -272,37 +273,42 @@ impl BlindZone {
     /// Lets go of everything when the robot has left.
     fn look_around(&mut self, held: usize, time: i64) {
         if held == 0 {
-            self.since = None;
+            (self.since, self.looked) = (None, None);
             return;
         }
-        let Some(since) = self.since else {
-            self.since = Some(time);
-            for track in &mut self.tracks {
-                track.then = if track.seen == time && !track.held {
-                    track.range
-                } else {
-                    f32::NAN
-                };
-            }
-            return;
+        let (Some(since), Some(looked)) = (self.since, self.looked) else {
+            (self.since, self.looked) = (Some(time), Some(time));
+            return self.remember_scene(time);
         };
-        let scene = self.tracks.iter();
-        let scene = scene.filter(|track| track.then.is_finite() && !track.held);
+        // By then it has come as far as it could; what changes later is not its coming.
+        let came = looked > since;
         let (mut seen, mut changed, mut farther) = (0, 0, 0);
-        for track in scene {
+        let scene = self.tracks.iter();
+        for track in scene.filter(|track| track.then.is_finite() && !track.held) {
             let moved = track.moved(time);
             seen += 1;
             changed += usize::from(moved.is_some());
             farther += usize::from(moved.is_some_and(|moved| moved > 0.0));
         }
-        let least = LEAST_SCENE.0.max(self.tracks.len() * LEAST_SCENE.1 / 100);
+        let share = self.tracks.len() * LEAST_SCENE.1 / 100;
+        let enough = seen >= LEAST_SCENE.0 && (came || seen >= share);
         let other = changed * 100 >= CHANGED * seen && farther * 100 >= FARTHER * seen;
-        let has_left = seen >= least && other;
-        if has_left && time.saturating_sub(since) >= STAYS_NS {
+        let ago = time.saturating_sub(looked);
+        if enough && other && ago >= STAYS_NS {
             for track in self.tracks.iter_mut().filter(|track| track.held) {
                 *track = Track::default();
             }
-            self.since = None;
+            (self.since, self.looked) = (None, None);
+        } else if ago >= if came { AGAIN_NS } else { COMES_NS } {
+            self.looked = Some(time);
+            self.remember_scene(time);
+        }
+    }
+
+    fn remember_scene(&mut self, time: i64) {
+        for track in &mut self.tracks {
+            let seen = track.seen == time && !track.held;
+            track.then = if seen { track.range } else { f32::NAN };
         }
     }
 }

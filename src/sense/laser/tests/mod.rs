@@ -105,9 +105,9 @@ fn ahead(preparation: &mut ScanPreparation, n: i64, scan: &LaserScan) -> f32 {
 fn lasers() -> Vec<Laser> {
     let mut lasers = Vec::new();
     for (beams, view) in [
-        (90, 6.283),
-        (360, 6.283),
-        (1440, 6.283),
+        (90, std::f32::consts::TAU),
+        (360, std::f32::consts::TAU),
+        (1440, std::f32::consts::TAU),
         (181, 3.15),
         (640, 1.2),
     ] {
