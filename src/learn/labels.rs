@@ -77,7 +77,7 @@ impl TruthBuilder {
     pub fn new(task: &Task, yaw: f32) -> TruthBuilder {
         let settings = task.settings(yaw).into_iter();
         let inputs = task.window.inputs.iter().zip(settings);
-        let mut lasers = inputs.filter(|(input, _)| Some(&input.source) == task.truth.scan());
+        let mut lasers = inputs.filter(|(input, _)| task.truth.scan() == Some(&*input.source));
         let laser = lasers.next().map(|(_, settings)| settings);
         TruthBuilder::seen_by(task, &laser.unwrap_or_default())
     }
