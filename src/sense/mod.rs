@@ -17,6 +17,7 @@ mod derived;
 mod extra;
 mod fault;
 mod fields;
+pub mod frames;
 mod frozen;
 mod history;
 mod lag;
@@ -31,6 +32,7 @@ mod spec;
 mod stamps;
 mod thin;
 mod travelled;
+mod way;
 mod window;
 
 #[cfg(test)]
@@ -43,7 +45,9 @@ pub use decode::{DecodeError, EncodeError};
 pub use fault::{FaultReason, FieldFault, InvalidSample, JumpCause, SenseFault};
 pub use frozen::Frozen;
 pub use lag::Lag;
-pub use laser::{Beam, Prepared, ScanPreparation};
+pub use laser::{
+    Beam, Footprint, LEAST_AHEAD, OwnBody, Prepared, ScanPreparation, Sector, Standing,
+};
 pub use message::{
     Float32MultiArray, Header, Imu, JointState, LaserScan, Message, MessageType,
     MultiArrayDimension, MultiArrayLayout, Odometry, Point, Pose, PoseWithCovariance, Quaternion,

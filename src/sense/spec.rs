@@ -1,9 +1,12 @@
 //! What a model wants to see: written by training, read from `model.yaml`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::frames::Mount;
+use super::laser::OwnBody;
 use super::message::MessageType;
 
 /// A window of `frames` rows, `period_ms` apart, the newest at the trigger.
@@ -43,10 +46,14 @@ pub struct InputSpec {
 }
 
 /// What the robot's parameters say about one input.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SourceSettings {
     /// Added to the angles of scans to get angles in the robot frame; rad, left positive.
     pub yaw: f32,
+    /// Whether the laser is mounted with its z axis down: its angles then count to the right.
+    pub upside_down: bool,
+    /// What of a scan is the robot itself.
+    pub body: Arc<OwnBody>,
     /// A scan of which a smaller share of the beams (0..1) sees something is refused; 0: none is.
     pub min_returns: f32,
     /// Age beyond which a sample counts for nothing.
@@ -57,6 +64,8 @@ impl Default for SourceSettings {
     fn default() -> SourceSettings {
         SourceSettings {
             yaw: 0.0,
+            upside_down: false,
+            body: Arc::default(),
             min_returns: 0.0,
             timeout: Duration::from_secs(1),
         }
@@ -64,6 +73,15 @@ impl Default for SourceSettings {
 }
 
 impl SourceSettings {
+    /// How a laser is mounted as far as the parameters say: at the base frame's origin.
+    pub fn mount(&self) -> Mount {
+        Mount {
+            yaw: self.yaw,
+            upside_down: self.upside_down,
+            ..Mount::default()
+        }
+    }
+
     /// What holds when the parameters say nothing: the specification's timeout.
     pub fn of(spec: &InputSpec) -> SourceSettings {
         SourceSettings {
