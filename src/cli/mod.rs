@@ -2,6 +2,7 @@
 
 mod inspect;
 mod learning;
+mod parameters;
 mod profiling;
 mod replaying;
 
@@ -59,8 +60,11 @@ enum Verb {
         after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json"
     )]
     Inspect(inspect::Args),
-    /// Print the table of parameters
-    Parameters,
+    /// Print the table of parameters, or what params files say for a node
+    #[command(
+        after_help = "Example:\n  edge_reasoner parameters --params my_robot.yaml --node /robot1/edge_reasoner --json"
+    )]
+    Parameters(parameters::Args),
 }
 
 /// Runs the process's command line.
@@ -86,10 +90,7 @@ pub fn main() -> ExitCode {
         Verb::Eval(args) => learning::eval(args),
         Verb::Profile(args) => profiling::run(args),
         Verb::Inspect(args) => inspect::inspect(args),
-        Verb::Parameters => {
-            print!("{}", crate::params::table::markdown());
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Parameters(args) => parameters::parameters(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("edge_reasoner: {error}");

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::Done;
-use crate::params::{NodeName, Value, Values, parse_override, read_file};
+use super::parameters::said;
+use crate::params::{NodeName, Value, Values, model_name};
 use crate::replay::expect::write_junit;
 use crate::replay::{self, ReplayOptions};
 
@@ -13,15 +14,19 @@ pub struct Args {
     /// Recordings: .mcap or .db3 files, rosbag2 directories, or folders of them
     #[arg(required = true)]
     bags: Vec<PathBuf>,
-    /// Bundle: a directory, or the name of one that ships
-    #[arg(long, default_value = "clearance")]
-    model: String,
+    /// Bundle: a directory, or the name of one that ships [default: as the params file says, else
+    /// clearance]
+    #[arg(long)]
+    model: Option<String>,
     /// Folder for decisions (one .mcap per recording), report.json and the picture
     #[arg(long)]
     out: PathBuf,
     /// ROS 2 params file, as for the live node
     #[arg(long)]
     params: Option<PathBuf>,
+    /// Name of the node with its namespace: which sections of the params file are for it
+    #[arg(long, value_name = "/NS/NAME", default_value_t)]
+    node: NodeName,
     /// A parameter, as on a ROS command line: name:=value
     #[arg(short = 'p', value_name = "NAME:=VALUE")]
     overrides: Vec<String>,
@@ -56,7 +61,7 @@ pub fn replay(args: Args) -> Done {
     let values = values(&args)?;
     let task = match args.task {
         Some(task) => Some(task),
-        None => shipped_task(&args.model),
+        None => shipped_task(&model_name(&values)),
     };
     let report = replay::replay(&ReplayOptions {
         recordings: args.bags,
@@ -92,14 +97,10 @@ pub fn replay(args: Args) -> Done {
 }
 
 fn values(args: &Args) -> Result<Values, crate::params::ValueError> {
-    let mut values = match &args.params {
-        Some(file) => read_file(file, &NodeName::default())?,
-        None => Values::new(),
-    };
-    values.insert("model".into(), Value::String(args.model.clone()));
-    for text in &args.overrides {
-        let (name, value) = parse_override(text)?;
-        values.insert(name, value);
+    let files = args.params.as_slice();
+    let mut values = said(files, &args.overrides, &args.node)?.values;
+    if let Some(model) = &args.model {
+        values.insert("model".into(), Value::String(model.clone()));
     }
     if let Some(deadline) = args.deadline_ms {
         values.insert("deadline_ms".into(), Value::Double(deadline));

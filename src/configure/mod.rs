@@ -233,9 +233,30 @@ pub fn words(bundle: &Bundle) -> BundleWords {
     }
 }
 
+/// A bundle by what means the same in every directory: one below the current directory by its whole
+/// path, others as they are.
+pub fn portable_model(name: &str) -> String {
+    let name = home_expanded(name);
+    let found = find_bundle(&name).unwrap_or_else(|_| PathBuf::from(&name));
+    let is_path = name.contains('/') || found.join("model.yaml").is_file();
+    match is_path && found.is_relative() {
+        true => std::path::absolute(&found).map_or(name, |path| path.display().to_string()),
+        false => name,
+    }
+}
+
+/// A launch argument or a `-p` has no shell that makes `~` the home directory.
+pub fn home_expanded(name: &str) -> String {
+    match (name.strip_prefix("~/"), std::env::var("HOME")) {
+        (Some(rest), Ok(home)) => format!("{home}/{rest}"),
+        _ => name.to_owned(),
+    }
+}
+
 /// A directory with a bundle: as given, else among the shipped ones (in the package's share
 /// folder, or in `models/` below the current directory).
 pub fn find_bundle(name: &str) -> Result<PathBuf, ConfigureError> {
+    let name = &home_expanded(name);
     let mut looked = vec![PathBuf::from(name), Path::new("models").join(name)];
     let prefixes = std::env::var_os("AMENT_PREFIX_PATH").unwrap_or_default();
     for prefix in std::env::split_paths(&prefixes) {

@@ -1,8 +1,13 @@
 //! Parameters: read once, checked whole, the same for a live node and a replay.
 
 mod act;
+mod file;
 mod kind;
+mod names;
 mod reader;
+mod ros_arguments;
+mod scalar;
+mod sections;
 mod store;
 pub mod table;
 mod value;
@@ -11,9 +16,12 @@ use std::time::Duration;
 
 use act::{read_attention, read_gate, read_speed_limit};
 use reader::Reader;
+pub use names::{NodeName, NotAName};
 pub use reader::{Effective, ParamFaults};
+pub use ros_arguments::{RosArguments, parse_override, read_file};
+pub use sections::Said;
 pub use store::{Phase, Proposal, Refusal, Store};
-pub use value::{NodeName, Value, ValueError, Values, parse_override, read_file};
+pub use value::{Value, ValueError, Values};
 
 use crate::act::attention::AttentionLimits;
 use crate::act::diagnostics::Thresholds;

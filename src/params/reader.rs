@@ -187,6 +187,13 @@ fn parameter(row: &str) -> Option<&'static Parameter> {
 fn check(parameter: &Parameter, value: &Value) -> Result<(), String> {
     match (parameter.kind, value) {
         (Kind::Bool, Value::Bool(_)) | (Kind::Words, Value::Strings(_)) => Ok(()),
+        (_, Value::NotSet) => Err(format!(
+            "{}; leave it out for the default",
+            match parameter.kind {
+                Kind::Words => "a list with something in it",
+                _ => "a value",
+            }
+        )),
         (Kind::Bool, _) => Err(String::from("true or false")),
         (Kind::Words, _) => Err(String::from("a list of strings, such as [scan, odom]")),
         (Kind::Word(allowed), Value::String(word)) => {
@@ -237,7 +244,8 @@ fn is_ros_own(name: &str) -> bool {
     name.starts_with("qos_overrides.") || name == "start_type_description_service"
 }
 
-fn nearest<'n>(name: &str, known: &'n BTreeSet<String>) -> Option<&'n String> {
+/// The known name that a wrong one is nearest to, if it is near.
+pub(super) fn nearest<'n>(name: &str, known: &'n BTreeSet<String>) -> Option<&'n String> {
     known
         .iter()
         .map(|candidate| (distance(name, candidate), candidate))

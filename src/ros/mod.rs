@@ -33,7 +33,8 @@ use std::time::Duration;
 
 use r2r::{Context, Node};
 
-use crate::configure::ConfigureError;
+use crate::configure::{ConfigureError, portable_model};
+use crate::params::{NodeName, RosArguments, Said, Value, Values, model_name};
 use cold::Cold;
 use endpoints::Endpoints;
 use lifecycle::Transition;
@@ -115,7 +116,8 @@ pub fn run() -> Result<ExitCode, RunError> {
     // Signals first: a node that is told to end while it starts shall end.
     let stop = Arc::new(AtomicBool::new(false));
     let cold = Cold::start(Arc::clone(&stop))?;
-    let for_others = values::check_arguments(std::env::args())?;
+    // Before rcl reads them, whose words on bad ones are fewer.
+    let arguments = RosArguments::parse(std::env::args_os())?;
     let context = ros(
         "initialisation (see the line above; is an argument behind --ros-args wrong?)",
         create_context(),
@@ -125,16 +127,33 @@ pub fn run() -> Result<ExitCode, RunError> {
         Node::create(context, "edge_reasoner", ""),
     )?;
     log::start(&mut node)?;
-    for file in for_others {
-        tracing::warn!("{file}; the defaults hold");
+    let Said { values, remarks } = arguments.for_node(&name_of(&node)?);
+    for remark in remarks {
+        tracing::warn!("{remark}");
     }
-    match serve(&mut node, &stop, cold) {
+    match serve(&mut node, &stop, cold, at_home(values)) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             tracing::error!("{error}");
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// As rcl calls the node after all remappings: sections of params files are for names.
+fn name_of(node: &Node) -> Result<NodeName, RunError> {
+    let doing = "asking for the node's name";
+    ros(doing, ros(doing, node.fully_qualified_name())?.parse())
+}
+
+/// With the model by a name that means the same in every directory: what the node says of its
+/// parameters may start another one elsewhere.
+fn at_home(mut values: Values) -> Values {
+    let model = portable_model(&model_name(&values));
+    if !matches!(values.get("model"), Some(other) if !matches!(other, Value::String(_))) {
+        values.insert(String::from("model"), Value::String(model));
+    }
+    values
 }
 
 /// r2r panics where rcl refuses its arguments.
@@ -153,8 +172,7 @@ fn create_context() -> Result<Context, String> {
     }
 }
 
-fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold) -> Result<(), RunError> {
-    let said = values::of_node(node);
+fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold, said: Values) -> Result<(), RunError> {
     let autostart = values::autostart(&said)?;
     let heartbeat = values::bond_heartbeat_period(&said)?;
     let shared = Arc::new(Shared::new(said));

@@ -15,7 +15,7 @@ use super::handover::{Handover, WINDOWS};
 use super::shared::Shared;
 use super::values::without_zeros;
 use super::{RunError, ros};
-use crate::configure::{Configuration, ConfigureError, Warm, find_bundle};
+use crate::configure::{Configuration, ConfigureError, Warm, find_bundle, portable_model};
 use crate::model::Bundle;
 use crate::params::{Refusal, Value};
 use crate::reason::EngineFault;
@@ -129,6 +129,7 @@ fn said(done: Result<String, LoadError>) -> (bool, String) {
 }
 
 fn load(shared: &Shared, name: &str) -> Result<String, LoadError> {
+    let name = &portable_model(name);
     let Present {
         mut said,
         bundle: present,
