@@ -47,6 +47,8 @@ pub struct Input<'a> {
     pub timeout: Duration,
     /// Whether decisions need it.
     pub required: bool,
+    /// What of its laser's view stands still while the robot drives, in a sentence.
+    pub standing: Option<&'a str>,
 }
 
 impl Input<'_> {
@@ -205,6 +207,9 @@ fn input(health: &Health<'_>, input: &Input<'_>) -> Status {
     let (level, message) = match input.silence() {
         Some(silence) if input.required => (Level::Error, silence),
         Some(silence) => (Level::Warn, silence),
+        None if input.standing.is_some() => {
+            (Level::Warn, input.standing.unwrap_or_default().to_owned())
+        }
         None => (Level::Ok, format!("{} is heard", input.topic)),
     };
     let age = input
@@ -275,6 +280,7 @@ mod tests {
             age,
             timeout: Duration::from_millis(500),
             required: true,
+            standing: None,
         };
         let odom = Input {
             required: false,
@@ -318,6 +324,33 @@ mod tests {
         let old = Some(Duration::from_millis(501));
         assert_eq!(levels(&tally, &tally, false, None), [0, 1, 2, 1]);
         assert_eq!(levels(&tally, &tally, true, old), [0, 0, 2, 1]);
+    }
+
+    #[test]
+    fn a_laser_that_sees_its_robot_is_a_warning_that_says_so() {
+        let tally = tally(10, 10, 0);
+        let input_ = Input {
+            name: "scan",
+            topic: "/scan",
+            age: Some(Duration::ZERO),
+            timeout: Duration::from_millis(500),
+            required: true,
+            standing: Some("scan: something stands at 5°"),
+        };
+        let health = Health {
+            node: "/edge_reasoner",
+            model: "m-1",
+            before: &tally,
+            now: &tally,
+            latency_ms: [1.0, 2.0, 3.0],
+            deadline: Duration::from_millis(20),
+            engine: ("flex", true),
+            inputs: Vec::new(),
+            attention: None,
+        };
+        let status = input(&health, &input_);
+        assert_eq!(status.level, Level::Warn as u8);
+        assert!(status.message.contains("stands at 5°"));
     }
 
     #[test]

@@ -230,6 +230,7 @@ mod tests {
                 arrival: Mono(0),
                 stamp: Stamp::from_ros(12, 34),
                 frame: "laser".into(),
+                mount: Default::default(),
                 input_age: Duration::from_millis(3),
                 verdict: Verdict::Ready,
             },

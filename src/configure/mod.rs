@@ -1,5 +1,6 @@
 //! From parameters and a bundle to rooms ready for use, the same for both doors.
 
+mod body;
 mod engines;
 mod patience;
 
@@ -75,6 +76,7 @@ impl Configuration {
     /// Checks the parameters against a bundle already loaded.
     pub fn with_bundle(values: &Values, bundle: Bundle) -> Result<Configuration, ConfigureError> {
         let mut params = Params::read(values, &words(&bundle))?;
+        body::check(&params, &bundle.manifest.window)?;
         engines::keep_available(&mut params.engines)?;
         let bundle = Arc::new(bundle);
         Ok(Configuration { bundle, params })
@@ -181,13 +183,18 @@ impl Configuration {
         let mut spec = self.bundle.manifest.window.clone();
         spec.trigger = self.params.trigger.clone();
         let mut settings = Vec::new();
-        for input in &mut spec.inputs {
+        let WindowSpec {
+            inputs, derived, ..
+        } = &mut spec;
+        for input in inputs {
             let mut setting = SourceSettings::of(input);
             let source = self.params.sources.iter().find(|s| s.name == input.source);
             match source {
                 Some(source) => {
                     input.required = source.required;
-                    setting.yaw = source.yaw;
+                    setting.yaw = source.yaw.unwrap_or(0.0);
+                    setting.upside_down = source.upside_down.unwrap_or(false);
+                    setting.body = body::of(&self.params, source, derived);
                     setting.min_returns = source.min_returns;
                     setting.timeout = source.timeout;
                 }

@@ -135,6 +135,7 @@ impl Desk {
                     arrival: Mono(0),
                     stamp: crate::time::Stamp(0),
                     frame: Arc::from(""),
+                    mount: crate::sense::frames::Mount::default(),
                     input_age: Duration::ZERO,
                     verdict: super::decision::Verdict::Unusable(Reason::IncompleteInput),
                 },

@@ -6,6 +6,7 @@
 
 pub mod bag;
 pub mod expect;
+mod frames;
 mod one;
 mod picture;
 mod report;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use frames::{Looked, RecordedFrames};
 pub use report::{Report, ScoresByRobot};
 
 use crate::configure::{Configuration, ConfigureError};

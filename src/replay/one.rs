@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::bag::{Bag, End};
+use super::frames::{Looked, RecordedFrames};
 use super::writer::{McapWriter, message_definition};
 use super::{ReplayError, ReplayOptions};
 use crate::act::wire::encode_decision;
@@ -15,6 +16,7 @@ use crate::learn::{BaselineTallies, Tally as ScoreTally, Task, Truth};
 use crate::params::SourceParams;
 use crate::reason::logical::{Logical, LogicalClock, Machine};
 use crate::reason::{Decision, Publish, Source, Tally};
+use crate::sense::frames::{Links, Transforms};
 use crate::sense::{SourceId, Thin};
 use crate::time::{Clock, Mono, Stamp};
 
@@ -35,6 +37,8 @@ pub struct Replayed {
     pub seconds: f64,
     /// Messages the window had no use for, and the first such fault.
     pub refused: (u64, Option<String>),
+    /// What people want to know of its messages, though none was refused for it.
+    pub remarks: Vec<String>,
     /// Where it is cut.
     pub cut: Option<String>,
     /// Against the truth, where there is one.
@@ -114,8 +118,15 @@ pub fn replay_one(
     let bag = Bag::open(path)?;
     let mut ingest = configuration.ingest()?;
     let sources = usable(&bag, name, configuration, &ingest)?;
+    let trigger = sources
+        .iter()
+        .find(|(_, source)| source.name == configuration.params.trigger);
+    let beside = trigger.map_or("", |(_, source)| source.topic.as_str());
+    let frames = RecordedFrames::of(&bag, beside)?;
+    ingest.set_tree(frames.tree().clone());
+    let mut remarks = frames.faults().to_vec();
     let truth = match task {
-        Some(task) => read_truth(&bag, task, configuration),
+        Some(task) => read_truth(&bag, task, configuration, &frames),
         None => None,
     };
 
@@ -139,7 +150,10 @@ pub fn replay_one(
     let mut bytes = Vec::new();
 
     let mut record = Record::new(truth, task);
-    let topics: Vec<&str> = sources.iter().map(|(_, s)| s.topic.as_str()).collect();
+    let topics = sources.iter().map(|(_, s)| s.topic.as_str());
+    let topics: Vec<&str> = topics
+        .chain(frames.moving().iter().map(String::as_str))
+        .collect();
     let mut messages = bag.read(&topics)?;
     let mut refused = (0, None);
     let mut span: Option<(Stamp, Stamp)> = None;
@@ -154,6 +168,13 @@ pub fn replay_one(
     };
     for message in &mut messages {
         let message = message?;
+        if message.topic >= sources.len() {
+            match Transforms::decode(&message.data) {
+                Ok(transforms) => ingest.transforms(&transforms, Links::Moving),
+                Err(fault) => note(&mut remarks, format!("{}: {fault}", topics[message.topic])),
+            }
+            continue;
+        }
         let (first, _) = *span.get_or_insert((message.log_time, message.log_time));
         span = Some((first, message.log_time));
         let source = sources[message.topic].0;
@@ -172,6 +193,9 @@ pub fn replay_one(
         }
         if let Some(request) = request {
             logical.offer(0, request);
+        }
+        while let Some(remark) = ingest.next_remark() {
+            note(&mut remarks, remark.to_string());
         }
         write(&mut record, first)?;
     }
@@ -194,9 +218,19 @@ pub fn replay_one(
         points: record.points,
         seconds: span.map_or(0.0, |(first, last)| last.since(first).as_secs_f64()),
         refused,
+        remarks,
         cut,
         scored: record.scored,
     })
+}
+
+/// Sentences of one recording at most; a mounting that moves says another each time.
+const MOST_REMARKS: usize = 20;
+
+fn note(remarks: &mut Vec<String>, remark: String) {
+    if remarks.len() < MOST_REMARKS && !remarks.contains(&remark) {
+        remarks.push(remark);
+    }
 }
 
 /// Where the decisions on a recording of this name go.
@@ -327,7 +361,12 @@ fn of_type(bag: &Bag, message: &str) -> String {
 }
 
 /// None where the truth cannot be computed from this recording; its decisions stand all the same.
-fn read_truth(bag: &Bag, task: &Task, configuration: &Configuration) -> Option<Truth> {
+fn read_truth(
+    bag: &Bag,
+    task: &Task,
+    configuration: &Configuration,
+    frames: &RecordedFrames,
+) -> Option<Truth> {
     if task.labels != configuration.bundle.manifest.labels {
         tracing::warn!(
             "{}: no scores: the task's labels are not the model's",
@@ -341,7 +380,18 @@ fn read_truth(bag: &Bag, task: &Task, configuration: &Configuration) -> Option<T
         .map(|source| (source.name.clone(), source.topic.clone()))
         .collect();
     let scan = task.truth.scan().unwrap_or(&configuration.params.trigger);
-    match Truth::read(bag, task, &topics, &configuration.settings(scan)) {
+    // The truth is seen by the same laser, mounted as tf says.
+    let mut laser = configuration.settings(scan);
+    let said = configuration.params.said_of_mounting(scan);
+    let topic = topics.get(scan).map_or("", String::as_str);
+    if let Ok(Some(Looked {
+        mounting: Ok(mount),
+        ..
+    })) = frames.look(bag, topic, &said)
+    {
+        laser = laser.mounted(mount);
+    }
+    match Truth::read(bag, task, &topics, &laser) {
         Ok(truth) => Some(truth),
         Err(error) => {
             tracing::warn!("{}: no scores: {error}", bag.name());

@@ -15,13 +15,14 @@ use super::graph::Graph;
 use super::handover::Receiving;
 use super::outlet::Outlet;
 use super::robot::Robot;
+use super::transforms::{self, Listener};
 use crate::act::Velocity;
 use crate::act::gate::topic_type;
 use crate::configure::Configuration;
-use crate::ingest::{Ingest, IngestFault};
+use crate::ingest::{Ingest, IngestFault, Remark};
 use crate::reason::live::Live;
 use crate::reason::{Desk, Request};
-use crate::sense::{Message, SourceId};
+use crate::sense::{Message, MessageType, SourceId};
 use crate::time::{Mono, Stamp};
 
 /// A source that says nothing for this long is looked for on the graph.
@@ -35,6 +36,8 @@ const DEPTH: usize = 10;
 pub struct Seen {
     /// Faults not logged yet.
     pub faults: ArrayQueue<IngestFault>,
+    /// What people want to know of the messages, not logged yet.
+    pub remarks: ArrayQueue<Remark>,
     /// What is amiss on the graph, not logged yet.
     pub notices: ArrayQueue<String>,
     /// All faults.
@@ -56,6 +59,8 @@ pub struct Feed {
     outlet: Arc<Outlet>,
     streams: Vec<(SourceId, usize, Bytes)>,
     commands: Option<Bytes>,
+    /// None where no laser is heard, or tf's type is not there.
+    listener: Option<Listener>,
     /// What the streams are subscriptions to, in their order; the commands' last.
     subscriptions: Vec<Subscription>,
     seen: Arc<Seen>,
@@ -112,7 +117,7 @@ impl Feed {
         graph: Graph,
         outlet: Arc<Outlet>,
     ) -> Result<Feed, RunError> {
-        let ingest = configuration.ingest()?;
+        let mut ingest = configuration.ingest()?;
         let name = super::ros("asking the node's name", node.name())?;
         let mut streams = Vec::new();
         let mut names = Vec::new();
@@ -147,16 +152,37 @@ impl Feed {
             }
             None => None,
         };
+        let scans = MessageType::LaserScan.ros_name();
+        let lasers = subscriptions.iter().any(|s| s.message == scans);
+        let listener = match lasers.then(transforms::load) {
+            None => None,
+            Some(Ok(())) => {
+                let topics = ["/tf_static", "/tf"].map(|topic| robot.topic(topic, &name));
+                Some(endpoints.listener(node, topics)?)
+            }
+            Some(Err(cause)) => {
+                tracing::warn!(
+                    "tf is not read ({cause}): how lasers are mounted is what the parameters say, or \
+                     assumed; install the package tf2_msgs of your ROS and source it"
+                );
+                None
+            }
+        };
+        if let Some(listener) = &listener {
+            ingest.set_tree(listener.tree.clone());
+        }
         Ok(Feed {
             number,
             ingest,
             outlet,
             streams,
             commands,
+            listener,
             subscriptions,
             graph,
             seen: Arc::new(Seen {
                 faults: ArrayQueue::new(FAULTS),
+                remarks: ArrayQueue::new(FAULTS),
                 notices: ArrayQueue::new(FAULTS),
                 refused_messages: AtomicU64::new(0),
                 withheld: AtomicU64::new(0),
@@ -173,7 +199,11 @@ impl Feed {
     }
 
     /// Gives the subscriptions to the next session.
-    pub fn give_back(self, endpoints: &mut Endpoints) {
+    pub fn give_back(mut self, endpoints: &mut Endpoints) {
+        if let Some(mut listener) = self.listener.take() {
+            listener.tree = self.ingest.tree().clone();
+            endpoints.give_back_listener(listener);
+        }
         let streams = self.streams.into_iter().map(|(.., stream)| stream);
         let streams = streams.chain(self.commands);
         for (subscription, stream) in self.subscriptions.into_iter().zip(streams) {
@@ -188,7 +218,11 @@ impl Feed {
 
     /// Takes in what came, and says so where the trigger is silent since before `started`.
     pub fn take_in(&mut self, office: &Office<'_>, moment: &Moment, started: Mono) {
+        self.take_transforms();
         self.take_messages(office, moment);
+        while let Some(remark) = self.ingest.next_remark() {
+            let _ = self.seen.remarks.push(remark);
+        }
         self.take_commands(moment.arrival);
         if office.active {
             let desk = office.desk(self.number);
@@ -211,6 +245,20 @@ impl Feed {
         for notice in self.graph.look(node, now, heard) {
             let _ = self.seen.notices.push(notice);
         }
+    }
+
+    /// Takes in what tf says.
+    pub fn take_transforms(&mut self) {
+        let ingest = &mut self.ingest;
+        if let Some(listener) = &mut self.listener {
+            listener.listen(|message, links| ingest.transforms(message, links));
+        }
+    }
+
+    /// The topics of tf, where nothing was heard on them yet.
+    pub fn silent_transforms(&self) -> Option<&[String; 2]> {
+        let listener = self.listener.as_ref()?;
+        self.ingest.tree().is_empty().then(|| listener.topics())
     }
 
     /// Throws away what waits; how many messages, and triggers among them.

@@ -23,6 +23,7 @@ mod robot;
 mod session;
 mod shared;
 mod speed_limit;
+mod transforms;
 mod values;
 mod viewer;
 
@@ -186,8 +187,11 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold, said: Values) -> Result
     }
     let mut endpoints = Endpoints::default();
     let mut session: Option<Session> = None;
-    let mut change = |node: &mut Node, session: &mut Option<Session>, transition| {
-        let rooms = (&mut endpoints, &cold, &*shared);
+    let change = |node: &mut Node,
+                  endpoints: &mut Endpoints,
+                  session: &mut Option<Session>,
+                  transition| {
+        let rooms = (endpoints, &cold, &*shared);
         let done = change(node, rooms, session, transition);
         match transition {
             Transition::Activate => pulse.set_active(done.is_ok()),
@@ -200,7 +204,7 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold, said: Values) -> Result
         for transition in [Transition::Configure, Transition::Activate] {
             managed.begin(transition);
             // Nobody waits for an answer here: what is wrong ends the node.
-            change(node, &mut session, transition)?;
+            change(node, &mut endpoints, &mut session, transition)?;
             managed.end(Asked::by_itself(transition), true);
         }
     } else {
@@ -210,14 +214,17 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold, said: Values) -> Result
         pulse.beat();
         match &mut session {
             Some(session) => ended = session.turn(node),
-            None => node.spin_once(IDLE),
+            None => {
+                node.spin_once(IDLE);
+                endpoints.keep_transforms();
+            }
         }
         if ended.is_err() {
             break;
         }
         if let Some(asked) = managed.look() {
             managed.begin(asked.transition);
-            let done = change(node, &mut session, asked.transition);
+            let done = change(node, &mut endpoints, &mut session, asked.transition);
             if let Err(error) = &done {
                 tracing::error!("{:?} failed: {error}", asked.transition);
             }
@@ -225,7 +232,7 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold, said: Values) -> Result
         }
     }
     if session.is_some() {
-        let _ = change(node, &mut session, Transition::Shutdown);
+        let _ = change(node, &mut endpoints, &mut session, Transition::Shutdown);
     }
     cold.finish();
     ended

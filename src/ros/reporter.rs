@@ -17,6 +17,8 @@ use super::viewer::Viewer;
 use crate::act::diagnostics::{Health, Input, encode_diagnostics, judge};
 use crate::act::statistics::{Statistics, encode_statistics};
 use crate::act::wire::because;
+use crate::ingest::{IngestFault, Remark};
+use crate::sense::frames::MountingRemark;
 use crate::reason::{Desk, Reason, Source, Tally};
 use crate::time::Stamp;
 
@@ -38,12 +40,16 @@ pub struct Reporter {
     before: Tally,
     /// Per reason, when the log last spoke of it and how many there were then.
     told: [(Option<Instant>, u64); Reason::ALL.len()],
+    /// What was seen of the robot's own body, by source, and when last.
+    own_bodies: Vec<(Arc<str>, Instant, String)>,
     /// Faults not logged, to keep a storm from filling the disk.
     muted: u64,
 }
 
 /// A reason that goes on is told again after this time, not at every report.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// What stands in a laser's view is shown for this long after it was seen last.
+const SEEN_LATELY: Duration = Duration::from_secs(30);
 /// Faults logged per report.
 const LOGGED: usize = 3;
 
@@ -73,6 +79,7 @@ impl Reporter {
                 .unwrap_or_else(|_| unreachable!("constant bounds")),
             before: Tally::default(),
             told: [(None, 0); Reason::ALL.len()],
+            own_bodies: Vec::new(),
             muted: 0,
         }
     }
@@ -163,7 +170,17 @@ impl Reporter {
             age: self.age(index),
             timeout: source.timeout,
             required: source.required,
+            standing: self.standing(&source.name),
         })
+    }
+
+    /// What stands in the view of a source's laser while the robot drives.
+    fn standing(&self, source: &str) -> Option<&str> {
+        let mut all = self.own_bodies.iter();
+        let of = |(name, seen, _): &&(Arc<str>, Instant, String)| {
+            **name == *source && seen.elapsed() < SEEN_LATELY
+        };
+        all.find(of).map(|(.., word)| word.as_str())
     }
 
     fn engine(&self) -> &str {
@@ -184,9 +201,34 @@ impl Reporter {
     }
 
     /// What the graph shows to be wrong; not kept for the next report, which may be far.
-    pub fn log_notices(&self) {
+    pub fn log_notices(&mut self) {
+        while let Some(remark) = self.seen.remarks.pop() {
+            let word = self.robot.0.says(&remark);
+            match remark {
+                Remark::Mounting(MountingRemark::Found { .. }) => tracing::info!("{word}"),
+                Remark::Mounting(_) => tracing::warn!("{word}"),
+                Remark::OwnBody { name, .. } => self.own_body(name, word),
+            }
+        }
         while let Some(notice) = self.seen.notices.pop() {
             tracing::warn!("{}", self.robot.0.says(notice));
+        }
+    }
+
+    /// Keeps what stands in a laser's view for the diagnostics; logs it when it is news.
+    fn own_body(&mut self, name: Arc<str>, word: String) {
+        let now = Instant::now();
+        let known = self.own_bodies.iter_mut().find(|(of, ..)| *of == name);
+        match known {
+            Some((_, seen, said)) if *said == word && seen.elapsed() < SEEN_LATELY => *seen = now,
+            Some((_, seen, said)) => {
+                tracing::warn!("{word}");
+                (*seen, *said) = (now, word);
+            }
+            None => {
+                tracing::warn!("{word}");
+                self.own_bodies.push((name, now, word));
+            }
         }
     }
 
@@ -208,6 +250,10 @@ impl Reporter {
                 break;
             };
             match logged < LOGGED {
+                // Nothing but a change of parameters or tf mends these.
+                true if matches!(fault, IngestFault::Mounting { .. }) => {
+                    tracing::error!("{}", self.robot.0.says(fault));
+                }
                 true => tracing::warn!("{}", self.robot.0.says(fault)),
                 false => self.muted += 1,
             }

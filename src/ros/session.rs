@@ -25,6 +25,7 @@ use crate::act::diagnostics::DIAGNOSTICS_TYPE;
 use crate::configure::Configuration;
 use crate::params::{Values, model_name};
 use crate::realtime::{Realtime, Role};
+use crate::sense::MessageType;
 use crate::time::{Clock, SystemClock};
 
 /// Everything loaded and warm. Begins inactive.
@@ -84,7 +85,7 @@ impl Session {
             cause,
         })?;
         let handover = Arc::new(Handover::new(robots.len()));
-        let ingest = IngestThread::new(
+        let mut ingest = IngestThread::new(
             node,
             endpoints,
             &model.configuration,
@@ -92,6 +93,9 @@ impl Session {
             (&robots, graphs, &outlets),
             clock,
         )?;
+        if asks_tf(&model.configuration) {
+            ingest.wait_for_transforms(node, &Names::of(node)?);
+        }
         announce(&model.configuration, began);
         ingest.announce_clock();
         let at_work = AtWork::new(model, outlets.clone(), handover);
@@ -155,6 +159,16 @@ impl Session {
         }
         self.ingest.give_back(endpoints);
     }
+}
+
+/// Whether anything of a mounting is left to tf.
+fn asks_tf(configuration: &Configuration) -> bool {
+    let params = &configuration.params;
+    let scans = MessageType::LaserScan.ros_name();
+    let mut lasers = params.sources.iter().filter(|source| source.message == scans);
+    lasers.any(|source| {
+        source.yaw.is_none() || source.upside_down.is_none() || params.footprint.is_some()
+    })
 }
 
 fn reporter(

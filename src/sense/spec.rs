@@ -52,6 +52,8 @@ pub struct SourceSettings {
     pub yaw: f32,
     /// Whether the laser is mounted with its z axis down: its angles then count to the right.
     pub upside_down: bool,
+    /// Where the sensor sits in the base frame, m ahead and to the left of its origin.
+    pub place: [f32; 2],
     /// What of a scan is the robot itself.
     pub body: Arc<OwnBody>,
     /// A scan of which a smaller share of the beams (0..1) sees something is refused; 0: none is.
@@ -65,6 +67,7 @@ impl Default for SourceSettings {
         SourceSettings {
             yaw: 0.0,
             upside_down: false,
+            place: [0.0; 2],
             body: Arc::default(),
             min_returns: 0.0,
             timeout: Duration::from_secs(1),
@@ -73,12 +76,24 @@ impl Default for SourceSettings {
 }
 
 impl SourceSettings {
-    /// How a laser is mounted as far as the parameters say: at the base frame's origin.
+    /// How a laser is mounted.
     pub fn mount(&self) -> Mount {
+        let [x, y] = self.place;
         Mount {
             yaw: self.yaw,
             upside_down: self.upside_down,
-            ..Mount::default()
+            x,
+            y,
+        }
+    }
+
+    /// The same for a laser mounted otherwise.
+    pub fn mounted(self, mount: Mount) -> SourceSettings {
+        SourceSettings {
+            yaw: mount.yaw,
+            upside_down: mount.upside_down,
+            place: [mount.x, mount.y],
+            ..self
         }
     }
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod engines;
 mod made;
+mod mounting;
 mod replay;
 #[path = "../support/mod.rs"]
 mod support;

@@ -168,6 +168,7 @@ impl World {
             arrival: at,
             stamp: Stamp(at.0 as i64),
             frame: "laser".into(),
+            mount: Default::default(),
             input_age: Duration::ZERO,
             verdict,
         };

@@ -206,6 +206,11 @@ impl Mounting {
         }
     }
 
+    /// What holds as far as is known.
+    pub fn mount(&self) -> Mount {
+        self.mount
+    }
+
     /// What is not said yet.
     pub fn remark(&mut self) -> Option<MountingRemark> {
         self.remark.take()

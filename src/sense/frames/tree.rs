@@ -97,6 +97,7 @@ impl Tree {
             self.left_out += 1;
             return;
         }
+        let full = self.links.len() >= MAX_FRAMES;
         match self.links.get_mut(child) {
             // What is fixed is not moved by /tf.
             Some(known) if known.fixed && !fixed => {}
@@ -111,7 +112,7 @@ impl Tree {
                     self.version += 1;
                 }
             }
-            None if self.links.len() == MAX_FRAMES => self.left_out += 1,
+            None if full => self.left_out += 1,
             None => {
                 let link = Link {
                     parent: parent.to_owned(),

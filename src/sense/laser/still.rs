@@ -18,10 +18,14 @@ const NOISE_PART: f32 = 0.02;
 /// So many scans must have shown it, while the robot went so far (m; a rad of turning counts as half).
 const LEAST_SCANS: u32 = 15;
 const LEAST_WAY: f64 = 0.6;
-/// A wall alongside stands still too; beyond the ends of a part of the robot ranges jump by this.
+/// Beyond the ends of a part of the robot ranges jump by this part.
 const JUMP: f32 = 0.35;
+/// A wall alongside stands still too. It is wider than this, in bins, and as far to the side everywhere,
+/// but for this part.
+const WIDE: usize = 12;
+const STRAIGHT: f32 = 0.2;
 /// Where less than this part of what is seen moves, the robot does not.
-const LEAST_MOVING: f32 = 0.2;
+const LEAST_MOVING: f32 = 0.05;
 /// Until the same is named again.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -131,7 +135,8 @@ impl Still {
             };
             let last = (first + length - 1) % BINS;
             let news = (0..length).any(|step| !self.told[(first + step) % BINS]);
-            if news && self.ends(first, BINS - 1) && self.ends(last, 1) {
+            let ends = self.ends(first, BINS - 1) && self.ends(last, 1);
+            if news && ends && !self.is_wall(first, length) {
                 for step in 0..length {
                     self.told[(first + step) % BINS] = true;
                 }
@@ -145,6 +150,21 @@ impl Still {
             }
         }
         None
+    }
+
+    /// Whether what stands from a bin on goes along with the robot's way.
+    fn is_wall(&self, first: usize, length: usize) -> bool {
+        let sides = (0..length).map(|step| {
+            let index = (first + step) % BINS;
+            let (range, angle) = self.now[index];
+            if range.is_finite() { range * angle.sin() } else { f32::NAN }
+        });
+        let (least, most) = sides.fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), side| {
+            // Both take the number when the other is NaN.
+            (least.min(side), most.max(side))
+        });
+        let far = least.abs().max(most.abs());
+        length > WIDE && most - least <= STRAIGHT * far + NOISE
     }
 
     /// Whether what stands in a bin ends there, going on by `step` bins: the next may be half of it.
@@ -165,7 +185,7 @@ fn wrapped(bin: f32) -> f32 {
 }
 
 impl Standing {
-    /// Both ends in degrees and in rad, rounded outwards to hundredths.
+    /// Both ends in rad, rounded outwards to hundredths.
     pub fn rounded(&self) -> [f32; 2] {
         [
             (self.from * 100.0).floor() / 100.0,
