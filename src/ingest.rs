@@ -12,8 +12,8 @@ use crate::sense::frames::{
     Links, Mounting, MountingFault, MountingRemark, Transforms, Tree,
 };
 use crate::sense::{
-    DecodeError, FaultReason, Frozen, Header, Lag, LaserScan, Message, MessageType, SenseFault,
-    SourceId, Standing, Thin, Twist, Window, WindowSpec, WindowState,
+    DecodeError, FaultReason, Frozen, Header, Lag, LaserScan, Message, MessageType, ScanNews,
+    SenseFault, SourceId, Standing, Thin, Twist, Window, WindowSpec, WindowState,
 };
 use crate::time::{Mono, Stamp};
 
@@ -112,6 +112,16 @@ pub enum Remark {
 
 /// Remarks kept until somebody asks for them.
 const REMARKS: usize = 32;
+
+/// What was found out about a source of scans, to be logged once.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("source {name}: {news}")]
+pub struct SourceNews {
+    /// The source.
+    pub name: Arc<str>,
+    /// What it is.
+    pub news: ScanNews,
+}
 
 /// Decodes, fills the window and opens requests. One thread owns it.
 pub struct Ingest {
@@ -212,6 +222,13 @@ impl Ingest {
     /// Age of the newest sample of a source; none when it has none.
     pub fn age(&self, source: SourceId, now: Stamp) -> Option<Duration> {
         self.window.age(source, now)
+    }
+
+    /// What was found out about a source since the last call; after each of its messages.
+    pub fn news(&mut self, source: SourceId) -> Option<SourceNews> {
+        let news = self.window.news(source)?;
+        let name = Arc::clone(&self.sources[usize::from(source.0)].name);
+        Some(SourceNews { name, news })
     }
 
     /// Takes in one message. When it is a trigger (and the first in its stretch of `every_ms`, where

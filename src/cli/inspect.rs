@@ -9,8 +9,8 @@ use super::Done;
 use crate::model::Bundle;
 use crate::replay::RecordedFrames;
 use crate::replay::bag::Bag;
-use crate::sense::MessageType;
 use crate::sense::frames::Said;
+use crate::sense::{Finding, Message, MessageType, ScanPreparation, SourceSettings};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -105,6 +105,12 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
             let count = topic.messages.map_or(String::from("?"), |n| n.to_string());
             println!("{count:>9}  {}  {}", topic.name, topic.type_name);
         }
+    }
+    let lasers = lasers(&bag)?;
+    if !args.json {
+        for (topic, finding) in &lasers {
+            println!("{topic}: {finding}");
+        }
         if let Some(cut) = bag.cut() {
             println!("! {cut}");
         }
@@ -120,6 +126,16 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
         "topics": topics.collect::<Vec<_>>(),
         "cut": bag.cut(),
         "mountings": mountings,
+        "lasers": lasers.iter().map(|(topic, finding)| json!({
+            "topic": topic,
+            "range_min_m": finding.range_min,
+            "beams": finding.beams,
+            "below_range_min": finding.below,
+            "measured_below_range_min": finding.measured,
+            "minus_inf": finding.minus_inf,
+            "codes_m": finding.codes(),
+            "held": finding.held,
+        })).collect::<Vec<_>>(),
     }))
 }
 
@@ -161,4 +177,28 @@ fn mountings(
         });
     }
     Ok(all)
+}
+
+/// What the scans of each laser say below range_min, read under the defaults.
+fn lasers(bag: &Bag) -> Result<Vec<(String, Finding)>, Box<dyn std::error::Error>> {
+    let kind = MessageType::LaserScan;
+    let topics = bag.topics().iter();
+    let topics = topics.filter(|topic| topic.type_name == kind.ros_name());
+    let names: Vec<&str> = topics.map(|topic| topic.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fresh = || ScanPreparation::new(&SourceSettings::default());
+    let mut lasers: Vec<ScanPreparation> = names.iter().map(|_| fresh()).collect();
+    for message in &mut bag.read(&names)? {
+        let message = message?;
+        // What cannot be read is the replay's to refuse.
+        if let Ok(Message::LaserScan(scan)) = Message::decode(kind, &message.data) {
+            lasers[message.topic].prepare(&scan, message.log_time);
+        }
+    }
+    let found = names.into_iter().zip(&lasers);
+    Ok(found
+        .map(|(name, laser)| (name.to_owned(), *laser.finding()))
+        .collect())
 }

@@ -195,6 +195,8 @@ impl Configuration {
                     setting.yaw = source.yaw.unwrap_or(0.0);
                     setting.upside_down = source.upside_down.unwrap_or(false);
                     setting.body = body::of(&self.params, source, derived);
+                    setting.below_min = source.below_min;
+                    setting.speck_filter = source.speck_filter;
                     setting.min_returns = source.min_returns;
                     setting.timeout = source.timeout;
                 }

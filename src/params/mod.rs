@@ -32,7 +32,7 @@ use crate::act::speed_limit::SpeedLimits;
 use crate::realtime::Realtime;
 use crate::reason::{Policy, Reuse};
 use crate::sense::frames::Said;
-use crate::sense::{Footprint, Sector};
+use crate::sense::{BelowMin, Footprint, Sector, SpeckFilter};
 
 /// What the parameters may name: it comes from the bundle.
 #[derive(Clone, Debug, Default)]
@@ -138,6 +138,10 @@ pub struct SourceParams {
     pub upside_down: Option<bool>,
     /// Directions that are not looked at, in the base frame.
     pub ignore: Vec<Sector>,
+    /// What values of a scan below range_min mean.
+    pub below_min: BelowMin,
+    /// Whether returns that stand alone are dropped.
+    pub speck_filter: SpeckFilter,
     /// Whether decisions need it.
     pub required: bool,
 }
@@ -404,6 +408,17 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
             "{name}.ignore names directions; expected none, since only {scans} has beams"
         ));
     }
+    let mut word = |what: &'static str, of: &String, default: &str| {
+        let word = reader.word((what, of), default);
+        if word != default && !source.types.contains(&scans) {
+            reader.fault(format!(
+                "{of} is {word}; expected {default}, since only {scans} has beams"
+            ));
+        }
+        word
+    };
+    let below_min = word("<source>.below_min", &of("below_min"), "auto");
+    let speck_filter = word("<source>.speck_filter", &of("speck_filter"), "none");
     let default = source.types.first().map_or("", String::as_str);
     let message = reader.word(("<source>.type", &of("type")), default);
     if !source.types.contains(&message) {
@@ -432,6 +447,8 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
             .map(|yaw| yaw as f32),
         upside_down,
         ignore,
+        below_min: BelowMin::from_name(&below_min).unwrap_or_default(),
+        speck_filter: SpeckFilter::from_name(&speck_filter).unwrap_or_default(),
         required: reader.boolean(("<source>.required", &of("required")), source.required),
     }
 }

@@ -2,6 +2,7 @@
 
 pub use super::kind::{Change, Kind, Parameter};
 use super::kind::{double, live, row};
+use crate::sense::{BelowMin, SpeckFilter};
 
 const ANY: Kind = Kind::Word(&[]);
 const FRACTION: Kind = double(0, 1_000);
@@ -171,6 +172,18 @@ pub const TABLE: &[Parameter] = &[
         double(0, 1_000),
         "0.0",
         "A scan of which a smaller share of the beams returns something is invalid (a covered or dead laser). 0: not watched; in the open few beams return.",
+    ),
+    row(
+        "<source>.below_min",
+        Kind::Word(BelowMin::NAMES),
+        "auto",
+        "What positive ranges of a scan below its range_min mean. auto: measurements of something too near, which count, are told from the constants that drivers write as codes; near: all are measurements; none: none is, nor is -inf. Under auto and near, what came nearer than range_min and is not measured any more (0.0, NaN, codes, +inf) stays near until it is seen free.",
+    ),
+    row(
+        "<source>.speck_filter",
+        Kind::Word(SpeckFilter::NAMES),
+        "none",
+        "Whether returns that stand alone (dust, rain) are dropped. beams: those that no neighbouring beam sees as near, at once; nothing narrower than 2 x angle_increment x range is sure to be seen. scans: those that neither of the two scans before has about there; everything is seen one scan later.",
     ),
     row(
         "<source>.yaw",

@@ -85,6 +85,22 @@ fn only_scans_have_beams_that_return_something() {
 }
 
 #[test]
+fn what_is_below_range_min_and_stray_beams_are_settled_by_words_of_scans_alone() {
+    let asked = ["scan.below_min:=near", "scan.speck_filter:=scans"];
+    let params = Params::read(&values(&asked), &bundle()).unwrap();
+    assert_eq!(params.sources[0].below_min, BelowMin::Near);
+    assert_eq!(params.sources[0].speck_filter, SpeckFilter::Scans);
+    assert_eq!(params.sources[1].below_min, BelowMin::Auto);
+    let faults = faults(&["odom.below_min:=none", "scan.speck_filter:=off"]);
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    let says = |words: &str| faults.iter().any(|fault| fault.contains(words));
+    assert!(
+        says("only sensor_msgs/msg/LaserScan") && says("none, beams, scans"),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn the_wgpu_engine_has_the_device_asked_for() {
     let engines = |device: &str| {
         let asked = values(&["engines:=[wgpu, packed]", device]);

@@ -187,6 +187,9 @@ pub fn replay_one(
             arrival,
             message.log_time,
         );
+        if let Some(news) = ingest.news(source) {
+            tracing::info!("{name}: {news}");
+        }
         if let Err(fault) = taken {
             refused.0 += 1;
             refused.1.get_or_insert_with(|| fault.to_string());

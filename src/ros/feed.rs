@@ -19,7 +19,7 @@ use super::transforms::{self, Listener};
 use crate::act::Velocity;
 use crate::act::gate::topic_type;
 use crate::configure::Configuration;
-use crate::ingest::{Ingest, IngestFault, Remark};
+use crate::ingest::{Ingest, IngestFault, Remark, SourceNews};
 use crate::reason::live::Live;
 use crate::reason::{Desk, Request};
 use crate::sense::{Message, MessageType, SourceId};
@@ -38,6 +38,8 @@ pub struct Seen {
     pub faults: ArrayQueue<IngestFault>,
     /// What people want to know of the messages, not logged yet.
     pub remarks: ArrayQueue<Remark>,
+    /// What was found out about lasers, not logged yet.
+    pub news: ArrayQueue<SourceNews>,
     /// What is amiss on the graph, not logged yet.
     pub notices: ArrayQueue<String>,
     /// All faults.
@@ -183,6 +185,7 @@ impl Feed {
             seen: Arc::new(Seen {
                 faults: ArrayQueue::new(FAULTS),
                 remarks: ArrayQueue::new(FAULTS),
+                news: ArrayQueue::new(FAULTS),
                 notices: ArrayQueue::new(FAULTS),
                 refused_messages: AtomicU64::new(0),
                 withheld: AtomicU64::new(0),
@@ -326,6 +329,9 @@ impl Feed {
             .message(desk, source, bytes, arrival, arrival_ros);
         if let Some(request) = request {
             office.offer(self.number, request);
+        }
+        if let Some(news) = self.ingest.news(source) {
+            let _ = self.seen.news.push(news);
         }
         if let Err(fault) = taken {
             self.seen.refused_messages.fetch_add(1, Ordering::Relaxed);

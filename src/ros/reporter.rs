@@ -245,6 +245,9 @@ impl Reporter {
             let word = format!("engine {} takes over", self.engine());
             tracing::warn!("{}", self.robot.0.says(word));
         }
+        while let Some(news) = self.seen.news.pop() {
+            tracing::info!("{}", self.robot.0.says(news));
+        }
         for logged in 0.. {
             let Some(fault) = self.seen.faults.pop() else {
                 break;

@@ -46,7 +46,8 @@ pub use fault::{FaultReason, FieldFault, InvalidSample, JumpCause, SenseFault};
 pub use frozen::Frozen;
 pub use lag::Lag;
 pub use laser::{
-    Beam, Footprint, LEAST_AHEAD, OwnBody, Prepared, ScanPreparation, Sector, Standing,
+    Beam, BelowMin, Finding, Footprint, LEAST_AHEAD, OwnBody, Prepared, ScanNews, ScanPreparation,
+    Sector, SpeckFilter, Standing,
 };
 pub use message::{
     Float32MultiArray, Header, Imu, JointState, LaserScan, Message, MessageType,

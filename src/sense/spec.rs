@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::frames::Mount;
-use super::laser::OwnBody;
+use super::laser::{BelowMin, OwnBody, SpeckFilter};
 use super::message::MessageType;
 
 /// A window of `frames` rows, `period_ms` apart, the newest at the trigger.
@@ -56,6 +56,10 @@ pub struct SourceSettings {
     pub place: [f32; 2],
     /// What of a scan is the robot itself.
     pub body: Arc<OwnBody>,
+    /// What the values of a scan below range_min mean.
+    pub below_min: BelowMin,
+    /// Whether returns of a scan that stand alone are dropped.
+    pub speck_filter: SpeckFilter,
     /// A scan of which a smaller share of the beams (0..1) sees something is refused; 0: none is.
     pub min_returns: f32,
     /// Age beyond which a sample counts for nothing.
@@ -69,6 +73,8 @@ impl Default for SourceSettings {
             upside_down: false,
             place: [0.0; 2],
             body: Arc::default(),
+            below_min: BelowMin::default(),
+            speck_filter: SpeckFilter::default(),
             min_returns: 0.0,
             timeout: Duration::from_secs(1),
         }

@@ -6,7 +6,7 @@ use super::chunk::Scratch;
 use super::fault::{InvalidSample, JumpCause, SenseFault};
 use super::history::History;
 use super::frames::Mount;
-use super::laser::{ScanPreparation, Standing, Still};
+use super::laser::{ScanNews, ScanPreparation, Standing, Still};
 use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
 use super::mirror::Mirror;
@@ -191,6 +191,12 @@ impl Window {
             .history
             .arrival(0)?;
         Some(now.since(Stamp(newest)))
+    }
+
+    /// What was found out about a source of scans since the last call, to be said once.
+    pub fn news(&mut self, source: SourceId) -> Option<ScanNews> {
+        let source = self.sources.get_mut(usize::from(source.0))?;
+        source.preparation.as_mut()?.news()
     }
 
     /// Forgets everything, as at the start.

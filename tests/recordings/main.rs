@@ -4,6 +4,7 @@ mod bad_input;
 mod engines;
 mod made;
 mod mounting;
+mod near;
 mod replay;
 #[path = "../support/mod.rs"]
 mod support;

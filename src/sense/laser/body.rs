@@ -10,6 +10,10 @@ use std::f64::consts::TAU;
 use super::prepared::{Prepared, UNKNOWN};
 use crate::sense::frames::Mount;
 
+/// What was seen outside of the footprint by a beam, and is inside in the next scan within this, m,
+/// came in: it is not the robot.
+const CAME_IN: f32 = 0.3;
+
 /// Of the beams ahead that must be left, 0..1.
 pub const LEAST_AHEAD: f64 = 0.25;
 
@@ -101,10 +105,15 @@ impl OwnBody {
         }
     }
 
-    /// Takes what is the robot itself out of a scan.
-    pub(super) fn take_out(&self, mount: &Mount, scan: &mut Prepared) {
+    /// Takes what is the robot itself out of a scan. `before` is what this left of the one before:
+    /// what comes nearer across the outline stays what it was.
+    pub(super) fn take_out(&self, mount: &Mount, scan: &mut Prepared, before: &mut Vec<f32>) {
         if self.footprint.is_none() && self.ignored.is_empty() {
             return;
+        }
+        if before.len() != scan.len() {
+            before.clear();
+            before.resize(scan.len(), UNKNOWN);
         }
         let place = [f64::from(mount.x), f64::from(mount.y)];
         let footprint = self.footprint.as_ref();
@@ -115,7 +124,9 @@ impl OwnBody {
             let range = f64::from(scan.ranges_mut()[beam]);
             let own = self.ignored.iter().any(|sector| sector.holds(angle))
                 || footprint.is_some_and(|(footprint, reach)| {
-                    range <= reach && {
+                    // NaN is near nothing.
+                    let came_in = (before[beam] - range as f32).abs() <= CAME_IN;
+                    range <= reach && !came_in && {
                         let (sin, cos) = angle.sin_cos();
                         footprint.holds([place[0] + range * cos, place[1] + range * sin])
                     }
@@ -127,6 +138,10 @@ impl OwnBody {
                 scan.ranges_mut()[beam] = UNKNOWN;
                 taken += 1;
                 taken_ahead += usize::from(is_ahead);
+                before[beam] = UNKNOWN;
+            } else if !range.is_nan() {
+                // A beam that tells nothing for once does not forget.
+                before[beam] = range as f32;
             }
         }
         scan.taken_out(taken, (taken_ahead, ahead));
@@ -189,6 +204,33 @@ mod tests {
         };
         let out = left(body(), turned, 0.2);
         assert!(!out.contains(&0) && out.contains(&-179) && out.contains(&-91), "{out:?}");
+    }
+
+    #[test]
+    fn what_comes_in_across_the_outline_is_not_the_robot() {
+        let circle = Footprint::Circle { radius: 0.25 };
+        let body = OwnBody::new(Some(circle), Vec::new(), 0.0);
+        let settings = SourceSettings {
+            body: Arc::new(body),
+            ..SourceSettings::default()
+        };
+        let mut preparation = ScanPreparation::new(&settings);
+        let mut ahead = |range: f32, n: i64| {
+            let mut scan = testing::scan(vec![3.0; 360]);
+            scan.ranges[180] = range;
+            // The robot's mast, always there.
+            scan.ranges[90] = 0.2;
+            let prepared = preparation.prepare(&scan, testing::at(100 * n));
+            let beams: Vec<Beam> = prepared.beams().collect();
+            assert_eq!(beams[90], Beam::Unknown, "the mast");
+            beams[180]
+        };
+        assert_eq!(ahead(0.4, 0), Beam::At(0.4));
+        assert_eq!(ahead(0.22, 1), Beam::At(0.22), "it came in");
+        assert_eq!(ahead(f32::NAN, 2), Beam::Unknown);
+        assert_eq!(ahead(0.15, 3), Beam::At(0.15));
+        assert_eq!(ahead(3.0, 4), Beam::At(3.0), "it is gone");
+        assert_eq!(ahead(0.2, 5), Beam::Unknown, "what is there at once is the robot");
     }
 
     #[test]

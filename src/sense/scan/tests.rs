@@ -54,22 +54,20 @@ fn a_beam_on_an_edge_counts_on_both_sides() {
 
 #[test]
 fn every_coding_of_no_return_is_no_obstacle() {
-    for nothing in [
-        0.0,
-        f32::INFINITY,
-        f32::NEG_INFINITY,
-        f32::NAN,
-        -1.0,
-        0.05,
-        5.1,
-        65.0,
-    ] {
+    for nothing in [0.0, f32::INFINITY, f32::NAN, -1.0, 0.05, 5.1, 65.0] {
         let scan = one_return(90, nothing);
         let (near, mask) = seen(&scan, 0.0, 4);
         assert_eq!(near, [1.0, 0.25, 1.0, 1.0], "coded as {nothing}");
         assert_eq!(mask, [0.0, 1.0, 0.0, 0.0], "coded as {nothing}");
         assert_eq!(clearance(&scan, 0.0, 0.4), None);
     }
+}
+
+#[test]
+fn minus_infinity_is_something_at_range_min() {
+    let (near, mask) = seen(&one_return(90, f32::NEG_INFINITY), 0.0, 4);
+    assert_eq!(near, [0.1 / FAR; 4]);
+    assert_eq!(mask, [1.0; 4]);
 }
 
 #[test]

@@ -1,0 +1,247 @@
+//! What came nearer than a sensor can measure, beam by beam: it is still there until it is seen free,
+//! or until the scene shows that the robot has left.
+//!
+//! A value of 0.0, NaN or a code says nothing. Where the beam was measured shortly before, and would
+//! by now be nearer than range_min at the speed it came with, that nothing is a thing in the blind
+//! zone: it counts at range_min, and nearer with every scan, at that speed. It ends when the beam
+//! measures again, or says a range above range_max. +inf is "no return" (REP 117), but some drivers
+//! say it when something is too near as well: a beam that was approaching, and would be there now,
+//! stays near under +inf too; one that stood still goes free. -inf says "too near" by itself.
+//!
+//! Where no valid return comes back (open space behind a driver that says 0.0 there), the robot has
+//! left when, after a second or more, most of what else was in sight when it began is not where it
+//! was. With nothing else in sight nothing ends it but a measurement: turning gives one. Motion by
+//! odometry is not used: not every robot has one, and a wrong one must not free the way.
+
+use super::Shape;
+use super::meaning::{LEAST_RANGE, Limits};
+
+/// What was measured longer ago says nothing about now, ns.
+const RECENT_NS: i64 = 1_500_000_000;
+/// Noise, and the way of a robot whose speed is not known yet, m.
+const MARGIN: f32 = 0.05;
+/// Likewise where the value means "no return" to most drivers.
+const TIGHT_MARGIN: f32 = 0.02;
+/// Slower than this (m/s) nothing approaches.
+const SLOWEST: f32 = 0.05;
+/// Nothing comes faster, m/s.
+const FASTEST: f32 = 2.5;
+/// Noise between two ranges of one thing, m.
+const NOISE: f32 = 0.1;
+/// Speeds are taken over this long at least, and about this long at most, s.
+const STEP_S: f32 = 0.25;
+const SPAN_S: f32 = 0.6;
+/// Before this nobody has left, ns.
+const STAYS_NS: i64 = 1_000_000_000;
+/// Fewer beams than this tell nothing about the scene.
+const LEAST_SCENE: usize = 8;
+/// The share of them that must have changed, in percent.
+const CHANGED: usize = 60;
+/// Off by less than this much (m) and this share, a range has not changed.
+const SAME: (f32, f32) = (0.3, 0.3);
+
+/// The beams of one source, in memory of their number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BlindZone {
+    tracks: Vec<Track>,
+    /// For a scan of another shape.
+    spare: Vec<Track>,
+    shape: Option<Shape>,
+    /// Since when something is held.
+    since: Option<i64>,
+}
+
+/// What was last measured in one direction.
+#[derive(Clone, Copy, Debug)]
+struct Track {
+    /// m
+    range: f32,
+    /// When, ns.
+    seen: i64,
+    /// Measurements of one thing in a row.
+    count: u8,
+    /// An earlier one of the same thing, m and ns.
+    older: (f32, i64),
+    /// How fast it came nearer since then, m/s; at least 0.
+    closing: f32,
+    /// Whether something in the blind zone is taken to be there.
+    held: bool,
+    /// The range when the first beam was held, m; NaN without one.
+    then: f32,
+}
+
+impl Default for Track {
+    fn default() -> Track {
+        Track {
+            range: f32::INFINITY,
+            seen: i64::MIN,
+            count: 0,
+            older: (f32::INFINITY, i64::MIN),
+            closing: 0.0,
+            held: false,
+            then: f32::NAN,
+        }
+    }
+}
+
+impl Track {
+    /// Seconds since it was measured; none where that is too long ago, or not yet.
+    fn gap(&self, time: i64) -> Option<f32> {
+        let gap = time.saturating_sub(self.seen);
+        (0..=RECENT_NS).contains(&gap).then_some(gap as f32 * 1e-9)
+    }
+
+    fn measure(&mut self, range: f32, time: i64) {
+        let off = (self.range - range).abs();
+        match self.gap(time) {
+            // Twice in one moment.
+            Some(gap) if gap < 1e-3 => {}
+            Some(gap) if off <= NOISE + FASTEST * gap.min(STEP_S) => {
+                self.count = self.count.saturating_add(1);
+                let span = time.saturating_sub(self.older.1) as f32 * 1e-9;
+                if span >= STEP_S {
+                    self.closing = ((self.older.0 - range) / span).clamp(0.0, FASTEST);
+                }
+                if span >= SPAN_S {
+                    self.older = (range, time);
+                }
+            }
+            _ => {
+                (self.count, self.closing, self.older) = (1, 0.0, (range, time));
+            }
+        }
+        (self.range, self.seen, self.held) = (range, time, false);
+    }
+
+    /// Whether what was measured is nearer than `least` by now.
+    fn approached(&self, least: f32, time: i64) -> bool {
+        let now = self.gap(time).map(|gap| self.range - self.closing * gap);
+        self.count > 1 && now.is_some_and(|now| now <= least + MARGIN)
+    }
+
+    /// Likewise, and it was coming.
+    fn surely_approached(&self, least: f32, time: i64) -> bool {
+        let now = self.gap(time).map(|gap| self.range - self.closing * gap);
+        self.closing >= SLOWEST && now.is_some_and(|now| now <= least + TIGHT_MARGIN)
+    }
+
+    /// Where in the blind zone it is.
+    fn inside(&self, least: f32, time: i64) -> f32 {
+        let gap = time.saturating_sub(self.seen).max(0) as f32 * 1e-9;
+        let now = self.range - self.closing * gap;
+        now.min(least).max(LEAST_RANGE)
+    }
+
+    fn is_where_it_was(&self, time: i64) -> bool {
+        self.seen == time && (self.range - self.then).abs() <= SAME.0 + SAME.1 * self.then
+    }
+}
+
+impl BlindZone {
+    pub(super) fn reset(&mut self) {
+        self.tracks.fill(Track::default());
+        self.since = None;
+    }
+
+    /// The next scan looks like this: what is known of a direction goes to the beam that looks there.
+    pub(super) fn follow(&mut self, shape: Shape) {
+        if self.shape == Some(shape) {
+            return;
+        }
+        let before = self.shape.replace(shape);
+        self.spare.clear();
+        for beam in 0..shape.beams {
+            let angle = shape.first + beam as f32 * shape.step;
+            let at = before.map(|before| ((angle - before.first) / before.step).round());
+            let track = at.filter(|at| *at >= 0.0);
+            let track = track.and_then(|at| self.tracks.get(at as usize)).copied();
+            self.spare.push(track.unwrap_or_default());
+        }
+        std::mem::swap(&mut self.tracks, &mut self.spare);
+    }
+
+    /// Notes a measurement below range_min.
+    pub(super) fn measure(&mut self, beam: usize, range: f32, time: i64) {
+        self.tracks[beam].measure(range, time);
+    }
+
+    /// Whether something in this beam has come to `least` (m) or nearer.
+    pub(super) fn approached(&self, beam: usize, least: f32, time: i64) -> bool {
+        let track = &self.tracks[beam];
+        track.held || track.approached(least, time)
+    }
+
+    /// Notes the scan's measurements and writes what is in the blind zone over `out`. How many beams
+    /// those are.
+    pub(super) fn fill(
+        &mut self,
+        ranges: &[f32],
+        limits: Limits,
+        time: i64,
+        out: &mut [f32],
+    ) -> usize {
+        let least = limits.least;
+        let mut held = 0;
+        for ((track, out), &range) in self.tracks.iter_mut().zip(out).zip(ranges) {
+            if range >= least && range <= limits.most {
+                track.measure(range, time);
+                continue;
+            }
+            let too_near = range == f32::NEG_INFINITY;
+            let is_free = range > limits.most && range.is_finite();
+            // What was judged a measurement below range_min has been noted by its judge.
+            if is_free || (out.is_finite() && range.is_finite()) {
+                track.held &= !is_free;
+                track.count = if is_free { 0 } else { track.count };
+                continue;
+            }
+            let came = match range == f32::INFINITY {
+                true => track.surely_approached(least, time),
+                false => track.approached(least, time),
+            };
+            if too_near && !came && !track.held {
+                (track.range, track.seen, track.closing) = (least, time, 0.0);
+            }
+            if too_near || came || track.held {
+                track.held = true;
+                *out = track.inside(least, time);
+                held += 1;
+            }
+        }
+        self.look_around(held, time);
+        held
+    }
+
+    /// Lets go of everything when the robot has left.
+    fn look_around(&mut self, held: usize, time: i64) {
+        if held == 0 {
+            self.since = None;
+            return;
+        }
+        let Some(since) = self.since else {
+            self.since = Some(time);
+            for track in &mut self.tracks {
+                track.then = if track.seen == time && !track.held {
+                    track.range
+                } else {
+                    f32::NAN
+                };
+            }
+            return;
+        };
+        let scene = self.tracks.iter();
+        let scene = scene.filter(|track| track.then.is_finite() && !track.held);
+        let (mut seen, mut changed) = (0, 0);
+        for track in scene {
+            seen += 1;
+            changed += usize::from(!track.is_where_it_was(time));
+        }
+        let has_left = seen >= LEAST_SCENE && changed * 100 >= CHANGED * seen;
+        if has_left && time.saturating_sub(since) >= STAYS_NS {
+            for track in self.tracks.iter_mut().filter(|track| track.held) {
+                *track = Track::default();
+            }
+            self.since = None;
+        }
+    }
+}
