@@ -8,9 +8,7 @@ use tracing::trace_span;
 
 use crate::params::Params;
 use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
-use crate::sense::frames::{
-    Links, Mounting, MountingFault, MountingRemark, Transforms, Tree,
-};
+use crate::sense::frames::{Links, Mounting, MountingFault, MountingRemark, Transforms, Tree};
 use crate::sense::{
     DecodeError, FaultReason, Frozen, Header, Lag, LaserScan, Message, MessageType, ScanNews,
     SenseFault, SourceId, Standing, Thin, Twist, Window, WindowSpec, WindowState,

@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn a_laser_that_sees_its_robot_is_a_warning_that_says_so() {
         let tally = tally(10, 10, 0);
-        let input_ = Input {
+        let laser = Input {
             name: "scan",
             topic: "/scan",
             age: Some(Duration::ZERO),
@@ -348,7 +348,7 @@ mod tests {
             inputs: Vec::new(),
             attention: None,
         };
-        let status = input(&health, &input_);
+        let status = input(&health, &laser);
         assert_eq!(status.level, Level::Warn as u8);
         assert!(status.message.contains("stands at 5°"));
     }

@@ -9,7 +9,7 @@ use super::Done;
 use crate::model::Bundle;
 use crate::replay::RecordedFrames;
 use crate::replay::bag::Bag;
-use crate::sense::frames::Said;
+use crate::sense::frames::SaidMounting;
 use crate::sense::{Finding, Message, MessageType, ScanPreparation, SourceSettings};
 
 #[derive(clap::Args)]
@@ -140,14 +140,11 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
 }
 
 /// What the recording's tf says of each laser.
-fn mountings(
-    bag: &Bag,
-    args: &Args,
-) -> Result<Vec<serde_json::Value>, Box<dyn std::error::Error>> {
-    let said = Said {
+fn mountings(bag: &Bag, args: &Args) -> Result<Vec<serde_json::Value>, Box<dyn std::error::Error>> {
+    let said = SaidMounting {
         base_frame: args.base_frame.clone(),
         needs_place: true,
-        ..Said::default()
+        ..SaidMounting::default()
     };
     let scans = MessageType::LaserScan.ros_name();
     let mut all = Vec::new();
@@ -173,7 +170,9 @@ fn mountings(
                 "x": mount.x,
                 "y": mount.y,
             }),
-            Err(why) => json!({"topic": name, "frame": frame, "base_frame": base, "not_known": why}),
+            Err(why) => {
+                json!({"topic": name, "frame": frame, "base_frame": base, "not_known": why})
+            }
         });
     }
     Ok(all)

@@ -20,7 +20,10 @@ pub fn of(params: &Params, source: &SourceParams, derived: &[DerivedSpec]) -> Ar
 /// Refuses parameters by which a guard would look at next to nothing.
 pub fn check(params: &Params, window: &WindowSpec) -> Result<(), ParamFaults> {
     let scans = MessageType::LaserScan.ros_name();
-    let lasers = params.sources.iter().filter(|source| source.message == scans);
+    let lasers = params
+        .sources
+        .iter()
+        .filter(|source| source.message == scans);
     let blind = lasers.filter_map(|source| {
         let ahead = ahead(&source.name, &window.derived);
         let tried = (0..TRIED).map(|n| (f64::from(n) + 0.5) / f64::from(TRIED) * 2.0 - 1.0);

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use act::{read_attention, read_gate, read_speed_limit};
 use body::{read_footprint, read_ignored};
-use reader::Reader;
 pub use names::{NodeName, NotAName};
+use reader::Reader;
 pub use reader::{Effective, ParamFaults};
 pub use ros_arguments::{RosArguments, parse_override, read_file};
 pub use sections::Said;
@@ -31,7 +31,7 @@ use crate::act::gate::GateLimits;
 use crate::act::speed_limit::SpeedLimits;
 use crate::realtime::Realtime;
 use crate::reason::{Policy, Reuse};
-use crate::sense::frames::Said;
+use crate::sense::frames::SaidMounting;
 use crate::sense::{BelowMin, Footprint, Sector, SpeckFilter};
 
 /// What the parameters may name: it comes from the bundle.
@@ -190,9 +190,9 @@ pub struct Reading {
 
 impl Params {
     /// What is said of the mounting of a source's sensor.
-    pub fn said_of_mounting(&self, source: &str) -> Said {
+    pub fn said_of_mounting(&self, source: &str) -> SaidMounting {
         let source = self.sources.iter().find(|known| known.name == source);
-        Said {
+        SaidMounting {
             base_frame: self.base_frame.clone(),
             yaw: source.and_then(|source| source.yaw),
             upside_down: source.and_then(|source| source.upside_down),

@@ -264,7 +264,9 @@ fn a_footprint_is_an_outline_or_a_radius_and_nothing_by_default() {
     let radius = Some(Footprint::Circle { radius: 0.25 });
     assert_eq!(footprint(&["robot_radius:=0.25"]).unwrap(), radius);
     let square = "footprint:='[[0.3, 0.2], [-0.3, 0.2], [-0.3, -0.2], [0.3, -0.2]]'";
-    assert!(matches!(footprint(&[square]).unwrap(), Some(Footprint::Polygon(corners)) if corners.len() == 4));
+    assert!(
+        matches!(footprint(&[square]).unwrap(), Some(Footprint::Polygon(corners)) if corners.len() == 4)
+    );
     let both = faults(&[square, "robot_radius:=0.25"]);
     assert!(both[0].contains("both set"), "{both:?}");
     for (bad, word) in [
@@ -274,7 +276,10 @@ fn a_footprint_is_an_outline_or_a_radius_and_nothing_by_default() {
         ("base_frame:='base link'", "base_frame"),
     ] {
         let found = faults(&[bad]);
-        assert!(found.len() == 1 && found[0].contains(word), "{bad}: {found:?}");
+        assert!(
+            found.len() == 1 && found[0].contains(word),
+            "{bad}: {found:?}"
+        );
     }
 }
 
@@ -302,17 +307,29 @@ fn ignored_sectors_are_pairs_of_angles() {
     assert_eq!(ignore("scan.ignore:=[]").unwrap(), []);
     let two = ignore("scan.ignore:=[1.2, 1.9, 3.0, -3.0]").unwrap();
     assert_eq!(two[0], Sector { from: 1.2, to: 1.9 });
-    assert_eq!(two[1], Sector { from: 3.0, to: -3.0 });
+    assert_eq!(
+        two[1],
+        Sector {
+            from: 3.0,
+            to: -3.0
+        }
+    );
     assert_eq!(ignore("scan.ignore:=[1, 2]").unwrap()[0].to, 2.0);
     for (bad, word) in [
         ("scan.ignore:=[1.2]", "pairs"),
         ("scan.ignore:=[1.2, 1.2]", "holds nothing"),
-        ("scan.ignore:=[70.0, 110.0]", "(1.2217, 1.9199 if these are degrees)"),
+        (
+            "scan.ignore:=[70.0, 110.0]",
+            "(1.2217, 1.9199 if these are degrees)",
+        ),
         ("scan.ignore:=[1.0, .nan]", "expected rad"),
         ("scan.ignore:=left", "a list of numbers"),
         ("odom.ignore:=[1.2, 1.9]", "only sensor_msgs/msg/LaserScan"),
     ] {
         let found = faults(&[bad]);
-        assert!(found.len() == 1 && found[0].contains(word), "{bad}: {found:?}");
+        assert!(
+            found.len() == 1 && found[0].contains(word),
+            "{bad}: {found:?}"
+        );
     }
 }

@@ -4,7 +4,7 @@
 
 use super::bag::{Bag, BagError, Topic};
 use crate::sense::frames::{
-    Change, Links, Mount, Mounting, MountingFault, MountingRemark, Said, TRANSFORMS_TYPE,
+    Change, Links, Mount, Mounting, MountingFault, MountingRemark, SaidMounting, TRANSFORMS_TYPE,
     Transforms, Tree,
 };
 use crate::sense::{Message, MessageType};
@@ -35,7 +35,10 @@ impl RecordedFrames {
     /// tf.
     pub fn of(bag: &Bag, beside: &str) -> Result<RecordedFrames, BagError> {
         let named = |end: &str| {
-            let found = bag.topics().iter().filter(|topic| is_tf(topic, end, beside));
+            let found = bag
+                .topics()
+                .iter()
+                .filter(|topic| is_tf(topic, end, beside));
             found.map(|topic| topic.name.clone()).collect::<Vec<_>>()
         };
         let fixed = named("/tf_static");
@@ -47,10 +50,13 @@ impl RecordedFrames {
         let topics: Vec<&str> = fixed.iter().map(String::as_str).collect();
         for message in bag.read(&topics)? {
             let message = message?;
-            let decoded = Transforms::decode(&message.data);
-            match decoded {
-                Ok(transforms) => drop(frames.tree.take(&transforms, Links::Static)),
-                Err(fault) => frames.faults.push(format!("{}: {fault}", fixed[message.topic])),
+            match Transforms::decode(&message.data) {
+                Ok(transforms) => {
+                    frames.tree.take(&transforms, Links::Static);
+                }
+                Err(fault) => frames
+                    .faults
+                    .push(format!("{}: {fault}", fixed[message.topic])),
             }
         }
         Ok(frames)
@@ -73,7 +79,7 @@ impl RecordedFrames {
 
     /// What holds for the laser behind a topic, by the beginning of the recording; none where there is
     /// no scan.
-    pub fn look(&self, bag: &Bag, topic: &str, said: &Said) -> Result<Option<Looked>, BagError> {
+    pub fn look(&self, bag: &Bag, topic: &str, said: &SaidMounting) -> Result<Option<Looked>, BagError> {
         let mut frame = None;
         for message in bag.read(&[topic])?.take(SCANS) {
             if let Ok(Message::LaserScan(scan)) =

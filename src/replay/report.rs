@@ -133,7 +133,11 @@ impl Report {
                 .collect(),
             remarks: replayed
                 .iter()
-                .flat_map(|one| one.remarks.iter().map(|remark| format!("{}: {remark}", one.name)))
+                .flat_map(|one| {
+                    one.remarks
+                        .iter()
+                        .map(|remark| format!("{}: {remark}", one.name))
+                })
                 .collect(),
             by_source: count(by_source.into()),
             by_reason: count(by_reason.into()),

@@ -97,12 +97,11 @@ impl Endpoints {
     }
 
     /// What hears a robot's tf on these topics; give it back with [`Endpoints::give_back_listener`].
-    pub fn listener(
-        &mut self,
-        node: &mut Node,
-        topics: [String; 2],
-    ) -> Result<Listener, RunError> {
-        let known = self.listeners.iter().position(|known| *known.topics() == topics);
+    pub fn listener(&mut self, node: &mut Node, topics: [String; 2]) -> Result<Listener, RunError> {
+        let known = self
+            .listeners
+            .iter()
+            .position(|known| *known.topics() == topics);
         match known {
             Some(index) => {
                 let mut listener = self.listeners.swap_remove(index);

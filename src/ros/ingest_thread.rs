@@ -105,7 +105,9 @@ impl IngestThread {
             }
         }
         // What came meanwhile is older than it would seem.
-        self.feeds.iter_mut().for_each(|feed| drop(feed.discard()));
+        for feed in &mut self.feeds {
+            feed.discard();
+        }
         self.turned = self.clock.now();
     }
 

@@ -187,18 +187,16 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold, said: Values) -> Result
     }
     let mut endpoints = Endpoints::default();
     let mut session: Option<Session> = None;
-    let change = |node: &mut Node,
-                  endpoints: &mut Endpoints,
-                  session: &mut Option<Session>,
-                  transition| {
-        let rooms = (endpoints, &cold, &*shared);
-        let done = change(node, rooms, session, transition);
-        match transition {
-            Transition::Activate => pulse.set_active(done.is_ok()),
-            _ => pulse.set_active(false),
-        }
-        done
-    };
+    let change =
+        |node: &mut Node, endpoints: &mut Endpoints, session: &mut Option<Session>, transition| {
+            let rooms = (endpoints, &cold, &*shared);
+            let done = change(node, rooms, session, transition);
+            match transition {
+                Transition::Activate => pulse.set_active(done.is_ok()),
+                _ => pulse.set_active(false),
+            }
+            done
+        };
     let mut ended = Ok(());
     if autostart {
         for transition in [Transition::Configure, Transition::Activate] {

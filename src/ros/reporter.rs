@@ -18,8 +18,8 @@ use crate::act::diagnostics::{Health, Input, encode_diagnostics, judge};
 use crate::act::statistics::{Statistics, encode_statistics};
 use crate::act::wire::because;
 use crate::ingest::{IngestFault, Remark};
-use crate::sense::frames::MountingRemark;
 use crate::reason::{Desk, Reason, Source, Tally};
+use crate::sense::frames::MountingRemark;
 use crate::time::Stamp;
 
 /// Speaks of what happened, on the cold side.

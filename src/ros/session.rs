@@ -165,7 +165,10 @@ impl Session {
 fn asks_tf(configuration: &Configuration) -> bool {
     let params = &configuration.params;
     let scans = MessageType::LaserScan.ros_name();
-    let mut lasers = params.sources.iter().filter(|source| source.message == scans);
+    let mut lasers = params
+        .sources
+        .iter()
+        .filter(|source| source.message == scans);
     lasers.any(|source| {
         source.yaw.is_none() || source.upside_down.is_none() || params.footprint.is_some()
     })

@@ -157,7 +157,9 @@ impl Listener {
     /// Keeps what came.
     pub fn keep(&mut self) {
         let mut tree = std::mem::take(&mut self.tree);
-        self.listen(|message, links| drop(tree.take(message, links)));
+        self.listen(|message, links| {
+            tree.take(message, links);
+        });
         self.tree = tree;
     }
 }

@@ -117,10 +117,7 @@ enum Order {
 }
 
 /// The byte order that the encapsulation header says, and what is behind it.
-fn byte_order<'a>(
-    kind: &'static str,
-    cdr: &'a [u8],
-) -> Result<(Order, &'a [u8]), DecodeError> {
+fn byte_order<'a>(kind: &'static str, cdr: &'a [u8]) -> Result<(Order, &'a [u8]), DecodeError> {
     let Some((header, body)) = cdr.split_first_chunk::<HEADER>() else {
         return Err(DecodeError::NoHeader {
             kind,

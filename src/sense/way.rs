@@ -118,18 +118,33 @@ mod tests {
         assert!((after(commands.clone()) - 4.0).abs() < 1e-9);
         let mut both: Vec<_> = driven.chain(commands).collect();
         both.sort_by_key(|(ms, _)| *ms);
-        assert!((after(both) - 1.0).abs() < 1e-9, "the gate may hold what was commanded");
+        assert!(
+            (after(both) - 1.0).abs() < 1e-9,
+            "the gate may hold what was commanded"
+        );
     }
 
     #[test]
     fn pauses_leaps_and_nonsense_are_no_way() {
-        assert_eq!(after([(0, odometry(1.0, at(0))), (5000, odometry(1.0, at(5000)))]), 0.0);
-        let leap = [(0, posed((0.0, 0.0, 0.0), at(0))), (100, posed((9.0, 0.0, 0.0), at(100)))];
+        assert_eq!(
+            after([(0, odometry(1.0, at(0))), (5000, odometry(1.0, at(5000)))]),
+            0.0
+        );
+        let leap = [
+            (0, posed((0.0, 0.0, 0.0), at(0))),
+            (100, posed((9.0, 0.0, 0.0), at(100))),
+        ];
         assert_eq!(after(leap), 0.0);
         let nan = (0..5).map(|n| (n * 100, odometry(f64::NAN, at(n * 100))));
         assert_eq!(after(nan), 0.0);
-        assert_eq!(after((0..5).map(|n| (n * 100, twist(f64::INFINITY, f64::NAN)))), 0.0);
-        assert_eq!(after((0..5).map(|n| (n * 100, stamped(1.0, at(n * 100))))), 0.0);
+        assert_eq!(
+            after((0..5).map(|n| (n * 100, twist(f64::INFINITY, f64::NAN)))),
+            0.0
+        );
+        assert_eq!(
+            after((0..5).map(|n| (n * 100, stamped(1.0, at(n * 100))))),
+            0.0
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::chunk::Scratch;
 use super::fault::{InvalidSample, JumpCause, SenseFault};
-use super::history::History;
 use super::frames::Mount;
+use super::history::History;
 use super::laser::{ScanNews, ScanPreparation, Standing, Still};
 use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
@@ -145,8 +145,11 @@ impl Window {
     /// How the laser that [`Window::sectors`] belong to is mounted.
     pub fn mount_of_sectors(&self) -> Mount {
         let inputs = self.layout.inputs.iter().zip(&self.sources);
-        let mut scans = inputs.filter(|(input, _)| matches!(input.extractor, Extractor::Sectors { .. }));
-        let preparation = scans.next().and_then(|(_, source)| source.preparation.as_ref());
+        let mut scans =
+            inputs.filter(|(input, _)| matches!(input.extractor, Extractor::Sectors { .. }));
+        let preparation = scans
+            .next()
+            .and_then(|(_, source)| source.preparation.as_ref());
         preparation.map_or_else(Mount::default, ScanPreparation::mounted)
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use edge_reasoner::replay::bag::Bag;
 use edge_reasoner::replay::writer::McapWriter;
 use edge_reasoner::replay::{RecordedFrames, Report};
-use edge_reasoner::sense::frames::{Said, TRANSFORMS_TYPE, TransformStamped, Transforms};
+use edge_reasoner::sense::frames::{SaidMounting, TRANSFORMS_TYPE, TransformStamped, Transforms};
 use edge_reasoner::sense::{LaserScan, Message, MessageType, Quaternion, Vector3};
 use edge_reasoner::time::Stamp;
 
@@ -84,7 +84,11 @@ fn sibling(
     let mut topics = Vec::new();
     for topic in bag.topics() {
         let id = topics.len();
-        topics.push(writer.add_topic(&topic.name, &topic.type_name, "", None).unwrap());
+        topics.push(
+            writer
+                .add_topic(&topic.name, &topic.type_name, "", None)
+                .unwrap(),
+        );
         for message in bag.read(&[&topic.name]).unwrap() {
             let message = message.unwrap();
             let mut data = message.data.to_vec();
@@ -131,7 +135,10 @@ fn a_laser_that_hangs_answers_as_one_that_stands_where_the_parameter_says_so() {
     let (silent, assumed) = decided(&case(FLIPPED), &[]);
     assert_ne!(labels(&assumed), labels(&truth));
     let said = silent.remarks.join("\n");
-    assert!(said.contains("mounting assumed") && said.contains("tf is silent"), "{said}");
+    assert!(
+        said.contains("mounting assumed") && said.contains("tf is silent"),
+        "{said}"
+    );
     assert!(!report.remarks.is_empty(), "its yaw is assumed");
 }
 
@@ -160,7 +167,10 @@ fn tf_in_the_recording_says_so_too_by_whatever_chain_and_topic() {
         let (report, found) = decided(&bag, &[]);
         assert_eq!(labels(&found), labels(&truth), "chain {number}");
         let said = report.remarks.join("\n");
-        assert!(said.contains("mounting by tf") && said.contains("upside down"), "{said}");
+        assert!(
+            said.contains("mounting by tf") && said.contains("upside down"),
+            "{said}"
+        );
     }
 }
 
@@ -171,9 +181,18 @@ fn turned_and_mirrored_lasers_see_what_the_robot_sees() {
     let bag = folder.path().join("turned.mcap");
     let shift = |scan: &mut LaserScan, beams: usize| scan.ranges.rotate_left(beams);
     // Beam i looks along i - 180 degrees. A laser that looks backwards has forward at its beam 0.
-    sibling(TRUE, &bag, &[("/tf_static", 0, &[("base_link", "base_scan", FORTH, [0.0, 0.0, PI])])], |scan| {
-        shift(scan, 180);
-    });
+    sibling(
+        TRUE,
+        &bag,
+        &[(
+            "/tf_static",
+            0,
+            &[("base_link", "base_scan", FORTH, [0.0, 0.0, PI])],
+        )],
+        |scan| {
+            shift(scan, 180);
+        },
+    );
     assert_eq!(labels(&decided(&bag, &[]).1), labels(&truth));
     let (_, told) = decided(&bag, &["scan.yaw:=3.14159"]);
     assert_eq!(labels(&told), labels(&truth), "and the parameter agrees");
@@ -199,16 +218,29 @@ fn tf_and_a_parameter_that_disagree_stop_the_robot_and_both_are_named() {
     let links = [("base_link", "base_scan", FORTH, [0.0, 0.0, PI])];
     sibling(TRUE, &bag, &[("/tf_static", 0, &links)], |_| {});
     let (report, answers) = decided(&bag, &["scan.yaw:=0.0"]);
-    assert!(answers.iter().all(|answer| answer.reason == "INVALID_INPUT" && answer.label == "stop"));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.reason == "INVALID_INPUT" && answer.label == "stop")
+    );
     let fault = report.faults.values().next().unwrap();
-    for part in ["scan.yaw is 0.000 rad", "tf says", "180°", "base_link to base_scan"] {
+    for part in [
+        "scan.yaw is 0.000 rad",
+        "tf says",
+        "180°",
+        "base_link to base_scan",
+    ] {
         assert!(fault.contains(part), "{part}: {fault}");
     }
     // A laser that looks down is none for this.
     let links = [("base_link", "base_scan", FORTH, [0.0, 0.5, 0.0])];
     sibling(TRUE, &bag, &[("/tf_static", 0, &links)], |_| {});
     let (report, answers) = decided(&bag, &[]);
-    assert!(answers.iter().all(|answer| answer.reason == "INVALID_INPUT"));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.reason == "INVALID_INPUT")
+    );
     let fault = report.faults.values().next().unwrap();
     assert!(fault.contains("inclined by 29°"), "{fault}");
 }
@@ -219,12 +251,12 @@ fn a_recording_says_how_its_lasers_are_mounted() {
     let bag = folder.path().join("with_tf.mcap");
     let links = [("base_link", "base_scan", FORTH, [PI, 0.0, 1.0])];
     sibling(TRUE, &bag, &[("/tf_static", 0, &links)], |_| {});
-    let said = Said {
+    let said = SaidMounting {
         base_frame: "base_link".into(),
         needs_place: true,
-        ..Said::default()
+        ..SaidMounting::default()
     };
-    let look = |said: &Said| {
+    let look = |said: &SaidMounting| {
         let bag = Bag::open(&bag).unwrap();
         let frames = RecordedFrames::of(&bag, "/scan").unwrap();
         frames.look(&bag, "/scan", said).unwrap().unwrap()
@@ -233,7 +265,7 @@ fn a_recording_says_how_its_lasers_are_mounted() {
     let mount = looked.mounting.unwrap();
     assert_eq!(looked.frame, "base_scan");
     assert!(mount.upside_down && (mount.yaw - 1.0).abs() < 1e-6 && (mount.x - 0.12).abs() < 1e-6);
-    let elsewhere = Said {
+    let elsewhere = SaidMounting {
         base_frame: "base_footprint".into(),
         ..said
     };
@@ -245,23 +277,58 @@ fn a_recording_says_how_its_lasers_are_mounted() {
 fn the_robots_own_mast_is_named_and_taken_out_where_a_parameter_says_so() {
     let (report, answers) = decided(&case(MAST), &[]);
     assert!(labels(&answers).iter().all(|label| *label == "stop"));
-    let said: Vec<&String> = report.remarks.iter().filter(|said| said.contains("stands")).collect();
+    let said: Vec<&String> = report
+        .remarks
+        .iter()
+        .filter(|said| said.contains("stands"))
+        .collect();
     assert_eq!(said.len(), 1, "{:?}", report.remarks);
-    for part in ["mast_in_front_cone: scan: ", "m from the laser", "scan.ignore", "footprint"] {
+    for part in [
+        "mast_in_front_cone: scan: ",
+        "m from the laser",
+        "scan.ignore",
+        "footprint",
+    ] {
         assert!(said[0].contains(part), "{part}: {}", said[0]);
     }
     // What is said to be set, is what helps.
-    let advice = said[0].split("add ").nth(1).unwrap().split(" to scan.ignore").next().unwrap();
+    let advice = said[0]
+        .split("add ")
+        .nth(1)
+        .unwrap()
+        .split(" to scan.ignore")
+        .next()
+        .unwrap();
     let ignore = format!("scan.ignore:=[{advice}]");
-    for told in [ignore.as_str(), "robot_radius:=0.25", "footprint:='[[0.3,0.2],[-0.3,0.2],[-0.3,-0.2],[0.3,-0.2]]'"] {
+    for told in [
+        ignore.as_str(),
+        "robot_radius:=0.25",
+        "footprint:='[[0.3,0.2],[-0.3,0.2],[-0.3,-0.2],[0.3,-0.2]]'",
+    ] {
         let (report, answers) = decided(&case(MAST), &[told]);
-        assert!(labels(&answers).iter().all(|label| *label == "go"), "{told}: {:?}", labels(&answers));
-        assert!(!report.remarks.iter().any(|said| said.contains("stands")), "{:?}", report.remarks);
+        assert!(
+            labels(&answers).iter().all(|label| *label == "go"),
+            "{told}: {:?}",
+            labels(&answers)
+        );
+        assert!(
+            !report.remarks.iter().any(|said| said.contains("stands")),
+            "{:?}",
+            report.remarks
+        );
     }
     // Others' recordings name nothing.
-    for other in [TRUE, FLIPPED, "scan_angles/angle_max_wrong_now_and_then.mcap"] {
+    for other in [
+        TRUE,
+        FLIPPED,
+        "scan_angles/angle_max_wrong_now_and_then.mcap",
+    ] {
         let (report, _) = decided(&case(other), &[]);
-        assert!(!report.remarks.iter().any(|said| said.contains("stands")), "{:?}", report.remarks);
+        assert!(
+            !report.remarks.iter().any(|said| said.contains("stands")),
+            "{:?}",
+            report.remarks
+        );
     }
 }
 
@@ -274,7 +341,10 @@ fn a_footprint_is_where_the_laser_sits_not_where_it_is_told() {
     sibling(MAST, &bag, &[("/tf_static", 0, &links)], |_| {});
     let (_, answers) = decided(&bag, &["robot_radius:=0.25"]);
     assert!(labels(&answers).iter().all(|label| *label == "stop"));
-    let (_, answers) = decided(&bag, &["footprint:='[[0.7,0.2],[-0.3,0.2],[-0.3,-0.2],[0.7,-0.2]]'"]);
+    let (_, answers) = decided(
+        &bag,
+        &["footprint:='[[0.7,0.2],[-0.3,0.2],[-0.3,-0.2],[0.7,-0.2]]'"],
+    );
     assert!(labels(&answers).iter().all(|label| *label == "go"));
 }
 
@@ -285,20 +355,35 @@ fn a_guard_that_would_look_at_nothing_is_refused() {
     let refused = |text: &str| {
         let mut values: edge_reasoner::params::Values =
             [edge_reasoner::params::parse_override(text).unwrap()].into();
-        values.insert("model".into(), edge_reasoner::params::Value::String(model.clone()));
-        edge_reasoner::configure::Configuration::read(&values).err().map(|error| error.to_string())
+        values.insert(
+            "model".into(),
+            edge_reasoner::params::Value::String(model.clone()),
+        );
+        edge_reasoner::configure::Configuration::read(&values)
+            .err()
+            .map(|error| error.to_string())
     };
     let word = refused("scan.ignore:=[-0.5, 0.5]").unwrap();
-    assert!(word.contains("scan.ignore leaves 0 %") && word.contains("±22.5°"), "{word}");
+    assert!(
+        word.contains("scan.ignore leaves 0 %") && word.contains("±22.5°"),
+        "{word}"
+    );
     assert!(refused("scan.ignore:=[-3.1416, 3.1416]").is_some());
     assert_eq!(refused("scan.ignore:=[0.0, 0.5]"), None);
     // A cover over the laser is inside of the footprint: not free.
     let bag = folder.path().join("covered.mcap");
     sibling(TRUE, &bag, &[], |scan| scan.ranges.fill(0.15));
     let (report, answers) = decided(&bag, &["robot_radius:=0.25"]);
-    assert!(answers.iter().all(|answer| answer.label == "stop" && answer.reason == "INVALID_INPUT"));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.label == "stop" && answer.reason == "INVALID_INPUT")
+    );
     let fault = report.faults.values().next().unwrap();
-    assert!(fault.contains("beams ahead are inside the footprint"), "{fault}");
+    assert!(
+        fault.contains("beams ahead are inside the footprint"),
+        "{fault}"
+    );
 }
 
 #[test]
@@ -308,9 +393,19 @@ fn angle_max_may_be_wrong_and_a_wrong_step_is_named() {
     assert!(answers.iter().all(|answer| answer.source == "MODEL"));
     let nav310 = case("scan_angles/nav310_min_max_positive_step_negative.mcap");
     let (report, answers) = decided(&nav310, &[]);
-    assert!(answers.iter().all(|answer| answer.reason == "INVALID_INPUT"));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.reason == "INVALID_INPUT")
+    );
     let fault = report.faults.values().next().unwrap();
-    for part in ["angle_increment", "negative", "angle_max", "above angle_min", "positive step"] {
+    for part in [
+        "angle_increment",
+        "negative",
+        "angle_max",
+        "above angle_min",
+        "positive step",
+    ] {
         assert!(fault.contains(part), "{part}: {fault}");
     }
     // Clockwise is no fault, and left stays left: the scan of a mirrored driver answers alike.

@@ -26,6 +26,7 @@ fn recording(name: &str, points: &[(u8, usize, usize)]) -> Replayed {
         points: points.collect(),
         seconds: 1.0,
         refused: (0, None),
+        remarks: Vec::new(),
         cut: None,
         scored: None,
     }

@@ -12,6 +12,6 @@ mod tests;
 
 pub use message::{MAX_TRANSFORMS, TRANSFORMS_TYPE, TransformStamped, Transforms};
 pub use mount::{Mount, Tilt};
-pub use mounting::{Change, Mounting, MountingFault, MountingRemark, Said};
+pub use mounting::{Change, Mounting, MountingFault, MountingRemark, SaidMounting};
 pub use transform::Transform;
 pub use tree::{Links, LookupFault, MAX_FRAMES, Tree};

@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 
 /// What the parameters say.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Said {
+pub struct SaidMounting {
     /// Frame of the robot that mountings are told in.
     pub base_frame: String,
     /// `<source>.yaw`, rad.
@@ -174,7 +174,7 @@ enum State {
 #[derive(Clone, Debug)]
 pub struct Mounting {
     source: Arc<str>,
-    said: Said,
+    said: SaidMounting,
     state: State,
     mount: Mount,
     /// What was looked up last.
@@ -187,7 +187,7 @@ pub struct Mounting {
 
 impl Mounting {
     /// Of a source of this name.
-    pub fn new(source: Arc<str>, said: Said) -> Mounting {
+    pub fn new(source: Arc<str>, said: SaidMounting) -> Mounting {
         let mount = Mount {
             yaw: said.yaw.unwrap_or(0.0),
             upside_down: said.upside_down.unwrap_or(false),

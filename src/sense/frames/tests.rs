@@ -29,20 +29,22 @@ fn turned(roll: f64, pitch: f64, yaw: f64) -> Quaternion {
 type Pose = ([f64; 3], [f64; 3]);
 
 fn message(links: &[(&str, &str, Pose)]) -> Transforms {
-    let transforms = links.iter().map(|(parent, child, ([x, y, z], [roll, pitch, yaw]))| {
-        let mut one = TransformStamped {
-            child_frame_id: (*child).to_owned(),
-            translation: Vector3 {
-                x: *x,
-                y: *y,
-                z: *z,
-            },
-            rotation: turned(*roll, *pitch, *yaw),
-            ..TransformStamped::default()
-        };
-        one.header.frame_id = (*parent).to_owned();
-        one
-    });
+    let transforms = links
+        .iter()
+        .map(|(parent, child, ([x, y, z], [roll, pitch, yaw]))| {
+            let mut one = TransformStamped {
+                child_frame_id: (*child).to_owned(),
+                translation: Vector3 {
+                    x: *x,
+                    y: *y,
+                    z: *z,
+                },
+                rotation: turned(*roll, *pitch, *yaw),
+                ..TransformStamped::default()
+            };
+            one.header.frame_id = (*parent).to_owned();
+            one
+        });
     Transforms {
         transforms: transforms.collect(),
     }
@@ -88,17 +90,27 @@ fn a_chain_is_composed_whatever_branch_the_base_is_on() {
     let tree = tree(&[
         ("odom", "base_footprint", ([5.0, 6.0, 0.0], [0.0, 0.0, 1.0])),
         ("base_footprint", "base_link", ([0.0, 0.0, 0.1], UPRIGHT)),
-        ("base_footprint", "mast", ([0.2, 0.1, 0.5], [0.0, 0.0, FRAC_PI_2])),
+        (
+            "base_footprint",
+            "mast",
+            ([0.2, 0.1, 0.5], [0.0, 0.0, FRAC_PI_2]),
+        ),
         ("mast", "laser", ([0.3, 0.0, 0.0], [PI, 0.0, 0.0])),
     ]);
     let found = Mount::of(&tree.lookup("base_link", "/laser").unwrap()).unwrap();
     assert!(found.upside_down);
     assert!((found.yaw - std::f32::consts::FRAC_PI_2).abs() < 1e-6);
-    assert!((found.x - 0.2).abs() < 1e-6 && (found.y - 0.4).abs() < 1e-6, "{found:?}");
+    assert!(
+        (found.x - 0.2).abs() < 1e-6 && (found.y - 0.4).abs() < 1e-6,
+        "{found:?}"
+    );
     // Downwards: where the footprint lies in the laser's frame.
     let down = tree.lookup("laser", "base_link").unwrap();
     let back = tree.lookup("base_link", "laser").unwrap().after(&down);
-    assert!(back.translation.iter().all(|value| value.abs() < 1e-9), "{back:?}");
+    assert!(
+        back.translation.iter().all(|value| value.abs() < 1e-9),
+        "{back:?}"
+    );
     assert_eq!(tree.lookup("laser", "laser").unwrap(), Transform::IDENTITY);
 }
 
@@ -109,19 +121,29 @@ fn what_keeps_a_frame_from_being_found_is_named() {
     assert!(word(&Tree::default(), "").contains("no frame"));
     let known = tree(&[("base_link", "camera", ([0.0; 3], UPRIGHT))]);
     let unknown = word(&known, "laser");
-    assert!(unknown.contains("no frame laser") && unknown.contains("camera"), "{unknown}");
+    assert!(
+        unknown.contains("no frame laser") && unknown.contains("camera"),
+        "{unknown}"
+    );
     let apart = tree(&[
         ("base_link", "camera", ([0.0; 3], UPRIGHT)),
         ("arm", "laser", ([0.0; 3], UPRIGHT)),
     ]);
     let word_apart = word(&apart, "laser");
-    assert!(word_apart.contains("arm") && word_apart.contains("under base_link"), "{word_apart}");
+    assert!(
+        word_apart.contains("arm") && word_apart.contains("under base_link"),
+        "{word_apart}"
+    );
     let round = tree(&[
         ("a", "laser", ([0.0; 3], UPRIGHT)),
         ("laser", "a", ([0.0; 3], UPRIGHT)),
         ("base_link", "camera", ([0.0; 3], UPRIGHT)),
     ]);
-    assert!(word(&round, "laser").contains("circle"), "{}", word(&round, "laser"));
+    assert!(
+        word(&round, "laser").contains("circle"),
+        "{}",
+        word(&round, "laser")
+    );
     let mut unsound = message(&[("base_link", "laser", ([0.0; 3], UPRIGHT))]);
     unsound.transforms[0].rotation = Quaternion::default();
     let mut tree = Tree::default();
@@ -139,9 +161,15 @@ fn what_is_static_is_not_moved_by_tf_and_memory_has_a_bound() {
     let moved = message(&[("base_link", "laser", ([0.9, 0.0, 0.0], UPRIGHT))]);
     assert!(!tree.take(&moved, Links::Moving));
     assert!(tree.take(&moved, Links::Static));
-    assert!(!tree.take(&moved, Links::Static), "the same again is nothing new");
+    assert!(
+        !tree.take(&moved, Links::Static),
+        "the same again is nothing new"
+    );
     let names: Vec<String> = (0..MAX_TRANSFORMS).map(|n| format!("f{n}")).collect();
-    let many: Vec<_> = names.iter().map(|name| ("map", name.as_str(), ([0.0; 3], UPRIGHT))).collect();
+    let many: Vec<_> = names
+        .iter()
+        .map(|name| ("map", name.as_str(), ([0.0; 3], UPRIGHT)))
+        .collect();
     tree.take(&message(&many), Links::Moving);
     assert_eq!(tree.left_out(), 1, "one frame was there before");
     assert!(tree.lookup("base_link", "laser").is_ok());
@@ -159,12 +187,17 @@ fn a_message_is_read_as_it_is_written_and_one_too_long_is_refused() {
         assert!(Transforms::decode(&bytes[..cut]).is_err(), "cut at {cut}");
     }
     let long = vec![("m", "f", ([0.0; 3], UPRIGHT)); MAX_TRANSFORMS + 1];
-    let word = Transforms::decode(&message(&long).encode()).unwrap_err().to_string();
-    assert!(word.contains("tf2_msgs/msg/TFMessage") && word.contains("1000"), "{word}");
+    let word = Transforms::decode(&message(&long).encode())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        word.contains("tf2_msgs/msg/TFMessage") && word.contains("1000"),
+        "{word}"
+    );
 }
 
 fn said(yaw: Option<f32>, upside_down: Option<bool>) -> Mounting {
-    let said = Said {
+    let said = SaidMounting {
         base_frame: "base_link".into(),
         yaw,
         upside_down,
@@ -200,13 +233,21 @@ fn a_parameter_holds_while_tf_agrees_and_both_are_named_where_it_does_not() {
     let mut far = said(Some(0.0), None);
     for ms in [0, 100, 100_000] {
         let word = far.look(&tree, "laser", at(ms)).unwrap_err().to_string();
-        for part in ["scan.yaw is 0.000 rad", "tf says", "(180°)", "base_link to laser"] {
+        for part in [
+            "scan.yaw is 0.000 rad",
+            "tf says",
+            "(180°)",
+            "base_link to laser",
+        ] {
             assert!(word.contains(part), "{part}: {word}");
         }
     }
     let mut flipped = said(None, Some(true));
     let word = flipped.look(&tree, "laser", at(0)).unwrap_err().to_string();
-    assert!(word.contains("scan.upside_down is true, but tf says false"), "{word}");
+    assert!(
+        word.contains("scan.upside_down is true, but tf says false"),
+        "{word}"
+    );
 }
 
 #[test]
@@ -215,7 +256,10 @@ fn without_tf_and_parameter_the_assumption_is_said_once() {
     let mut mounting = said(None, None);
     assert_eq!(mounting.look(&silent, "laser", at(0)), Ok(None));
     let word = mounting.remark().unwrap().to_string();
-    assert!(word.contains("assumed") && word.contains("yaw 0.000") && word.contains("upright"), "{word}");
+    assert!(
+        word.contains("assumed") && word.contains("yaw 0.000") && word.contains("upright"),
+        "{word}"
+    );
     assert_eq!(mounting.look(&silent, "laser", at(50)), Ok(None));
     assert_eq!(mounting.remark(), None);
     let mut told = said(Some(0.2), None);
@@ -234,10 +278,18 @@ fn while_tf_speaks_and_does_not_connect_it_a_laser_waits_for_a_while() {
     let after = at(0) + PATIENCE;
     assert_eq!(mounting.look(&other, "laser", after), Ok(None));
     let word = mounting.remark().unwrap().to_string();
-    assert!(word.contains("assumed") && word.contains("camera"), "{word}");
+    assert!(
+        word.contains("assumed") && word.contains("camera"),
+        "{word}"
+    );
     // It comes after all: what was seen before was seen in wrong directions.
-    let whole = tree(&[("base_link", "laser", BACKWARDS), ("base_link", "camera", ([0.0; 3], UPRIGHT))]);
-    let change = mounting.look(&whole, "laser", after + Duration::from_secs(1)).unwrap();
+    let whole = tree(&[
+        ("base_link", "laser", BACKWARDS),
+        ("base_link", "camera", ([0.0; 3], UPRIGHT)),
+    ]);
+    let change = mounting
+        .look(&whole, "laser", after + Duration::from_secs(1))
+        .unwrap();
     assert!(change.unwrap().forget);
     assert!(mounting.remark().unwrap().to_string().contains("was wrong"));
 }
@@ -248,13 +300,20 @@ fn a_mounting_that_moves_is_followed_and_named_now_and_then() {
     let mut mounting = said(None, None);
     let mut remarks = 0;
     for step in 0..30_u64 {
-        let turn = ("base_link", "laser", ([0.0; 3], [0.0, 0.0, step as f64 * 0.1]));
+        let turn = (
+            "base_link",
+            "laser",
+            ([0.0; 3], [0.0, 0.0, step as f64 * 0.1]),
+        );
         moving.take(&message(&[turn]), Links::Moving);
         let change = mounting.look(&moving, "laser", at(step * 1000)).unwrap();
         if let Some(change) = change {
             assert!((change.mount.yaw - step as f32 * 0.1).abs() < 1e-5);
         }
-        remarks += u32::from(matches!(mounting.remark(), Some(MountingRemark::Moved { .. })));
+        remarks += u32::from(matches!(
+            mounting.remark(),
+            Some(MountingRemark::Moved { .. })
+        ));
     }
     assert!((2..=4).contains(&remarks), "{remarks}");
 }

@@ -25,9 +25,13 @@ impl Transform {
     pub fn new(translation: Vector3, rotation: Quaternion) -> Option<Transform> {
         let translation = [translation.x, translation.y, translation.z];
         let rotation = [rotation.x, rotation.y, rotation.z, rotation.w];
-        let length = rotation.iter().map(|value| value * value).sum::<f64>().sqrt();
-        let sound = translation.iter().all(|value| value.is_finite())
-            && (length - 1.0).abs() <= UNIT;
+        let length = rotation
+            .iter()
+            .map(|value| value * value)
+            .sum::<f64>()
+            .sqrt();
+        let sound =
+            translation.iter().all(|value| value.is_finite()) && (length - 1.0).abs() <= UNIT;
         sound.then(|| Transform {
             translation,
             rotation: rotation.map(|value| value / length),

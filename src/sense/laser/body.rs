@@ -158,7 +158,12 @@ mod tests {
     use std::sync::Arc;
 
     fn square(half: f64) -> Footprint {
-        Footprint::Polygon(vec![[half, half], [-half, half], [-half, -half], [half, -half]])
+        Footprint::Polygon(vec![
+            [half, half],
+            [-half, half],
+            [-half, -half],
+            [half, -half],
+        ])
     }
 
     /// 360 beams of this range by a laser mounted like this; which are left, by their degrees from
@@ -188,7 +193,10 @@ mod tests {
         // In the middle a circle of 0.29 m is inside, one of 0.31 m sticks out where edges are near.
         assert_eq!(left(body(), Mount::default(), 0.29), Vec::<i32>::new());
         let out = left(body(), Mount::default(), 0.31);
-        assert!(out.contains(&0) && out.contains(&90) && !out.contains(&45), "{out:?}");
+        assert!(
+            out.contains(&0) && out.contains(&90) && !out.contains(&45),
+            "{out:?}"
+        );
         // At the front edge, looking back at the robot with its rear half only.
         let front = Mount {
             x: 0.3,
@@ -203,7 +211,10 @@ mod tests {
             ..front
         };
         let out = left(body(), turned, 0.2);
-        assert!(!out.contains(&0) && out.contains(&-179) && out.contains(&-91), "{out:?}");
+        assert!(
+            !out.contains(&0) && out.contains(&-179) && out.contains(&-91),
+            "{out:?}"
+        );
     }
 
     #[test]
@@ -230,7 +241,11 @@ mod tests {
         assert_eq!(ahead(f32::NAN, 2), Beam::Unknown);
         assert_eq!(ahead(0.15, 3), Beam::At(0.15));
         assert_eq!(ahead(3.0, 4), Beam::At(3.0), "it is gone");
-        assert_eq!(ahead(0.2, 5), Beam::Unknown, "what is there at once is the robot");
+        assert_eq!(
+            ahead(0.2, 5),
+            Beam::Unknown,
+            "what is there at once is the robot"
+        );
     }
 
     #[test]
@@ -246,9 +261,16 @@ mod tests {
             [-0.4, -0.4],
             [-0.4, 0.4],
         ]);
-        let out = left(OwnBody::new(Some(horseshoe), Vec::new(), 0.0), Mount::default(), 0.35);
+        let out = left(
+            OwnBody::new(Some(horseshoe), Vec::new(), 0.0),
+            Mount::default(),
+            0.35,
+        );
         assert!(out.contains(&0) && out.contains(&30), "{out:?}");
-        assert!(!out.contains(&90) && !out.contains(&179) && !out.contains(&-90), "{out:?}");
+        assert!(
+            !out.contains(&90) && !out.contains(&179) && !out.contains(&-90),
+            "{out:?}"
+        );
     }
 
     #[test]
@@ -259,7 +281,9 @@ mod tests {
         };
         let taken = |mount| {
             let out = left(body(), mount, 2.0);
-            (-180..180).filter(|degree| !out.contains(degree)).collect::<Vec<_>>()
+            (-180..180)
+                .filter(|degree| !out.contains(degree))
+                .collect::<Vec<_>>()
         };
         assert_eq!(taken(Mount::default()), (29..=57).collect::<Vec<_>>());
         let flipped = Mount {

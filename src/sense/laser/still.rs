@@ -157,12 +157,17 @@ impl Still {
         let sides = (0..length).map(|step| {
             let index = (first + step) % BINS;
             let (range, angle) = self.now[index];
-            if range.is_finite() { range * angle.sin() } else { f32::NAN }
+            if range.is_finite() {
+                range * angle.sin()
+            } else {
+                f32::NAN
+            }
         });
-        let (least, most) = sides.fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), side| {
-            // Both take the number when the other is NaN.
-            (least.min(side), most.max(side))
-        });
+        let (least, most) =
+            sides.fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), side| {
+                // Both take the number when the other is NaN.
+                (least.min(side), most.max(side))
+            });
         let far = least.abs().max(most.abs());
         length > WIDE && most - least <= STRAIGHT * far + NOISE
     }
@@ -244,7 +249,10 @@ mod tests {
         let named = drive(1.2, true, mast);
         assert_eq!(named.len(), 1, "{named:?}");
         let (from, to) = (named[0].from * TO_DEGREES, named[0].to * TO_DEGREES);
-        assert!((4.0..=8.0).contains(&from) && (20.0..=24.0).contains(&to), "{named:?}");
+        assert!(
+            (4.0..=8.0).contains(&from) && (20.0..=24.0).contains(&to),
+            "{named:?}"
+        );
         assert!((named[0].range - 0.15).abs() < 0.011);
         let again = drive(4.0, true, mast);
         assert!((2..=4).contains(&again.len()), "now and then: {again:?}");
@@ -259,7 +267,10 @@ mod tests {
         };
         let named = drive(1.0, true, both);
         assert_eq!(named.len(), 2, "{named:?}");
-        assert!(named.iter().any(|one| one.from > 2.0 && one.to < -2.0), "{named:?}");
+        assert!(
+            named.iter().any(|one| one.from > 2.0 && one.to < -2.0),
+            "{named:?}"
+        );
     }
 
     #[test]
@@ -272,7 +283,11 @@ mod tests {
     #[test]
     fn walls_alongside_are_not_the_robot() {
         for half_width in [0.3, 0.6, 1.2, 3.0] {
-            assert_eq!(drive_in(half_width, 4.0, true, |_| None), [], "{half_width} m");
+            assert_eq!(
+                drive_in(half_width, 4.0, true, |_| None),
+                [],
+                "{half_width} m"
+            );
         }
         // The field of view ends where the wall stands.
         let narrow = |degree: i32| (degree.abs() > 90).then_some(0.0);

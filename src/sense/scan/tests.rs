@@ -152,7 +152,10 @@ fn a_short_scan_under_the_angles_of_a_long_one_is_refused() {
         }
     );
     let word = fault.to_string();
-    assert!(word.starts_with("36 ranges, but") && word.contains("say 361"), "{word}");
+    assert!(
+        word.starts_with("36 ranges, but") && word.contains("say 361"),
+        "{word}"
+    );
 }
 
 #[test]
@@ -232,20 +235,45 @@ fn a_wrong_step_is_named_with_what_it_should_be() {
             assert!(word.contains(part), "{part}: {word}");
         }
     };
-    named((-PI, PI, 0.0), &["angle_increment is 0", "360 ranges", "not 0"]);
+    named(
+        (-PI, PI, 0.0),
+        &["angle_increment is 0", "360 ranges", "not 0"],
+    );
     named((-PI, PI, f32::NAN), &["angle_increment is NaN"]);
-    named((-PI, PI, 1.0), &["57.1 turns", "1 looks like degrees", "0.01745 rad"]);
+    named(
+        (-PI, PI, 1.0),
+        &["57.1 turns", "1 looks like degrees", "0.01745 rad"],
+    );
     named((-PI, PI, 1.9 * DEGREE), &["1.9 turns", "one at most"]);
-    named((-180.0, 179.0, 1.0), &["angle_min is -180", "looks like degrees", "-3.14159 rad"]);
+    named(
+        (-180.0, 179.0, 1.0),
+        &["angle_min is -180", "looks like degrees", "-3.14159 rad"],
+    );
     named((f32::NAN, PI, DEGREE), &["angle_min is NaN"]);
     named((1e9, PI, DEGREE), &["angle_min is 1000000000"]);
     // As the NAV310's driver says it, and the other way round.
     named(
         (-PI, PI, -DEGREE),
-        &["-0.017453", "negative: clockwise", "above angle_min", "a positive step", "exchanges"],
+        &[
+            "-0.017453",
+            "negative: clockwise",
+            "above angle_min",
+            "a positive step",
+            "exchanges",
+        ],
     );
-    named((PI, -PI, DEGREE), &["positive: counter-clockwise", "below angle_min", "a negative step"]);
-    named((-PI / 2.0, PI / 2.0, -DEGREE / 2.0), &["negative: clockwise"]);
+    named(
+        (PI, -PI, DEGREE),
+        &[
+            "positive: counter-clockwise",
+            "below angle_min",
+            "a negative step",
+        ],
+    );
+    named(
+        (-PI / 2.0, PI / 2.0, -DEGREE / 2.0),
+        &["negative: clockwise"],
+    );
     // Half the step that the angles need: beams would be taken for others.
     named((-PI, PI, DEGREE / 2.0), &["say 721", "too small"]);
 }
