@@ -127,8 +127,12 @@ class Laser:
         self.rate = float(random.choice([5.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0]))
         self.jitter = float(random.choice([0.0, 0.05, 0.3]))
         self.delay = random.uniform(0.0, 0.15)
-        # Of its own, so that the rest of a drive does not depend on it.
-        self.too_near = str(random.spawn(1)[0].choice(TOO_NEAR))
+        # Of their own, so that the rest of a drive does not depend on them.
+        own = random.spawn(1)[0]
+        self.too_near = str(own.choice(TOO_NEAR))
+        if own.random() < 0.1:
+            # A depth camera's.
+            self.range_min = float(own.choice([0.2, 0.3, 0.45]))
 
     def nearer(self, ranges: np.ndarray, least: float) -> np.ndarray | float:
         """What it says where something is nearer than it can measure."""

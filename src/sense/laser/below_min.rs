@@ -4,14 +4,15 @@
 //! slant, or go on beside it where the sensor still measures, or it has approached. A code is exactly
 //! one of a few constants, in places that have nothing to do with each other, with nothing near
 //! around it. In between, a value counts as near at first sight where it could be a thing of 1 cm or
-//! more, and from its third scan at one place on where it could be a thinner one. Values of a few
-//! millimetres lie inside the sensor and are codes always.
+//! more, and from its third scan at one place on where it could be a thinner one; until it turns out
+//! that it does not vary at all where everything else does. Values of a few millimetres lie inside the
+//! sensor and are codes always.
 
 use std::ops::Range;
 
 use super::Shape;
 use super::blind_zone::BlindZone;
-use super::codes::{Codes, DIRECTIONS};
+use super::codes::{Codes, DIRECTIONS, Place};
 use super::meaning::Limits;
 use super::settings::BelowMin;
 
@@ -156,15 +157,20 @@ impl Below {
             } else if verdict != Verdict::Measured {
                 let middle = (run.start + run.end) / 2;
                 let direction = middle * DIRECTIONS / scan.ranges.len().max(1);
-                let wide = verdict == Verdict::Wide;
-                let (first, last) = (scan.ranges[run.start], scan.other(&run));
-                self.codes.suspect(first, direction, wide);
-                if let Some(last) = last {
-                    self.codes.suspect(last, direction, wide);
+                let other = scan.other(&run);
+                let place = Place {
+                    direction,
+                    wide: verdict == Verdict::Wide,
+                    beams: if other.is_none() { run.len() } else { 1 },
+                };
+                self.codes.suspect(scan.ranges[run.start], place);
+                if let Some(other) = other {
+                    self.codes.suspect(other, place);
                 }
             }
         }
-        self.codes.settle();
+        let varies = zone.varies(scan.ranges, scan.limits, time);
+        self.codes.settle(varies);
     }
 }
 

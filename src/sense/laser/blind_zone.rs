@@ -33,10 +33,12 @@ const STEP_S: f32 = 0.25;
 const SPAN_S: f32 = 0.6;
 /// Before this nobody has left, ns.
 const STAYS_NS: i64 = 1_000_000_000;
-/// Fewer beams than this tell nothing about the scene.
-const LEAST_SCENE: usize = 8;
-/// The share of them that must have changed, in percent.
+/// Fewer beams than this, and than this share (percent) of all, tell nothing about the scene.
+const LEAST_SCENE: (usize, usize) = (8, 10);
+/// The share of them that must have changed, and that must be farther or gone, in percent: on going
+/// on towards a wall all else comes nearer.
 const CHANGED: usize = 60;
+const FARTHER: usize = 30;
 /// Off by less than this much (m) and this share, a range has not changed.
 const SAME: (f32, f32) = (0.3, 0.3);
 
@@ -132,8 +134,13 @@ impl Track {
         now.min(least).max(LEAST_RANGE)
     }
 
-    fn is_where_it_was(&self, time: i64) -> bool {
-        self.seen == time && (self.range - self.then).abs() <= SAME.0 + SAME.1 * self.then
+    /// By how much it is farther than then, m; infinite when it is gone. None where it is the same.
+    fn moved(&self, time: i64) -> Option<f32> {
+        if self.seen != time {
+            return Some(f32::INFINITY);
+        }
+        let off = self.range - self.then;
+        (off.abs() > SAME.0 + SAME.1 * self.then).then_some(off)
     }
 }
 
@@ -169,6 +176,20 @@ impl BlindZone {
     pub(super) fn approached(&self, beam: usize, least: f32, time: i64) -> bool {
         let track = &self.tracks[beam];
         track.held || track.approached(least, time)
+    }
+
+    /// Whether most of a scan's measurements, not noted yet, are others than before: by noise or by
+    /// motion.
+    pub(super) fn varies(&self, ranges: &[f32], limits: Limits, time: i64) -> bool {
+        let (mut known, mut others) = (0, 0);
+        for (track, &range) in self.tracks.iter().zip(ranges) {
+            let measured = range >= limits.least && range <= limits.most;
+            if measured && track.gap(time).is_some() {
+                known += 1;
+                others += usize::from(track.range != range);
+            }
+        }
+        known >= LEAST_SCENE.0 && 2 * others >= known
     }
 
     /// Notes the scan's measurements and writes what is in the blind zone over `out`. How many beams
@@ -231,12 +252,16 @@ impl BlindZone {
         };
         let scene = self.tracks.iter();
         let scene = scene.filter(|track| track.then.is_finite() && !track.held);
-        let (mut seen, mut changed) = (0, 0);
+        let (mut seen, mut changed, mut farther) = (0, 0, 0);
         for track in scene {
+            let moved = track.moved(time);
             seen += 1;
-            changed += usize::from(!track.is_where_it_was(time));
+            changed += usize::from(moved.is_some());
+            farther += usize::from(moved.is_some_and(|moved| moved > 0.0));
         }
-        let has_left = seen >= LEAST_SCENE && changed * 100 >= CHANGED * seen;
+        let least = LEAST_SCENE.0.max(self.tracks.len() * LEAST_SCENE.1 / 100);
+        let other = changed * 100 >= CHANGED * seen && farther * 100 >= FARTHER * seen;
+        let has_left = seen >= least && other;
         if has_left && time.saturating_sub(since) >= STAYS_NS {
             for track in self.tracks.iter_mut().filter(|track| track.held) {
                 *track = Track::default();

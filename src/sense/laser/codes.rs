@@ -9,6 +9,10 @@ const AT_ONCE: u8 = 3;
 const NARROW: (u32, u32) = (8, 3);
 /// Likewise where what says it is as wide as a thing may be.
 const WIDE: (u32, u32) = (20, 6);
+/// So many scans in a row with the very same value over so many neighbouring beams, while what else is
+/// in sight varies by noise or motion.
+const STEADY: u8 = 10;
+const STEADY_BEAMS: usize = 4;
 /// Directions told apart.
 pub(super) const DIRECTIONS: usize = 16;
 
@@ -31,6 +35,21 @@ struct Suspect {
     /// One bit per direction.
     directions: u16,
     wide: bool,
+    /// Whether this scan says it over neighbouring beams.
+    lasts: bool,
+    /// For how many scans it has.
+    steady: u8,
+}
+
+/// One place of a scan that says just one value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// 0 to [`DIRECTIONS`].
+    pub direction: usize,
+    /// Whether it could be a thing.
+    pub wide: bool,
+    /// Neighbouring beams that say it.
+    pub beams: usize,
 }
 
 impl Codes {
@@ -46,12 +65,12 @@ impl Codes {
     /// A new scan begins.
     pub(super) fn begin(&mut self) {
         for suspect in &mut self.suspects {
-            suspect.now = 0;
+            (suspect.now, suspect.lasts) = (0, false);
         }
     }
 
     /// One separate place of a scan says just this value, with nothing near around it.
-    pub(super) fn suspect(&mut self, value: f32, direction: usize, wide: bool) {
+    pub(super) fn suspect(&mut self, value: f32, place: Place) {
         let found = self.suspects.iter().position(|known| known.value == value);
         let slot = found.unwrap_or_else(|| {
             // The least suspicious makes room.
@@ -67,8 +86,9 @@ impl Codes {
         let suspect = &mut self.suspects[slot];
         suspect.places = suspect.places.saturating_add(1);
         suspect.now = suspect.now.saturating_add(1);
-        suspect.directions |= 1 << (direction % DIRECTIONS);
-        suspect.wide |= wide;
+        suspect.directions |= 1 << (place.direction % DIRECTIONS);
+        suspect.wide |= place.wide;
+        suspect.lasts |= place.beams >= STEADY_BEAMS;
     }
 
     /// A value that is a code by itself.
@@ -79,13 +99,19 @@ impl Codes {
         }
     }
 
-    /// Judges all suspects after a scan.
-    pub(super) fn settle(&mut self) {
+    /// Judges all suspects after a scan; `varies`: whether what else is in sight does.
+    pub(super) fn settle(&mut self, varies: bool) {
         for index in 0..MOST {
-            let suspect = self.suspects[index];
+            let suspect = &mut self.suspects[index];
+            suspect.steady = match (suspect.lasts, varies) {
+                (true, true) => suspect.steady.saturating_add(1),
+                (true, false) => suspect.steady,
+                (false, _) => 0,
+            };
+            let suspect = *suspect;
             let (places, directions) = if suspect.wide { WIDE } else { NARROW };
             let often = suspect.places >= places && suspect.directions.count_ones() >= directions;
-            if suspect.now >= AT_ONCE || often {
+            if suspect.now >= AT_ONCE || often || suspect.steady >= STEADY {
                 self.convict(suspect.value);
                 self.suspects[index] = Suspect::default();
             }

@@ -1,12 +1,13 @@
 //! What the value of a beam means by itself (REP 117): a measurement, nothing within reach, too near
 //! to be measured, or nothing that can be trusted.
 //!
-//! What drivers do, by 117 recordings of two robots, real and simulated, 13 million beams: no return
-//! is 0.0 in 61 of 68 recordings of real robots (23 to 95 % of all beams) and +inf elsewhere; NaN and
-//! -inf occur in none. One sensor (range_min 0.12 m) says the true range below range_min, 93 to
-//! 119 mm in steps of 1 mm, in 49 beams of 8 recordings, and up to 4.2 m above its range_max of
-//! 3.5 m. The other one never says anything below range_min. A Hokuyo URG (range_min 20 mm) says
-//! exactly 6 mm and 19 mm in 9 % of all beams: codes of its driver.
+//! What drivers do, by 117 recordings of two robots, real and simulated, 11 million beams: no return
+//! is 0.0 in 61 of 68 recordings of real robots (23 to 96 % of their beams) and +inf elsewhere; NaN
+//! and -inf occur in none. One sensor (range_min 0.12 m) says the true range below range_min, 93 to
+//! 119 mm in steps of 1 mm: smooth runs of 4 to 14 neighbouring beams in two scans of a person's
+//! approach, and beams alone or in pairs, amid 0.0, in 15 scans of 7 recordings, which nothing came
+//! near of. It says up to 4.2 m above its range_max of 3.5 m, too. The other one says nothing below
+//! its 20 mm. A Hokuyo URG (range_min 20 mm) says exactly 6 mm and 19 mm in 9 % of all beams: codes.
 
 use super::prepared::{NO_RETURN, UNKNOWN};
 use crate::sense::message::LaserScan;

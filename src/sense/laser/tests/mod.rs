@@ -1,5 +1,8 @@
 //! Values of real and of made lasers, scan by scan.
 
+mod codes;
+mod specks;
+
 use super::*;
 use crate::sense::testing::MS;
 
@@ -171,97 +174,6 @@ fn an_approached_wall_stays_near_whatever_the_driver_says_below_range_min() {
 }
 
 #[test]
-fn something_that_appears_below_range_min_counts_at_first_sight() {
-    for laser in lasers() {
-        for (noise, quantum) in [(0.003, 0.0), (0.002, 0.001), (0.0, 0.001), (0.0, 0.0)] {
-            let laser = Laser {
-                noise,
-                quantum,
-                ..laser
-            };
-            let at = 0.8 * laser.range_min;
-            // 30 cm wide, before an empty room.
-            let half = (0.15 / at).atan();
-            let scene = move |angle: f32| {
-                if angle.abs() < half {
-                    at / angle.cos()
-                } else {
-                    6.0
-                }
-            };
-            let mut preparation = auto();
-            for n in 0..50 {
-                let scan = laser.look(n, |angle| if n < 10 { 6.0 } else { scene(angle) });
-                let found = ahead(&mut preparation, n, &scan);
-                match n < 10 {
-                    true => assert!(found > 5.0, "{laser:?}: {found}"),
-                    false => assert!((found - at).abs() < 0.01, "{laser:?} {n}: {found}"),
-                }
-            }
-            assert_eq!(preparation.finding().codes(), [0.0; 0], "{laser:?}");
-        }
-    }
-}
-
-#[test]
-fn something_thin_below_range_min_counts_from_its_third_scan_on() {
-    let laser = Laser {
-        range_min: 0.45,
-        ..LASER
-    };
-    let mut preparation = auto();
-    for n in 0..20 {
-        let mut scan = laser.look(n, |_| 6.0);
-        scan.ranges[180] = 0.3;
-        let found = ahead(&mut preparation, n, &scan);
-        assert_eq!(found < 1.0, n >= 2, "{n}: {found}");
-    }
-}
-
-/// How many of 100 scans of an open room see something near under such codes.
-fn misled(laser: Laser, codes: &[f32], share: f32) -> usize {
-    let mut preparation = auto();
-    let mut misled = 0;
-    for n in 0..100 {
-        let mut scan = laser.look(n, |_| 4.0);
-        for (beam, range) in scan.ranges.iter_mut().enumerate() {
-            let draw = noise(n as u64 * 7_919 + beam as u64 * 104_729 + 17);
-            if (draw + 1.0) / 2.0 < share {
-                *range = codes[(beam * 31 + n as usize * 7) % codes.len()];
-            }
-        }
-        misled += usize::from(ahead(&mut preparation, n, &scan) < 1.0);
-    }
-    misled
-}
-
-#[test]
-fn codes_of_a_driver_are_no_obstacles() {
-    for laser in lasers() {
-        for share in [0.01, 0.09, 0.3] {
-            assert_eq!(
-                misled(laser, &[0.006, 0.019], share),
-                0,
-                "{laser:?} {share}"
-            );
-            for codes in [&[0.03][..], &[0.05, 0.03], &[0.1, 0.11, 0.3, 0.04]] {
-                let below: Vec<f32> = codes
-                    .iter()
-                    .copied()
-                    .filter(|c| *c < laser.range_min)
-                    .collect();
-                if !below.is_empty() {
-                    let count = misled(laser, &below, share);
-                    // One of few beams is wide enough to be a thing.
-                    let most = if laser.beams < 180 { 6 } else { 1 };
-                    assert!(count <= most, "{laser:?} {share} {below:?}: {count} of 100");
-                }
-            }
-        }
-    }
-}
-
-#[test]
 fn what_was_near_is_free_when_it_is_seen_free() {
     let mut preparation = auto();
     let mut n = 0;
@@ -367,56 +279,6 @@ fn what_was_found_out_is_said_once() {
     assert!(said[1].contains("the constant 0.006 m"), "{said:?}");
     let line = preparation.finding().to_string();
     assert!(line.contains("codes of the driver: 0.006 m"), "{line}");
-}
-
-#[test]
-fn a_beam_alone_is_dropped_where_asked_and_two_are_not() {
-    for beam in [180, 0] {
-        let mut preparation = preparation(BelowMin::Auto, SpeckFilter::Beams);
-        let mut scan = LASER.look(0, |_| 4.0);
-        scan.ranges[beam] = 0.5;
-        let nearest = |preparation: &mut ScanPreparation, scan: &LaserScan| {
-            let prepared = preparation.prepare(scan, Stamp(1));
-            let seen = prepared.beams().filter_map(|beam| match beam {
-                Beam::At(range) => Some(range),
-                _ => None,
-            });
-            seen.fold(f32::INFINITY, f32::min)
-        };
-        assert!(nearest(&mut preparation, &scan) > 1.0);
-        // Over the seam as well.
-        scan.ranges[(beam + 359) % 360] = 0.52;
-        assert!(nearest(&mut preparation, &scan) < 1.0);
-    }
-}
-
-#[test]
-fn over_scans_only_what_was_there_before_is_seen_however_thin_and_fast() {
-    for turn in [0.0, 0.5, 2.0, -2.0] {
-        for speed in [0.0, 0.5, 1.5] {
-            let mut preparation = preparation(BelowMin::Auto, SpeckFilter::Scans);
-            for n in 0..10 {
-                let mut scan = LASER.look(n, |_| 6.0);
-                if n >= 3 {
-                    let degrees = (turn * 0.1 * n as f32).to_degrees().round() as i64;
-                    scan.ranges[(180 + degrees) as usize] = 3.0 - speed * 0.1 * n as f32;
-                }
-                let prepared = preparation.prepare(&scan, Stamp(1_000 + n * PERIOD));
-                let seen = prepared
-                    .beams()
-                    .any(|beam| matches!(beam, Beam::At(range) if range < 4.0));
-                assert_eq!(seen, n >= 4, "{turn} {speed} {n}");
-            }
-        }
-    }
-    let mut preparation = preparation(BelowMin::Auto, SpeckFilter::Scans);
-    for n in 0..40 {
-        let mut scan = LASER.look(n, |_| 6.0);
-        if n % 10 == 5 {
-            scan.ranges[180] = 0.5;
-        }
-        assert!(ahead(&mut preparation, n, &scan) > 5.0, "{n}");
-    }
 }
 
 #[test]
