@@ -36,6 +36,17 @@ pub struct SaidMounting {
     pub needs_place: bool,
 }
 
+impl SaidMounting {
+    /// What is taken for true where tf does not say.
+    fn assumed(&self) -> Mount {
+        Mount {
+            yaw: self.yaw.unwrap_or(0.0),
+            upside_down: self.upside_down.unwrap_or(false),
+            ..Mount::default()
+        }
+    }
+}
+
 /// Why scans of a laser cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum MountingFault {
@@ -183,16 +194,13 @@ pub struct Mounting {
     waiting_since: Option<Mono>,
     remark: Option<MountingRemark>,
     moved: Option<Mono>,
+    told: Option<Mono>,
 }
 
 impl Mounting {
     /// Of a source of this name.
     pub fn new(source: Arc<str>, said: SaidMounting) -> Mounting {
-        let mount = Mount {
-            yaw: said.yaw.unwrap_or(0.0),
-            upside_down: said.upside_down.unwrap_or(false),
-            ..Mount::default()
-        };
+        let mount = said.assumed();
         Mounting {
             source,
             said,
@@ -203,6 +211,7 @@ impl Mounting {
             waiting_since: None,
             remark: None,
             moved: None,
+            told: None,
         }
     }
 
@@ -310,7 +319,7 @@ impl Mounting {
                     now: now_holds,
                 });
             }
-        } else {
+        } else if self.is_news(now) {
             self.remark = Some(MountingRemark::Found {
                 source_name,
                 mount: now_holds,
@@ -346,7 +355,9 @@ impl Mounting {
             return self.refuse(MountingFault::Waiting { frame, base, why });
         }
         self.state = State::Assumed;
-        if !told {
+        let mount = self.said.assumed();
+        let before = std::mem::replace(&mut self.mount, mount);
+        if !told && self.is_news(now) {
             self.remark = Some(MountingRemark::Assumed {
                 source_name: Arc::clone(&self.source),
                 mount: self.mount,
@@ -355,7 +366,20 @@ impl Mounting {
                 why,
             });
         }
-        Ok(None)
+        Ok((before != mount).then_some(Change {
+            mount,
+            forget: false,
+        }))
+    }
+
+    /// Whether what holds is to be said: not each time where two publishers take turns with frames of
+    /// their own.
+    fn is_news(&mut self, now: Mono) -> bool {
+        let news = self.told.is_none_or(|at| now.since(at) >= AGAIN);
+        if news {
+            self.told = Some(now);
+        }
+        news
     }
 }
 

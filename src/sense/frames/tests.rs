@@ -341,3 +341,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_frame_of_its_own_has_a_mounting_of_its_own_and_taking_turns_is_not_said_each_time() {
+    let tree = tree(&[("base_link", "laser", BACKWARDS)]);
+    let mut mounting = said(None, None);
+    let first = mounting.look(&tree, "laser", at(0)).unwrap().unwrap();
+    assert!(first.mount.yaw.abs() > 3.0);
+    assert!(mounting.remark().is_some());
+    // Another frame that tf does not know: not mounted as the first one is.
+    assert!(mounting.look(&tree, "other", at(100)).is_err());
+    let other = mounting.look(&tree, "other", at(2200)).unwrap().unwrap();
+    assert_eq!(other.mount, Mount::default());
+    let mut remarks = 0;
+    for turn in 0..50 {
+        let frame = if turn % 2 == 0 { "laser" } else { "other" };
+        let _ = mounting.look(&tree, frame, at(2300 + turn * 100));
+        remarks += u32::from(mounting.remark().is_some());
+    }
+    assert!(remarks <= 1, "{remarks}");
+}
