@@ -5,8 +5,8 @@
 //! by now be nearer than range_min at the speed it came with, that nothing is a thing in the blind
 //! zone: it counts at range_min, and nearer with every scan, at that speed. It ends when the beam
 //! measures again, or says a range above range_max. +inf is "no return" (REP 117), but some drivers
-//! say it when something is too near as well: a beam that was approaching, and would be there now,
-//! stays near under +inf too; one that stood still goes free. -inf says "too near" by itself.
+//! say it when something is too near as well: where two neighbouring beams were approaching, and would
+//! be there now, they stay near under +inf too; what stood still goes free. -inf says "too near" by itself.
 //!
 //! Where no valid return comes back (open space behind a driver that says 0.0 there), the robot has
 //! left when, after a second or more, most of what else was in sight when it began is not where it
@@ -18,10 +18,18 @@ use super::meaning::{LEAST_RANGE, Limits};
 
 /// What was measured longer ago says nothing about now, ns.
 const RECENT_NS: i64 = 1_500_000_000;
-/// Noise, and the way of a robot whose speed is not known yet, m.
-const MARGIN: f32 = 0.05;
+/// A beam that vanishes later than this after its last range was lost for another reason, ns. Drivers
+/// lose beams for seconds at any range: with 1.5 s here, and the way of 1.5 s, the recorded robots
+/// would have stopped twice as often as they had to.
+const MOMENT_NS: i64 = 600_000_000;
+/// Fewer ranges in a row are a stray beam.
+const LEAST_COUNT: u8 = 3;
+/// A robot that comes so near drives no faster, m/s; what a turning one sweeps past does.
+const DRIVES: f32 = 1.0;
+/// Noise, m.
+const MARGIN: f32 = 0.03;
 /// Likewise where the value means "no return" to most drivers.
-const TIGHT_MARGIN: f32 = 0.02;
+const TIGHT_MARGIN: f32 = 0.01;
 /// Slower than this (m/s) nothing approaches.
 const SLOWEST: f32 = 0.05;
 /// Nothing comes faster, m/s.
@@ -66,6 +74,8 @@ struct Track {
     older: (f32, i64),
     /// How fast it came nearer since then, m/s; at least 0.
     closing: f32,
+    /// When it last said that nothing was within reach, ns.
+    free: i64,
     /// Whether something in the blind zone is taken to be there.
     held: bool,
     /// The range when the first beam was held, m; NaN without one.
@@ -80,6 +90,7 @@ impl Default for Track {
             count: 0,
             older: (f32::INFINITY, i64::MIN),
             closing: 0.0,
+            free: i64::MIN,
             held: false,
             then: f32::NAN,
         }
@@ -115,15 +126,24 @@ impl Track {
         (self.range, self.seen, self.held) = (range, time, false);
     }
 
+    /// How near it may be by now, m, if it was measured a moment ago; none if it was not.
+    fn by_now(&self, time: i64) -> Option<f32> {
+        let gap = time.saturating_sub(self.seen);
+        if self.count < LEAST_COUNT || !(0..=MOMENT_NS).contains(&gap) {
+            return None;
+        }
+        let gap = (gap as f32 * 1e-9).min(STEP_S);
+        Some(self.range - self.closing.min(DRIVES) * gap)
+    }
+
     /// Whether what was measured is nearer than `least` by now.
     fn approached(&self, least: f32, time: i64) -> bool {
-        let now = self.gap(time).map(|gap| self.range - self.closing * gap);
-        self.count > 1 && now.is_some_and(|now| now <= least + MARGIN)
+        self.by_now(time).is_some_and(|now| now <= least + MARGIN)
     }
 
     /// Likewise, and it was coming.
     fn surely_approached(&self, least: f32, time: i64) -> bool {
-        let now = self.gap(time).map(|gap| self.range - self.closing * gap);
+        let now = self.by_now(time);
         self.closing >= SLOWEST && now.is_some_and(|now| now <= least + TIGHT_MARGIN)
     }
 
@@ -134,10 +154,13 @@ impl Track {
         now.min(least).max(LEAST_RANGE)
     }
 
-    /// By how much it is farther than then, m; infinite when it is gone. None where it is the same.
+    /// By how much it is farther than then, m; 0 where that is not known. None where it is the same.
     fn moved(&self, time: i64) -> Option<f32> {
-        if self.seen != time {
+        if self.free == time {
             return Some(f32::INFINITY);
+        }
+        if self.seen != time {
+            return Some(0.0);
         }
         let off = self.range - self.then;
         (off.abs() > SAME.0 + SAME.1 * self.then).then_some(off)
@@ -203,7 +226,12 @@ impl BlindZone {
     ) -> usize {
         let least = limits.least;
         let mut held = 0;
-        for ((track, out), &range) in self.tracks.iter_mut().zip(out).zip(ranges) {
+        for (beam, (out, &range)) in out.iter_mut().zip(ranges).enumerate() {
+            let came = match range == f32::INFINITY {
+                true => self.surely_came(beam, least, time),
+                false => self.tracks[beam].approached(least, time),
+            };
+            let track = &mut self.tracks[beam];
             if range >= least && range <= limits.most {
                 track.measure(range, time);
                 continue;
@@ -212,14 +240,11 @@ impl BlindZone {
             let is_free = range > limits.most && range.is_finite();
             // What was judged a measurement below range_min has been noted by its judge.
             if is_free || (out.is_finite() && range.is_finite()) {
-                track.held &= !is_free;
-                track.count = if is_free { 0 } else { track.count };
+                if is_free {
+                    (track.held, track.count, track.free) = (false, 0, time);
+                }
                 continue;
             }
-            let came = match range == f32::INFINITY {
-                true => track.surely_approached(least, time),
-                false => track.approached(least, time),
-            };
             if too_near && !came && !track.held {
                 (track.range, track.seen, track.closing) = (least, time, 0.0);
             }
@@ -227,10 +252,21 @@ impl BlindZone {
                 track.held = true;
                 *out = track.inside(least, time);
                 held += 1;
+            } else if range == f32::INFINITY {
+                track.free = time;
             }
         }
         self.look_around(held, time);
         held
+    }
+
+    /// Whether something was coming in this beam and in one beside it.
+    fn surely_came(&self, beam: usize, least: f32, time: i64) -> bool {
+        let came = |beam: Option<usize>| {
+            let track = beam.and_then(|beam| self.tracks.get(beam));
+            track.is_some_and(|track| track.held || track.surely_approached(least, time))
+        };
+        came(Some(beam)) && (came(beam.checked_sub(1)) || came(Some(beam + 1)))
     }
 
     /// Lets go of everything when the robot has left.
