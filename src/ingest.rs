@@ -68,7 +68,7 @@ pub enum IngestFault {
         /// The source.
         name: Arc<str>,
         /// What is wrong.
-        fault: MountingFault,
+        fault: Box<MountingFault>,
     },
     /// Ages of inputs cannot be told.
     #[error(
@@ -344,7 +344,10 @@ impl Ingest {
                 }
                 self.window.mount(source, change.mount);
             }
-            Err(fault) => return Err(IngestFault::Mounting { name, fault }),
+            Err(fault) => {
+                let fault = Box::new(fault);
+                return Err(IngestFault::Mounting { name, fault });
+            }
         }
         Ok(())
     }

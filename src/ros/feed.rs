@@ -158,10 +158,7 @@ impl Feed {
         let lasers = subscriptions.iter().any(|s| s.message == scans);
         let listener = match lasers.then(transforms::load) {
             None => None,
-            Some(Ok(())) => {
-                let topics = ["/tf_static", "/tf"].map(|topic| robot.topic(topic, &name));
-                Some(endpoints.listener(node, topics)?)
-            }
+            Some(Ok(())) => Some(endpoints.listener(node, transforms::topics(robot, &name))?),
             Some(Err(cause)) => {
                 tracing::warn!(
                     "tf is not read ({cause}): how lasers are mounted is what the parameters say, or \
@@ -251,17 +248,11 @@ impl Feed {
     }
 
     /// Takes in what tf says.
-    pub fn take_transforms(&mut self) {
+    fn take_transforms(&mut self) {
         let ingest = &mut self.ingest;
         if let Some(listener) = &mut self.listener {
             listener.listen(|message, links| ingest.transforms(message, links));
         }
-    }
-
-    /// The topics of tf, where nothing was heard on them yet.
-    pub fn silent_transforms(&self) -> Option<&[String; 2]> {
-        let listener = self.listener.as_ref()?;
-        self.ingest.tree().is_empty().then(|| listener.topics())
     }
 
     /// Throws away what waits; how many messages, and triggers among them.

@@ -11,7 +11,6 @@ use super::endpoints::Endpoints;
 use super::feed::{Feed, Moment, Office, Seen};
 use super::graph::Graph;
 use super::handover::{Handover, Receiving};
-use super::names::Names;
 use super::outlet::Outlet;
 use super::robot::Robot;
 use crate::configure::Configuration;
@@ -29,9 +28,6 @@ const SLACK: Duration = Duration::from_millis(1);
 /// After a turn this long (a stopped process, a suspended vehicle) the messages that wait may be
 /// any number of turns old: they are thrown away.
 const WITHHELD: Duration = Duration::from_millis(250);
-/// How long tf is waited for where nobody publishes it, as far as is known, and where somebody does.
-const TF_FOUND: Duration = Duration::from_millis(300);
-const TF_HEARD: Duration = Duration::from_secs(2);
 /// How long after such a turn messages are still thrown away.
 const SETTLE: Duration = Duration::from_millis(150);
 
@@ -77,38 +73,6 @@ impl IngestThread {
             started,
             turned: started,
         })
-    }
-
-    /// Waits for what tf says, for a bounded time, so that no decision rests on an assumed mounting
-    /// that tf would have corrected a moment later.
-    pub fn wait_for_transforms(&mut self, node: &mut Node, names: &Names) {
-        let began = self.clock.now();
-        loop {
-            node.spin_once(SPIN);
-            self.feeds.iter_mut().for_each(Feed::take_transforms);
-            let silent: Vec<&[String; 2]> = self
-                .feeds
-                .iter()
-                .filter_map(Feed::silent_transforms)
-                .collect();
-            let waited = self.clock.now().since(began);
-            if silent.is_empty() || waited >= TF_HEARD {
-                break;
-            }
-            let published = |topic: &String| {
-                let name = names.resolve(topic).unwrap_or_default();
-                let publishers = node.get_publishers_info_by_topic(&name, false);
-                publishers.is_ok_and(|publishers| !publishers.is_empty())
-            };
-            if waited >= TF_FOUND && !silent.iter().any(|topics| topics.iter().any(published)) {
-                break;
-            }
-        }
-        // What came meanwhile is older than it would seem.
-        for feed in &mut self.feeds {
-            feed.discard();
-        }
-        self.turned = self.clock.now();
     }
 
     /// The threads that triggers are offered to.

@@ -19,6 +19,7 @@ use super::names::Names;
 use super::outlet::Outlet;
 use super::reporter::Reporter;
 use super::robot::Robot;
+use super::transforms;
 use super::viewer::Viewer;
 use super::{RunError, ros};
 use crate::act::diagnostics::DIAGNOSTICS_TYPE;
@@ -85,7 +86,12 @@ impl Session {
             cause,
         })?;
         let handover = Arc::new(Handover::new(robots.len()));
-        let mut ingest = IngestThread::new(
+        // Before anybody hears a scan: no decision shall rest on an assumed mounting that tf corrects a
+        // moment later.
+        if asks_tf(&model.configuration) {
+            transforms::wait(node, endpoints, &robots)?;
+        }
+        let ingest = IngestThread::new(
             node,
             endpoints,
             &model.configuration,
@@ -93,9 +99,6 @@ impl Session {
             (&robots, graphs, &outlets),
             clock,
         )?;
-        if asks_tf(&model.configuration) {
-            ingest.wait_for_transforms(node, &Names::of(node)?);
-        }
         announce(&model.configuration, began);
         ingest.announce_clock();
         let at_work = AtWork::new(model, outlets.clone(), handover);

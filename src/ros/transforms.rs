@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll};
+use std::time::{Duration, Instant};
 
 use futures::Stream;
 use futures::task::noop_waker;
@@ -9,7 +10,10 @@ use r2r::geometry_msgs::msg::TransformStamped as Native;
 use r2r::{Node, QosProfile, WrappedTypesupport};
 use r2r_rcl::rosidl_message_type_support_t as TypeSupport;
 
+use super::endpoints::Endpoints;
 use super::found::Found;
+use super::names::Names;
+use super::robot::Robot;
 use super::{RunError, ros};
 use crate::sense::frames::{Links, MAX_TRANSFORMS, TransformStamped, Transforms, Tree};
 use crate::sense::{Header, Quaternion, Vector3};
@@ -25,6 +29,11 @@ pub struct TransformsC {
 }
 
 const FIELDS: u32 = 1;
+/// How long tf is waited for where nobody is known to publish it, and where somebody is.
+const DISCOVERED: Duration = Duration::from_millis(300);
+const HEARD: Duration = Duration::from_secs(2);
+/// Between two looks.
+const TURN: Duration = Duration::from_millis(10);
 /// Messages kept until they are read.
 const DEPTH: usize = 100;
 
@@ -51,6 +60,7 @@ impl WrappedTypesupport for Transforms {
         }))
     }
 
+    #[expect(clippy::not_unsafe_ptr_arg_deref, reason = "r2r's trait has it so")]
     fn destroy_msg(message: *mut TransformsC) {
         // SAFETY: r2r gives back what `create_msg` made, once. rosidl filled it, if anybody did.
         unsafe {
@@ -115,6 +125,47 @@ pub struct Listener {
 /// Looks the type support up; a sentence where the package is not there or is another.
 pub fn load() -> Result<(), String> {
     FOUND.load::<TransformsC>("tf2_msgs", "TFMessage", FIELDS)
+}
+
+/// Where a robot's tf is: what is static, and what moves.
+pub fn topics(robot: &Robot, node: &str) -> [String; 2] {
+    ["/tf_static", "/tf"].map(|topic| robot.topic(topic, node))
+}
+
+/// Waits until each robot's tf was heard: not for long where nobody publishes it, as far as is known,
+/// and for a bounded time where somebody does. What is heard stays with the endpoints.
+pub fn wait(node: &mut Node, endpoints: &mut Endpoints, robots: &[Robot]) -> Result<(), RunError> {
+    if load().is_err() {
+        return Ok(());
+    }
+    let names = Names::of(node)?;
+    let mut listeners = Vec::new();
+    for robot in robots {
+        listeners.push(endpoints.listener(node, topics(robot, &names.node()))?);
+    }
+    let began = Instant::now();
+    loop {
+        node.spin_once(TURN);
+        listeners.iter_mut().for_each(Listener::keep);
+        let silent = listeners.iter().filter(|listener| listener.tree.is_empty());
+        let silent: Vec<&String> = silent.flat_map(|listener| &listener.topics).collect();
+        let waited = began.elapsed();
+        if silent.is_empty() || waited >= HEARD {
+            break;
+        }
+        let published = |topic: &&String| {
+            let name = names.resolve(topic).unwrap_or_default();
+            let publishers = node.get_publishers_info_by_topic(&name, false);
+            publishers.is_ok_and(|publishers| !publishers.is_empty())
+        };
+        if waited >= DISCOVERED && !silent.iter().any(published) {
+            break;
+        }
+    }
+    for listener in listeners {
+        endpoints.give_back_listener(listener);
+    }
+    Ok(())
 }
 
 impl Listener {

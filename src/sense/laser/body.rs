@@ -119,13 +119,13 @@ impl OwnBody {
         let footprint = self.footprint.as_ref();
         let footprint = footprint.map(|footprint| (footprint, footprint.reach_from(place)));
         let (mut ahead, mut taken_ahead, mut taken) = (0, 0, 0);
-        for beam in 0..scan.len() {
+        for (beam, before) in before.iter_mut().enumerate() {
             let angle = scan.angle(beam);
             let range = f64::from(scan.ranges_mut()[beam]);
             let own = self.ignored.iter().any(|sector| sector.holds(angle))
                 || footprint.is_some_and(|(footprint, reach)| {
                     // NaN is near nothing.
-                    let came_in = (before[beam] - range as f32).abs() <= CAME_IN;
+                    let came_in = (*before - range as f32).abs() <= CAME_IN;
                     range <= reach && !came_in && {
                         let (sin, cos) = angle.sin_cos();
                         footprint.holds([place[0] + range * cos, place[1] + range * sin])
@@ -138,10 +138,10 @@ impl OwnBody {
                 scan.ranges_mut()[beam] = UNKNOWN;
                 taken += 1;
                 taken_ahead += usize::from(is_ahead);
-                before[beam] = UNKNOWN;
+                *before = UNKNOWN;
             } else if !range.is_nan() {
                 // A beam that tells nothing for once does not forget.
-                before[beam] = range as f32;
+                *before = range as f32;
             }
         }
         scan.taken_out(taken, (taken_ahead, ahead));
