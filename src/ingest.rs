@@ -1,5 +1,6 @@
 //! Where both doors meet: a message's bytes in, and when it is a trigger, a request out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use tracing::trace_span;
 
 use crate::params::Params;
 use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
+use crate::sense::frames::{Links, Mounting, MountingFault, MountingRemark, Transforms, Tree};
 use crate::sense::{
     DecodeError, FaultReason, Frozen, Header, JumpCause, Lag, LaserScan, Message, MessageType,
-    ScanNews, SenseFault, SourceId, Thin, Twist, Window, WindowSpec, WindowState,
+    ScanNews, SenseFault, SourceId, Standing, Thin, Twist, Window, WindowSpec, WindowState,
 };
 use crate::time::{Mono, Span, Stamp};
 
@@ -63,6 +65,14 @@ pub enum IngestFault {
         /// More than the usual time from stamp to arrival.
         more: Duration,
     },
+    /// Where its beams look is not known for sure.
+    #[error("source {name}: {fault}")]
+    Mounting {
+        /// The source.
+        name: Arc<str>,
+        /// What is wrong.
+        fault: Box<MountingFault>,
+    },
     /// Ages of inputs cannot be told.
     #[error(
         "source {name}: its messages come, but ROS time has stood still for {}; see that /clock \
@@ -79,6 +89,31 @@ pub enum IngestFault {
     #[error(transparent)]
     Sense(#[from] SenseFault),
 }
+
+/// What people want to know of what came in, though nothing of it was refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Remark {
+    /// How a laser is mounted.
+    #[error(transparent)]
+    Mounting(#[from] MountingRemark),
+    /// The robot sees itself, most likely.
+    #[error(
+        "{name}: something stands at {:.0}° to {:.0}° (left positive), {:.2} m from the laser, while the \
+         robot drives: part of the robot, most likely; if so, add {:.2}, {:.2} to {name}.ignore, or set \
+         footprint (or robot_radius) so that it holds it",
+        .standing.from.to_degrees(), .standing.to.to_degrees(), .standing.range,
+        .standing.rounded()[0], .standing.rounded()[1]
+    )]
+    OwnBody {
+        /// The source.
+        name: Arc<str>,
+        /// Where.
+        standing: Standing,
+    },
+}
+
+/// Remarks kept until somebody asks for them.
+const REMARKS: usize = 32;
 
 /// What was found out about a source of scans, to be logged once.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -102,6 +137,9 @@ pub struct Ingest {
     passing: Standstill,
     /// When the trigger last spoke, in ROS time.
     spoke: Option<Stamp>,
+    /// What tf says.
+    tree: Tree,
+    remarks: VecDeque<Remark>,
 }
 
 struct Source {
@@ -114,18 +152,22 @@ struct Source {
     last_arrival: Option<Mono>,
     frozen: Frozen,
     lag: Lag,
+    mounting: Mounting,
     /// The newest message, for its memory.
     latest: Message,
 }
 
 impl Ingest {
     /// Sources are numbered as in the window's specification.
-    pub fn new(window: Window, spec: &WindowSpec, params: &Params) -> Self {
+    pub fn new(mut window: Window, spec: &WindowSpec, params: &Params) -> Self {
         let sources = spec.inputs.iter().map(|input| {
             let source = params.sources.iter().find(|s| s.name == input.source);
             let message = source.and_then(|source| MessageType::from_ros_name(&source.message));
+            let name: Arc<str> = Arc::from(input.source.as_str());
+            let said = params.said_of_mounting(&input.source);
             Source {
-                name: Arc::from(input.source.as_str()),
+                mounting: Mounting::new(Arc::clone(&name), said),
+                name,
                 message: message.unwrap_or(input.message),
                 timeout: source.map_or(Duration::MAX, |source| source.timeout),
                 stamp_timeout: source.map_or(Duration::ZERO, |source| source.stamp_timeout),
@@ -136,7 +178,10 @@ impl Ingest {
                 lag: Lag::default(),
             }
         });
+        window.watch_for_own_body();
         Ingest {
+            tree: Tree::default(),
+            remarks: VecDeque::with_capacity(REMARKS),
             trigger: window.trigger(),
             thin: Thin::new(spec.every_ms),
             ros_time: Standstill::default(),
@@ -156,6 +201,32 @@ impl Ingest {
     /// The source whose messages are answered by decisions.
     pub fn trigger(&self) -> SourceId {
         self.trigger
+    }
+
+    /// What tf says is known from here on.
+    pub fn transforms(&mut self, message: &Transforms, links: Links) {
+        self.tree.take(message, links);
+    }
+
+    /// Begins with what tf said before.
+    pub fn set_tree(&mut self, tree: Tree) {
+        self.tree = tree;
+    }
+
+    /// What tf has said so far.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The oldest remark that nobody asked for yet.
+    pub fn next_remark(&mut self) -> Option<Remark> {
+        self.remarks.pop_front()
+    }
+
+    fn remark(&mut self, remark: Remark) {
+        if self.remarks.len() < REMARKS {
+            self.remarks.push_back(remark);
+        }
     }
 
     /// Age of the newest sample of a source; none when it has none.
@@ -195,6 +266,7 @@ impl Ingest {
         let taken = match decoded {
             Ok(()) => self
                 .hold_back(source, cdr, &message, arrival, arrival_ros)
+                .and_then(|()| self.mount(desk, source, &message, arrival))
                 .and_then(|()| {
                     let plain = as_plain_twist(&message);
                     let message = plain.as_ref().unwrap_or(&message);
@@ -205,6 +277,10 @@ impl Ingest {
                 fault,
             }),
         };
+        if let Some((source, standing)) = self.window.standing() {
+            let name = Arc::clone(&self.sources[usize::from(source.0)].name);
+            self.remark(Remark::OwnBody { name, standing });
+        }
         let fault = taken.as_ref().err().map(reason_of);
         if fault == Some(Reason::TimeJump) {
             desk.forget_held();
@@ -258,6 +334,40 @@ impl Ingest {
                 span,
                 allowed,
             });
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the window knows how the laser of a scan is mounted.
+    fn mount(
+        &mut self,
+        desk: &Desk,
+        source: SourceId,
+        message: &Message,
+        arrival: Mono,
+    ) -> Result<(), IngestFault> {
+        let Message::LaserScan(scan) = message else {
+            return Ok(());
+        };
+        let of = &mut self.sources[usize::from(source.0)];
+        let looked = of.mounting.look(&self.tree, &scan.header.frame_id, arrival);
+        let (remark, name) = (of.mounting.remark(), Arc::clone(&of.name));
+        if let Some(remark) = remark {
+            self.remark(Remark::Mounting(remark));
+        }
+        match looked {
+            Ok(None) => {}
+            Ok(Some(change)) => {
+                if change.forget {
+                    self.window.reset();
+                    desk.forget_held();
+                }
+                self.window.mount(source, change.mount);
+            }
+            Err(fault) => {
+                let fault = Box::new(fault);
+                return Err(IngestFault::Mounting { name, fault });
+            }
         }
         Ok(())
     }
@@ -344,7 +454,9 @@ impl Ingest {
             *frame = Arc::from(header.frame_id.as_str());
         }
         let state = self.window.assemble(arrival_ros, &mut request.window);
+        let mount = self.window.mount_of_sectors();
         let trigger = &mut request.trigger;
+        trigger.mount = mount;
         trigger.arrival = arrival;
         trigger.arrival_ros = arrival_ros;
         trigger.frame = Arc::clone(frame);
@@ -383,7 +495,7 @@ impl Standstill {
 
 fn reason_of(fault: &IngestFault) -> Reason {
     match fault {
-        IngestFault::Decode { .. } => Reason::InvalidInput,
+        IngestFault::Decode { .. } | IngestFault::Mounting { .. } => Reason::InvalidInput,
         IngestFault::Frozen { .. }
         | IngestFault::Delayed { .. }
         | IngestFault::LeftOver { .. }

@@ -50,6 +50,8 @@ pub struct Input<'a> {
     pub timeout: Duration,
     /// Whether decisions need it.
     pub required: bool,
+    /// What of its laser's view stands still while the robot drives, in a sentence.
+    pub standing: Option<&'a str>,
 }
 
 impl Input<'_> {
@@ -237,6 +239,9 @@ fn input(health: &Health<'_>, input: &Input<'_>) -> Status {
     let (level, message) = match input.silence().or_else(|| input.refusal()) {
         Some(what) if input.required => (Level::Error, what),
         Some(what) => (Level::Warn, what),
+        None if input.standing.is_some() => {
+            (Level::Warn, input.standing.unwrap_or_default().to_owned())
+        }
         None => (Level::Ok, format!("{} is heard", input.topic)),
     };
     let age = input
@@ -308,6 +313,7 @@ mod tests {
             used_age: age,
             timeout: Duration::from_millis(500),
             required: true,
+            standing: None,
         };
         let odom = Input {
             required: false,
@@ -364,12 +370,42 @@ mod tests {
             used_age,
             timeout: Duration::from_millis(500),
             required: false,
+            standing: None,
         };
         assert_eq!(source(fresh).refusal(), None);
         for bad in [None, Some(Duration::from_secs(2))] {
             let said = source(bad).refusal().unwrap();
             assert!(said.contains("/cmd_vel is heard, but none"), "{said}");
         }
+    }
+
+    #[test]
+    fn a_laser_that_sees_its_robot_is_a_warning_that_says_so() {
+        let tally = tally(10, 10, 0);
+        let laser = Input {
+            name: "scan",
+            topic: "/scan",
+            age: Some(Duration::ZERO),
+            used_age: Some(Duration::ZERO),
+            timeout: Duration::from_millis(500),
+            required: true,
+            standing: Some("scan: something stands at 5°"),
+        };
+        let health = Health {
+            node: "/edge_reasoner",
+            model: "m-1",
+            before: &tally,
+            now: &tally,
+            latency_ms: [1.0, 2.0, 3.0],
+            deadline: Duration::from_millis(20),
+            engine: ("flex", true),
+            inputs: Vec::new(),
+            attention: None,
+            gate: None,
+        };
+        let status = input(&health, &laser);
+        assert_eq!(status.level, Level::Warn as u8);
+        assert!(status.message.contains("stands at 5°"));
     }
 
     #[test]

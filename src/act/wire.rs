@@ -231,6 +231,7 @@ mod tests {
                 arrival_ros: Stamp(0),
                 stamp: Stamp::from_ros(12, 34),
                 frame: "laser".into(),
+                mount: Default::default(),
                 input_age: Duration::from_millis(3),
                 verdict: Verdict::Ready,
             },

@@ -7,13 +7,18 @@ use serde_json::json;
 
 use super::Done;
 use crate::model::Bundle;
+use crate::replay::RecordedFrames;
 use crate::replay::bag::Bag;
+use crate::sense::frames::SaidMounting;
 use crate::sense::{Finding, Message, MessageType, ScanPreparation, SourceSettings};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// A bundle's directory, or a recording
     path: PathBuf,
+    /// Frame of the robot that the mountings of a recording's lasers are told in
+    #[arg(long, default_value = "base_link")]
+    base_frame: String,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -117,6 +122,7 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
             println!("! {cut}");
         }
     }
+    let mountings = mountings(&bag, args)?;
     let topics = bag.topics().iter().map(|topic| {
         json!({
             "name": topic.name,
@@ -132,6 +138,7 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
         "seconds": seconds,
         "topics": topics.collect::<Vec<_>>(),
         "cut": bag.cut(),
+        "mountings": mountings,
         "lasers": lasers.iter().map(|(topic, finding)| json!({
             "topic": topic,
             "range_min_m": finding.range_min,
@@ -143,6 +150,45 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
             "held": finding.held,
         })).collect::<Vec<_>>(),
     }))
+}
+
+/// What the recording's tf says of each laser.
+fn mountings(bag: &Bag, args: &Args) -> Result<Vec<serde_json::Value>, Box<dyn std::error::Error>> {
+    let said = SaidMounting {
+        base_frame: args.base_frame.clone(),
+        needs_place: true,
+        ..SaidMounting::default()
+    };
+    let scans = MessageType::LaserScan.ros_name();
+    let mut all = Vec::new();
+    for topic in bag.topics().iter().filter(|topic| topic.type_name == scans) {
+        let frames = RecordedFrames::of(bag, &topic.name)?;
+        let Some(looked) = frames.look(bag, &topic.name, &said)? else {
+            continue;
+        };
+        let (frame, name, base) = (&looked.frame, &topic.name, &args.base_frame);
+        if !args.json {
+            match &looked.mounting {
+                Ok(mount) => println!("{name}: frame {frame}, by tf in {base}: {mount}"),
+                Err(why) => println!("{name}: frame {frame}, mounting in {base} not known: {why}"),
+            }
+        }
+        all.push(match looked.mounting {
+            Ok(mount) => json!({
+                "topic": name,
+                "frame": frame,
+                "base_frame": base,
+                "yaw": mount.yaw,
+                "upside_down": mount.upside_down,
+                "x": mount.x,
+                "y": mount.y,
+            }),
+            Err(why) => {
+                json!({"topic": name, "frame": frame, "base_frame": base, "not_known": why})
+            }
+        });
+    }
+    Ok(all)
 }
 
 /// What the scans of each laser say below range_min, read under the defaults.

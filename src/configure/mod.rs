@@ -1,5 +1,6 @@
 //! From parameters and a bundle to rooms ready for use, the same for both doors.
 
+mod body;
 mod engines;
 mod patience;
 
@@ -75,6 +76,7 @@ impl Configuration {
     /// Checks the parameters against a bundle already loaded.
     pub fn with_bundle(values: &Values, bundle: Bundle) -> Result<Configuration, ConfigureError> {
         let mut params = Params::read(values, &words(&bundle))?;
+        body::check(&params, &bundle.manifest.window)?;
         engines::keep_available(&mut params.engines)?;
         for warning in params.gate.iter().flat_map(|gate| &gate.warnings) {
             tracing::warn!("{warning}");
@@ -180,13 +182,18 @@ impl Configuration {
         let mut spec = self.bundle.manifest.window.clone();
         spec.trigger = self.params.trigger.clone();
         let mut settings = Vec::new();
-        for input in &mut spec.inputs {
+        let WindowSpec {
+            inputs, derived, ..
+        } = &mut spec;
+        for input in inputs {
             let mut setting = SourceSettings::of(input);
             let source = self.params.sources.iter().find(|s| s.name == input.source);
             match source {
                 Some(source) => {
                     input.required = source.required;
-                    setting.yaw = source.yaw;
+                    setting.yaw = source.yaw.unwrap_or(0.0);
+                    setting.upside_down = source.upside_down.unwrap_or(false);
+                    setting.body = body::of(&self.params, source, derived);
                     setting.below_min = source.below_min;
                     setting.speck_filter = source.speck_filter;
                     setting.min_returns = source.min_returns;

@@ -188,14 +188,44 @@ pub const TABLE: &[Parameter] = &[
     row(
         "<source>.yaw",
         double(-6_284, 6_284),
-        "0.0",
-        "Turn of the sensor against the robot's forward direction, in rad, left positive.",
+        "as tf says, else 0.0",
+        "Turn of the sensor against the robot's forward direction, in rad, left positive: the heading of its x axis. tf may not say otherwise (by more than 5°).",
+    ),
+    row(
+        "<source>.upside_down",
+        Kind::Bool,
+        "as tf says, else false",
+        "Whether the laser is mounted upside down: its angles then count to the right. tf may not say otherwise.",
+    ),
+    row(
+        "<source>.ignore",
+        Kind::Doubles,
+        "[]",
+        "Directions that are not looked at, as pairs: from, to, to the left; in rad in the robot's frame. [1.2, 1.9]: a mast on the left. What lies there is not known to the node.",
     ),
     row(
         "<source>.required",
         Kind::Bool,
         "the bundle's",
         "Whether a stale or silent source leads to the safe label.",
+    ),
+    row(
+        "base_frame",
+        ANY,
+        "base_link",
+        "Frame of the robot, x ahead: tf tells mountings in it, and the footprint is drawn in it.",
+    ),
+    row(
+        "footprint",
+        ANY,
+        "\"[]\"",
+        "The robot's outline in base_frame, in m, as Nav2 writes it: \"[[0.3, 0.2], [-0.3, 0.2], [-0.3, -0.2], [0.3, -0.2]]\". Returns inside it are the robot itself and tell nothing. \"[]\": none.",
+    ),
+    row(
+        "robot_radius",
+        double(0, 20_000),
+        "0.0",
+        "The outline of a round robot instead, in m around base_frame. 0: none.",
     ),
     row(
         "act.velocity_gate.enabled",

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sense::{Footprint, Sector};
 
 fn bundle() -> BundleWords {
     let source = |name: &str, message: &str, required| BundleSource {
@@ -323,4 +324,82 @@ fn attention_is_off_unless_asked_for_and_released_below_where_it_is_raised() {
         "act.attention.release_share:=0.3",
     ];
     assert!(faults(&swapped)[0].contains("release_share"));
+}
+
+#[test]
+fn a_footprint_is_an_outline_or_a_radius_and_nothing_by_default() {
+    let footprint = |asked: &[&str]| Params::read(&values(asked), &bundle()).map(|p| p.footprint);
+    assert_eq!(footprint(&[]).unwrap(), None);
+    assert_eq!(footprint(&["robot_radius:=0.0"]).unwrap(), None);
+    let radius = Some(Footprint::Circle { radius: 0.25 });
+    assert_eq!(footprint(&["robot_radius:=0.25"]).unwrap(), radius);
+    let square = "footprint:='[[0.3, 0.2], [-0.3, 0.2], [-0.3, -0.2], [0.3, -0.2]]'";
+    assert!(
+        matches!(footprint(&[square]).unwrap(), Some(Footprint::Polygon(corners)) if corners.len() == 4)
+    );
+    let both = faults(&[square, "robot_radius:=0.25"]);
+    assert!(both[0].contains("both set"), "{both:?}");
+    for (bad, word) in [
+        ("footprint:='[[0.3, 0.2]]'", "1 corners"),
+        ("robot_radius:=-1.0", "0 to 20"),
+        ("base_frame:=''", "base_frame"),
+        ("base_frame:='base link'", "base_frame"),
+    ] {
+        let found = faults(&[bad]);
+        assert!(
+            found.len() == 1 && found[0].contains(word),
+            "{bad}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn mountings_are_in_force_only_where_they_are_said() {
+    let reading = Reading::of(&Values::new(), &bundle());
+    assert!(!reading.effective.contains_key("scan.yaw"));
+    assert!(!reading.effective.contains_key("scan.upside_down"));
+    let scan = &reading.params.unwrap().sources[0];
+    assert_eq!((scan.yaw, scan.upside_down), (None, None));
+    let asked = ["scan.yaw:=0.0", "scan.upside_down:=false"];
+    let scan = &Params::read(&values(&asked), &bundle()).unwrap().sources[0];
+    assert_eq!((scan.yaw, scan.upside_down), (Some(0.0), Some(false)));
+    let wrong = faults(&["odom.upside_down:=true"]);
+    assert!(wrong[0].contains("LaserScan only"), "{wrong:?}");
+}
+
+#[test]
+fn ignored_sectors_are_pairs_of_angles() {
+    let ignore = |asked: &str| {
+        let params = Params::read(&values(&[asked]), &bundle());
+        params.map(|params| params.sources[0].ignore.clone())
+    };
+    assert_eq!(ignore("deadline_ms:=20.0").unwrap(), []);
+    assert_eq!(ignore("scan.ignore:=[]").unwrap(), []);
+    let two = ignore("scan.ignore:=[1.2, 1.9, 3.0, -3.0]").unwrap();
+    assert_eq!(two[0], Sector { from: 1.2, to: 1.9 });
+    assert_eq!(
+        two[1],
+        Sector {
+            from: 3.0,
+            to: -3.0
+        }
+    );
+    assert_eq!(ignore("scan.ignore:=[1, 2]").unwrap()[0].to, 2.0);
+    for (bad, word) in [
+        ("scan.ignore:=[1.2]", "pairs"),
+        ("scan.ignore:=[1.2, 1.2]", "holds nothing"),
+        (
+            "scan.ignore:=[70.0, 110.0]",
+            "(1.2217, 1.9199 if these are degrees)",
+        ),
+        ("scan.ignore:=[1.0, .nan]", "expected rad"),
+        ("scan.ignore:=left", "a list of numbers"),
+        ("odom.ignore:=[1.2, 1.9]", "only sensor_msgs/msg/LaserScan"),
+    ] {
+        let found = faults(&[bad]);
+        assert!(
+            found.len() == 1 && found[0].contains(word),
+            "{bad}: {found:?}"
+        );
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::sense::frames::Mount;
 use crate::time::{Mono, Stamp};
 
 /// Most labels a task may have, here and in every manifest; keeps a decision free of allocation.
@@ -128,6 +129,8 @@ pub struct Trigger {
     pub stamp: Stamp,
     /// Frame of the message.
     pub frame: Arc<str>,
+    /// How the laser whose sectors the window holds was mounted then.
+    pub mount: Mount,
     /// Age of the oldest source in the window.
     pub input_age: Duration,
     /// Whether the window can be used.

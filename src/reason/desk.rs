@@ -159,6 +159,7 @@ impl Desk {
                     arrival_ros: crate::time::Stamp(0),
                     stamp: crate::time::Stamp(0),
                     frame: Arc::from(""),
+                    mount: crate::sense::frames::Mount::default(),
                     input_age: Duration::ZERO,
                     verdict: super::decision::Verdict::Unusable(Reason::IncompleteInput),
                 },

@@ -7,6 +7,7 @@
 pub mod bag;
 mod clocks;
 pub mod expect;
+mod frames;
 mod one;
 mod picture;
 mod record;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use frames::{Looked, RecordedFrames};
 pub use report::{Report, ScoresByRobot};
 
 use crate::configure::{Configuration, ConfigureError};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::bag::{Bag, BagMessage, End};
 use super::clocks::{Clocks, Pace};
+use super::frames::{Looked, RecordedFrames};
 use super::record::Record;
 use super::sources::{self, Recorded};
 use super::writer::{McapWriter, TopicId, message_definition};
@@ -18,6 +19,7 @@ use crate::ingest::Ingest;
 use crate::learn::{BaselineTallies, Tally as ScoreTally, Task, Truth};
 use crate::reason::logical::{Logical, LogicalClock, Machine};
 use crate::reason::{Decision, Outgoing, Publish, Source, Tally};
+use crate::sense::frames::{Links, Transforms};
 use crate::time::{Clock, Mono, Stamp};
 use crate::topic_names::TopicNames;
 
@@ -44,6 +46,8 @@ pub struct Replayed {
     pub notices: Vec<String>,
     /// Messages the window had no use for, and the first such fault.
     pub refused: (u64, Option<String>),
+    /// What people want to know of its messages, though none was refused for it.
+    pub remarks: Vec<String>,
     /// Where it is cut.
     pub cut: Option<String>,
     /// Against the truth, where there is one.
@@ -130,12 +134,15 @@ pub fn replay_one(
     options: &ReplayOptions,
 ) -> Result<Replayed, ReplayError> {
     let bag = Bag::open(path)?;
-    let ingest = configuration.ingest()?;
+    let mut ingest = configuration.ingest()?;
     let names = &options.names;
     let found = sources::find((&bag, name), configuration, &options.values, names, &ingest)?;
+    let trigger = found.recorded.iter().find(|s| s.id == ingest.trigger());
+    let frames = RecordedFrames::of(&bag, trigger.map_or("", |source| source.topic.as_str()))?;
+    ingest.set_tree(frames.tree().clone());
     let mut notices = Vec::new();
     let truth = task.and_then(|task| {
-        let truth = read_truth(&bag, task, configuration, names);
+        let truth = read_truth(&bag, task, configuration, (names, &frames));
         truth
             .map_err(|why| notices.push(format!("no scores: {why}")))
             .ok()
@@ -149,7 +156,11 @@ pub fn replay_one(
         Record::new(truth, task),
     )?;
     let mut heard: Vec<Heard> = found.recorded.iter().map(Heard::new).collect();
-    let topics: Vec<&str> = found.recorded.iter().map(|s| s.topic.as_str()).collect();
+    door.remarks = frames.faults().to_vec();
+    let topics = found.recorded.iter().map(|s| s.topic.as_str());
+    let topics: Vec<&str> = topics
+        .chain(frames.moving().iter().map(String::as_str))
+        .collect();
     let mut messages = bag.read(&topics)?;
     let mut next = messages.next().transpose()?;
     let (first, last) = span(&bag, next.as_ref(), &mut notices);
@@ -158,8 +169,11 @@ pub fn replay_one(
     while let Some(message) = next {
         newest = newest.max(message.log_time);
         door.keep_silence(message.log_time, &mut notices)?;
-        let heard = &mut heard[message.topic];
-        heard.note(&message, door.take(heard.source, &message)?);
+        match heard.get_mut(message.topic) {
+            Some(heard) => heard.note(&message, door.take(heard.source, &message)?),
+            // Behind the sources' topics come those of tf.
+            None => door.take_transforms(topics[message.topic], &message.data),
+        }
         next = messages.next().transpose()?;
     }
     let cut = match messages.end() {
@@ -201,10 +215,14 @@ pub fn replay_one(
             heard.iter().map(|heard| heard.refused).sum(),
             door.first_fault,
         ),
+        remarks: door.remarks,
         cut,
         scored: door.record.scored,
     })
 }
+
+/// Sentences of one recording at most; a mounting that moves says another each time.
+const MOST_REMARKS: usize = 20;
 
 /// First and last log time, on any topic. Topics that are far from those that are read do not
 /// count: they were not recorded along with them.
@@ -322,6 +340,8 @@ struct Door {
     first_fault: Option<String>,
     /// What was found out about the scans.
     news: Vec<String>,
+    /// What else people want to know of the messages.
+    remarks: Vec<String>,
 }
 
 impl Door {
@@ -359,6 +379,7 @@ impl Door {
             silences: 0,
             first_fault: None,
             news: Vec::new(),
+            remarks: Vec::new(),
         })
     }
 
@@ -390,12 +411,29 @@ impl Door {
         if let Some(news) = self.ingest.news(source.id) {
             self.news.push(news.to_string());
         }
+        while let Some(remark) = self.ingest.next_remark() {
+            self.remark(remark.to_string());
+        }
         self.write()?;
         let fault = taken.err().map(|fault| fault.to_string());
         if self.first_fault.is_none() {
             self.first_fault.clone_from(&fault);
         }
         Ok(fault)
+    }
+
+    /// Takes in what tf says.
+    fn take_transforms(&mut self, topic: &str, cdr: &[u8]) {
+        match Transforms::decode(cdr) {
+            Ok(transforms) => self.ingest.transforms(&transforms, Links::Moving),
+            Err(fault) => self.remark(format!("{topic}: {fault}")),
+        }
+    }
+
+    fn remark(&mut self, remark: String) {
+        if self.remarks.len() < MOST_REMARKS && !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
+        }
     }
 
     /// Answers the trigger's silence before this log time, as a live node would.
@@ -456,7 +494,7 @@ fn read_truth(
     bag: &Bag,
     task: &Task,
     configuration: &Configuration,
-    names: &TopicNames,
+    (names, frames): (&TopicNames, &RecordedFrames),
 ) -> Result<Truth, String> {
     if task.labels != configuration.bundle.manifest.labels {
         return Err(String::from("the task's labels are not the model's"));
@@ -467,5 +505,16 @@ fn read_truth(
         .map(|source| (source.name.clone(), names.resolve(&source.topic)))
         .collect();
     let scan = task.truth.scan().unwrap_or(&configuration.params.trigger);
-    Truth::read(bag, task, &topics, &configuration.settings(scan)).map_err(|error| error.to_string())
+    // The truth is seen by the same laser, mounted as tf says.
+    let mut laser = configuration.settings(scan);
+    let said = configuration.params.said_of_mounting(scan);
+    let topic = topics.get(scan).map_or("", String::as_str);
+    if let Ok(Some(Looked {
+        mounting: Ok(mount),
+        ..
+    })) = frames.look(bag, topic, &said)
+    {
+        laser = laser.mounted(mount);
+    }
+    Truth::read(bag, task, &topics, &laser).map_err(|error| error.to_string())
 }

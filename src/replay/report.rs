@@ -52,6 +52,10 @@ pub struct Report {
     pub refused_messages: u64,
     /// The first fault of a message, per recording that had any.
     pub faults: BTreeMap<String, String>,
+    /// What people want to know of the messages, though none was refused for it: how lasers are
+    /// mounted, what of the robot they see; in sentences that begin with the recording.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Decisions by what stands behind them.
     pub by_source: BTreeMap<String, u64>,
     /// Decisions by why they are not the model's.
@@ -138,6 +142,14 @@ impl Report {
             faults: replayed
                 .iter()
                 .filter_map(|one| Some((one.name.to_string(), one.refused.1.clone()?)))
+                .collect(),
+            remarks: replayed
+                .iter()
+                .flat_map(|one| {
+                    one.remarks
+                        .iter()
+                        .map(|remark| format!("{}: {remark}", one.name))
+                })
                 .collect(),
             by_source: count(by_source.into()),
             by_reason: count(by_reason.into()),
@@ -256,6 +268,9 @@ impl fmt::Display for Report {
             for notice in notices {
                 writeln!(f, "! {recording}: {notice}")?;
             }
+        }
+        for remark in &self.remarks {
+            writeln!(f, "- {remark}")?;
         }
         for line in self.cut.iter().chain(&self.failed) {
             writeln!(f, "! {line}")?;

@@ -10,6 +10,7 @@ use futures::task::noop_waker;
 use r2r::{Node, Publisher, PublisherUntyped, QosProfile};
 
 use super::speed_limit::SpeedLimit;
+use super::transforms::Listener;
 use super::{RunError, ros};
 
 /// The serialized messages of a subscription.
@@ -22,6 +23,7 @@ pub struct Endpoints {
     speed_limits: HashMap<String, Publisher<SpeedLimit>>,
     /// Those that nobody holds just now.
     subscriptions: HashMap<Subscription, Bytes>,
+    listeners: Vec<Listener>,
 }
 
 /// What tells subscriptions apart.
@@ -90,6 +92,32 @@ impl Endpoints {
             node.subscribe_raw(&wanted.topic, &wanted.message, qos.keep_last(wanted.depth)),
         )?;
         Ok(Box::pin(stream))
+    }
+
+    /// What hears a robot's tf on these topics; give it back with [`Endpoints::give_back_listener`].
+    pub fn listener(&mut self, node: &mut Node, topics: [String; 2]) -> Result<Listener, RunError> {
+        let known = self
+            .listeners
+            .iter()
+            .position(|known| *known.topics() == topics);
+        match known {
+            Some(index) => {
+                let mut listener = self.listeners.swap_remove(index);
+                listener.keep();
+                Ok(listener)
+            }
+            None => Listener::new(node, topics),
+        }
+    }
+
+    /// For the next who wants it, with what it has heard.
+    pub fn give_back_listener(&mut self, listener: Listener) {
+        self.listeners.push(listener);
+    }
+
+    /// Static transforms are said once: none is lost while nobody listens.
+    pub fn keep_transforms(&mut self) {
+        self.listeners.iter_mut().for_each(Listener::keep);
     }
 
     /// For the next who wants it.

@@ -10,13 +10,14 @@ use super::RunError;
 use super::endpoints::{Bytes, Endpoints, Subscription, waiting};
 use super::handover::Receiving;
 use super::robot::Robot;
+use super::transforms::{self, Listener};
 use crate::act::gate::topic_type;
 use crate::act::outlet::{CommandReader, Outlet};
 use crate::configure::Configuration;
-use crate::ingest::{Ingest, IngestFault, SourceNews};
+use crate::ingest::{Ingest, IngestFault, Remark, SourceNews};
 use crate::reason::live::Live;
 use crate::reason::{Desk, Request};
-use crate::sense::SourceId;
+use crate::sense::{MessageType, SourceId};
 use crate::time::{Mono, Stamp, When};
 
 /// Faults kept for the log; more of them between two looks are only counted.
@@ -28,6 +29,8 @@ const DEPTH: usize = 10;
 pub struct Seen {
     /// Faults not logged yet.
     pub faults: ArrayQueue<IngestFault>,
+    /// What people want to know of the messages, not logged yet.
+    pub remarks: ArrayQueue<Remark>,
     /// What was found out about lasers, not logged yet.
     pub news: ArrayQueue<SourceNews>,
     /// All faults.
@@ -52,6 +55,8 @@ pub struct Feed {
     streams: Vec<(SourceId, usize, Bytes)>,
     commands: Option<Bytes>,
     reader: CommandReader,
+    /// None where no laser is heard, or tf's type is not there.
+    listener: Option<Listener>,
     /// What the streams are subscriptions to, in their order; the commands' last.
     subscriptions: Vec<Subscription>,
     seen: Arc<Seen>,
@@ -107,7 +112,7 @@ impl Feed {
         (number, robot, topics): (usize, &Robot, Vec<String>),
         outlet: Arc<Outlet>,
     ) -> Result<Feed, RunError> {
-        let ingest = configuration.ingest()?;
+        let mut ingest = configuration.ingest()?;
         let name = super::ros("asking the node's name", node.name())?;
         let mut streams = Vec::new();
         let mut names = Vec::new();
@@ -141,6 +146,22 @@ impl Feed {
             }
             None => None,
         };
+        let scans = MessageType::LaserScan.ros_name();
+        let lasers = subscriptions.iter().any(|s| s.message == scans);
+        let listener = match lasers.then(transforms::load) {
+            None => None,
+            Some(Ok(())) => Some(endpoints.listener(node, transforms::topics(robot, &name))?),
+            Some(Err(cause)) => {
+                tracing::warn!(
+                    "tf is not read ({cause}): how lasers are mounted is what the parameters say, or \
+                     assumed; install the package tf2_msgs of your ROS and source it"
+                );
+                None
+            }
+        };
+        if let Some(listener) = &listener {
+            ingest.set_tree(listener.tree.clone());
+        }
         Ok(Feed {
             number,
             ingest,
@@ -148,9 +169,11 @@ impl Feed {
             streams,
             commands,
             reader: CommandReader::default(),
+            listener,
             subscriptions,
             seen: Arc::new(Seen {
                 faults: ArrayQueue::new(FAULTS),
+                remarks: ArrayQueue::new(FAULTS),
                 news: ArrayQueue::new(FAULTS),
                 refused_messages: AtomicU64::new(0),
                 withheld: AtomicU64::new(0),
@@ -168,7 +191,11 @@ impl Feed {
     }
 
     /// Gives the subscriptions to the next session.
-    pub fn give_back(self, endpoints: &mut Endpoints) {
+    pub fn give_back(mut self, endpoints: &mut Endpoints) {
+        if let Some(mut listener) = self.listener.take() {
+            listener.tree = self.ingest.tree().clone();
+            endpoints.give_back_listener(listener);
+        }
         let streams = self.streams.into_iter().map(|(.., stream)| stream);
         let streams = streams.chain(self.commands);
         for (subscription, stream) in self.subscriptions.into_iter().zip(streams) {
@@ -183,7 +210,11 @@ impl Feed {
 
     /// Takes in what came, and says so where the trigger is silent since before `started`.
     pub fn take_in(&mut self, office: &Office<'_>, moment: &Moment, started: Mono) {
+        self.take_transforms();
         self.take_messages(office, moment);
+        while let Some(remark) = self.ingest.next_remark() {
+            let _ = self.seen.remarks.push(remark);
+        }
         self.take_commands(moment);
         if office.active {
             let desk = office.desk(self.number);
@@ -193,6 +224,14 @@ impl Feed {
             if let Some(request) = silence {
                 office.offer(self.number, request);
             }
+        }
+    }
+
+    /// Takes in what tf says.
+    fn take_transforms(&mut self) {
+        let ingest = &mut self.ingest;
+        if let Some(listener) = &mut self.listener {
+            listener.listen(|message, links| ingest.transforms(message, links));
         }
     }
 

@@ -27,6 +27,7 @@ mod session;
 mod shared;
 mod speed_limit;
 mod survey;
+mod transforms;
 mod values;
 mod viewer;
 
@@ -215,20 +216,21 @@ fn serve(
     }
     let mut endpoints = Endpoints::default();
     let mut session: Option<Session> = None;
-    let mut change = |node: &mut Node, session: &mut Option<Session>, transition| {
-        let rooms = (&mut endpoints, &cold, &*shared, view);
-        let done = change(node, rooms, session, transition);
-        let active = transition == Transition::Activate && done.is_ok();
-        pulse.set_active(active);
-        stop.set_active(active);
-        done
-    };
+    let change =
+        |node: &mut Node, endpoints: &mut Endpoints, session: &mut Option<Session>, transition| {
+            let rooms = (endpoints, &cold, &*shared, view);
+            let done = change(node, rooms, session, transition);
+            let active = transition == Transition::Activate && done.is_ok();
+            pulse.set_active(active);
+            stop.set_active(active);
+            done
+        };
     let mut ended = Ok(());
     if autostart {
         for transition in [Transition::Configure, Transition::Activate] {
             managed.begin(&cold, transition);
             // Nobody waits for an answer here: what is wrong ends the node.
-            change(node, &mut session, transition)?;
+            change(node, &mut endpoints, &mut session, transition)?;
             managed.end(&cold, Asked::by_itself(transition), true);
         }
     } else {
@@ -238,14 +240,17 @@ fn serve(
         pulse.beat();
         match &mut session {
             Some(session) => ended = session.turn(node),
-            None => node.spin_once(IDLE),
+            None => {
+                node.spin_once(IDLE);
+                endpoints.keep_transforms();
+            }
         }
         if ended.is_err() {
             break;
         }
         if let Some(asked) = managed.look(&cold) {
             managed.begin(&cold, asked.transition);
-            let done = change(node, &mut session, asked.transition);
+            let done = change(node, &mut endpoints, &mut session, asked.transition);
             if let Err(error) = &done {
                 tracing::error!("{} failed: {error}", asked.transition.name());
             }
@@ -254,7 +259,7 @@ fn serve(
     }
     stop.notice();
     if session.is_some() {
-        let _ = change(node, &mut session, Transition::Shutdown);
+        let _ = change(node, &mut endpoints, &mut session, Transition::Shutdown);
     }
     cold.finish();
     ended

@@ -214,7 +214,7 @@ fn descriptor(name: &str, value: &Value, row: &Parameter) -> ParameterDescriptor
         Kind::Word(words) if !words.is_empty() => {
             constraints = format!("one of {}; {constraints}", words.join(", "));
         }
-        Kind::Word(_) | Kind::Words | Kind::Bool | Kind::Cpus => {}
+        Kind::Word(_) | Kind::Words | Kind::Doubles | Kind::Bool | Kind::Cpus => {}
     }
     descriptor.additional_constraints = constraints;
     descriptor

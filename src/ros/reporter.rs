@@ -21,7 +21,9 @@ use crate::act::gate::{Setting, State, Watch};
 use crate::act::outlet::Outlet;
 use crate::act::statistics::{Statistics, encode_statistics};
 use crate::act::wire::because;
+use crate::ingest::{IngestFault, Remark};
 use crate::reason::{Desk, Reason, Source, Tally};
+use crate::sense::frames::MountingRemark;
 use crate::time::{Mono, Stamp};
 
 /// Speaks of what happened, on the cold side.
@@ -53,10 +55,14 @@ pub struct Reporter {
     unpublished: Growing,
     /// Decisions that DDS held for too long.
     lost: Growing,
+    /// What was seen of the robot's own body, by source, and when last.
+    own_bodies: Vec<(Arc<str>, Instant, String)>,
 }
 
 /// A source that says nothing for this long is looked for on the graph.
 const SILENT: Duration = Duration::from_secs(1);
+/// What stands in a laser's view is shown for this long after it was seen last.
+const SEEN_LATELY: Duration = Duration::from_secs(30);
 
 impl Reporter {
     /// Speaks of one robot, through these two; `node` is the node's full name.
@@ -92,6 +98,7 @@ impl Reporter {
             withheld: Growing::default(),
             unpublished: Growing::default(),
             lost: Growing::default(),
+            own_bodies: Vec::new(),
         }
     }
 
@@ -106,7 +113,7 @@ impl Reporter {
         }
         drop(face);
         self.look_at_the_graph();
-        self.log_refusals();
+        self.log_messages();
     }
 
     /// Says, now and then, why nothing is heard and who else drives.
@@ -221,7 +228,17 @@ impl Reporter {
             used_age: self.age(&self.seen.used_ms[index]),
             timeout: source.timeout,
             required: source.required,
+            standing: self.standing(&source.name),
         })
+    }
+
+    /// What stands in the view of a source's laser while the robot drives.
+    fn standing(&self, source: &str) -> Option<&str> {
+        let mut all = self.own_bodies.iter();
+        let of = |(name, seen, _): &&(Arc<str>, Instant, String)| {
+            **name == *source && seen.elapsed() < SEEN_LATELY
+        };
+        all.find(of).map(|(.., word)| word.as_str())
     }
 
     fn engine(&self) -> &str {
@@ -241,10 +258,24 @@ impl Reporter {
         (newest >= 0).then(|| Duration::from_millis((now_ms - newest).max(0) as u64))
     }
 
-    /// Messages that could not be used: that cannot wait for the next report, which may be far.
-    fn log_refusals(&mut self) {
+    /// What the messages show, and those that could not be used: that cannot wait for the next report,
+    /// which may be far.
+    fn log_messages(&mut self) {
+        while let Some(remark) = self.seen.remarks.pop() {
+            let word = self.robot.0.says(&remark);
+            match remark {
+                Remark::Mounting(MountingRemark::Found { .. }) => tracing::info!("{word}"),
+                Remark::Mounting(_) => log(Grave::Warning, &word),
+                Remark::OwnBody { name, .. } => self.own_body(name, word),
+            }
+        }
         while let Some(fault) = self.seen.faults.pop() {
-            self.say(Grave::Warning, fault.to_string());
+            // Nothing but a change of parameters or tf mends a mounting.
+            let grave = match fault {
+                IngestFault::Mounting { .. } => Grave::Error,
+                _ => Grave::Warning,
+            };
+            self.say(grave, fault.to_string());
         }
         for (grave, line) in self.lines.overdue(Instant::now()) {
             log(grave, &line);
@@ -256,6 +287,23 @@ impl Reporter {
         let sentence = self.robot.0.says(sentence);
         if let Some((grave, line)) = self.lines.say(Instant::now(), grave, sentence) {
             log(grave, &line);
+        }
+    }
+
+    /// Keeps what stands in a laser's view for the diagnostics; logs it when it is news.
+    fn own_body(&mut self, name: Arc<str>, word: String) {
+        let now = Instant::now();
+        let known = self.own_bodies.iter_mut().find(|(of, ..)| *of == name);
+        match known {
+            Some((_, seen, said)) if *said == word && seen.elapsed() < SEEN_LATELY => *seen = now,
+            Some((_, seen, said)) => {
+                tracing::warn!("{word}");
+                (*seen, *said) = (now, word);
+            }
+            None => {
+                tracing::warn!("{word}");
+                self.own_bodies.push((name, now, word));
+            }
         }
     }
 
@@ -363,7 +411,7 @@ impl Reporter {
 
     /// What it all came to.
     pub fn last_line(&mut self) {
-        self.log_refusals();
+        self.log_messages();
         for (grave, line) in self.lines.rest(Instant::now()) {
             log(grave, &line);
         }

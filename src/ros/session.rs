@@ -20,6 +20,7 @@ use super::node_view::NodeView;
 use super::outlet;
 use super::reporter::Reporter;
 use super::robot::Robot;
+use super::transforms;
 use super::viewer::Viewer;
 use super::{RunError, ros};
 use crate::act::diagnostics::DIAGNOSTICS_TYPE;
@@ -27,6 +28,7 @@ use crate::act::outlet::Outlet;
 use crate::configure::Configuration;
 use crate::params::{Values, model_name};
 use crate::realtime::{Realtime, Role};
+use crate::sense::MessageType;
 use crate::time::{Clock, Span, SystemClock};
 
 /// How long a stop waits for publishers that DDS holds, before the node goes on without them.
@@ -98,6 +100,11 @@ impl Session {
             cause,
         })?;
         let handover = Arc::new(Handover::new(robots.len()));
+        // Before anybody hears a scan: no decision shall rest on an assumed mounting that tf corrects a
+        // moment later.
+        if asks_tf(&model.configuration) {
+            transforms::wait(node, endpoints, &robots)?;
+        }
         let ingest = IngestThread::new(
             node,
             endpoints,
@@ -182,6 +189,19 @@ impl Session {
         cold.wait_for(std::mem::take(&mut self.reporters));
         self.ingest.give_back(endpoints);
     }
+}
+
+/// Whether anything of a mounting is left to tf.
+fn asks_tf(configuration: &Configuration) -> bool {
+    let params = &configuration.params;
+    let scans = MessageType::LaserScan.ros_name();
+    let mut lasers = params
+        .sources
+        .iter()
+        .filter(|source| source.message == scans);
+    lasers.any(|source| {
+        source.yaw.is_none() || source.upside_down.is_none() || params.footprint.is_some()
+    })
 }
 
 fn reporter(

@@ -115,7 +115,7 @@ impl Viewer {
             .map_or(Vec::new(), |(sectors, weights)| {
                 let seen = |sector: usize| {
                     Some(Seen {
-                        edges: sectors.edges(sector),
+                        edges: sectors.edges(sector, &decision.trigger.mount),
                         nearest_m: sectors.nearest_m(window, sector)?,
                         weight: weights[sector],
                     })

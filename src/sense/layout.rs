@@ -65,11 +65,6 @@ impl Input {
         }
     }
 
-    /// Turn of the sensor against the robot's forward direction, rad.
-    pub(super) fn yaw(&self) -> f32 {
-        self.settings.yaw
-    }
-
     /// What its scans go through first; none where it has other messages.
     pub(super) fn preparation(&self) -> Option<ScanPreparation> {
         let scans = self.kind == MessageType::LaserScan;
@@ -123,6 +118,9 @@ impl Input {
         };
         check(scan)?;
         let prepared = preparation.prepare(scan, arrival);
+        if let Some((hidden, ahead)) = prepared.hidden_ahead() {
+            return Err(ScanFault::Hidden { hidden, ahead });
+        }
         let (share, least) = (prepared.returns(), self.settings.min_returns);
         match share < least {
             true => Err(ScanFault::Blind { share, least }),
@@ -259,7 +257,7 @@ impl Layout {
             required: spec.required,
             timeout_ns: timeout as i64,
             offset: self.features,
-            settings: *settings,
+            settings: settings.clone(),
             extractor,
             extras: Vec::new(),
             spans_ns: Vec::new(),

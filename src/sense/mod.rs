@@ -17,6 +17,7 @@ mod derived;
 mod extra;
 mod fault;
 mod fields;
+pub mod frames;
 mod frozen;
 mod history;
 mod joints;
@@ -32,6 +33,7 @@ mod spec;
 mod stamps;
 mod thin;
 mod travelled;
+mod way;
 mod window;
 
 #[cfg(test)]
@@ -44,7 +46,10 @@ pub use decode::{DecodeError, EncodeError};
 pub use fault::{FaultReason, FieldFault, InvalidSample, JumpCause, SenseFault};
 pub use frozen::Frozen;
 pub use lag::Lag;
-pub use laser::{Beam, BelowMin, Finding, Prepared, ScanNews, ScanPreparation, SpeckFilter};
+pub use laser::{
+    Beam, BelowMin, Finding, Footprint, LEAST_AHEAD, OwnBody, Prepared, ScanNews, ScanPreparation,
+    Sector, SpeckFilter, Standing,
+};
 pub use message::{
     Float32MultiArray, Header, Imu, JointState, LaserScan, Message, MessageType,
     MultiArrayDimension, MultiArrayLayout, Odometry, Point, Pose, PoseWithCovariance, Quaternion,

@@ -7,6 +7,9 @@ use super::decode::MAX_ELEMENTS;
 use super::laser::LEAST_RANGE;
 use super::message::LaserScan;
 
+/// Angles that span nearly what the beams span, the other way round, are those of the beams.
+const LIKE: f64 = 0.25;
+
 /// Why a scan cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScanFault {
@@ -16,13 +19,38 @@ pub enum ScanFault {
     #[error("the scan has {ranges} ranges; at most {MAX_ELEMENTS} are taken")]
     TooMany { ranges: usize },
 
-    #[error("{ranges} ranges, but the angles say {expected}")]
+    #[error(
+        "{ranges} ranges, but angle_min, angle_max and angle_increment say {expected}; the scan is cut, \
+         or angle_increment is too small"
+    )]
     Count { ranges: usize, expected: u64 },
 
+    #[error("angle_min is {angle_min}; expected a finite angle in rad, within two turns of 0{}", degrees(*.angle_min, 1))]
+    Start { angle_min: f32 },
+
     #[error(
-        "angles {angle_min}..{angle_max} rad in steps of {angle_increment} rad describe no scan; expected finite radians within one turn"
+        "angle_increment is {angle_increment}, with {ranges} ranges; expected the angle between two \
+         beams in rad, not 0"
     )]
-    Angles {
+    Step { angle_increment: f32, ranges: usize },
+
+    #[error(
+        "{ranges} ranges in steps of {angle_increment} rad (angle_increment) make {:.1} turns; expected \
+         one at most{}",
+        turns(*.ranges, *.angle_increment), degrees(*.angle_increment, *.ranges)
+    )]
+    Turns { ranges: usize, angle_increment: f32 },
+
+    #[error(
+        "angle_increment is {angle_increment} ({}), but angle_max ({angle_max}) lies {} angle_min \
+         ({angle_min}): {}; left and right cannot be told apart until the driver says a {} step, or \
+         exchanges angle_min and angle_max",
+        match *.angle_increment < 0.0 { true => "negative: clockwise", false => "positive: counter-clockwise" },
+        match *.angle_increment < 0.0 { true => "above", false => "below" },
+        match *.angle_increment < 0.0 { true => "counter-clockwise", false => "clockwise" },
+        match *.angle_increment < 0.0 { true => "positive", false => "negative" },
+    )]
+    Direction {
         angle_min: f32,
         angle_max: f32,
         angle_increment: f32,
@@ -40,6 +68,13 @@ pub enum ScanFault {
         100.0 * share, 100.0 * least
     )]
     Blind { share: f32, least: f32 },
+
+    #[error(
+        "{hidden} of its {ahead} beams ahead are inside the footprint or ignored; a guard that looks at \
+         nothing is none: look whether the laser is covered, and correct footprint, robot_radius or \
+         ignore"
+    )]
+    Hidden { hidden: usize, ahead: usize },
 }
 
 /// Refuses scans whose fields contradict each other.
@@ -66,48 +101,75 @@ pub(super) fn check(scan: &LaserScan) -> Result<(), ScanFault> {
     Ok(())
 }
 
+/// `angle_min`, the step and the count say where every beam looks. `angle_max` is what drivers get
+/// wrong most: it is held against them only where it shows that beams are missing, or that the step
+/// has the wrong sign.
 fn check_angles(scan: &LaserScan) -> Result<(), ScanFault> {
     let ranges = scan.ranges.len();
+    let LaserScan {
+        angle_min,
+        angle_max,
+        angle_increment,
+        ..
+    } = *scan;
     let (min, max, step) = (
-        f64::from(scan.angle_min),
-        f64::from(scan.angle_max),
-        f64::from(scan.angle_increment),
+        f64::from(angle_min),
+        f64::from(angle_max),
+        f64::from(angle_increment),
     );
-    let fault = ScanFault::Angles {
-        angle_min: scan.angle_min,
-        angle_max: scan.angle_max,
-        angle_increment: scan.angle_increment,
-    };
     // Two turns is far beyond any convention and far below degrees given as radians.
-    let sane = |angle: f64| angle.is_finite() && angle.abs() <= 2.0 * TAU;
-    if !sane(min) || !sane(max) || !sane(step) {
-        return Err(fault);
+    if !min.is_finite() || min.abs() > 2.0 * TAU {
+        return Err(ScanFault::Start { angle_min });
     }
     if ranges == 1 {
         return Ok(());
     }
-    if step == 0.0 {
-        return Err(fault);
+    if step == 0.0 || !step.is_finite() {
+        return Err(ScanFault::Step {
+            angle_increment,
+            ranges,
+        });
     }
-    let expected = ((max - min) / step).round() + 1.0;
-    if expected < 1.0 {
-        // The step turns away from angle_max.
-        return Err(fault);
+    let within_a_turn = |span: f64| span <= TAU * 1.01 + 2.0 * step.abs();
+    let span = (ranges - 1) as f64 * step.abs();
+    if !within_a_turn(span) {
+        return Err(ScanFault::Turns {
+            ranges,
+            angle_increment,
+        });
     }
-    // Drivers differ on whether angle_max is the last beam or the one after; for scans of many
-    // beams the rounding of the step adds up.
-    let slack = 1.0_f64.max(ranges as f64 * 0.005);
-    if (expected - ranges as f64).abs() > slack {
+    let said = max - min;
+    if !said.is_finite() || !within_a_turn(said.abs()) {
+        return Ok(());
+    }
+    let expected = (said / step).round() + 1.0;
+    if expected < 1.0 && (said.abs() - span).abs() <= LIKE * span {
+        return Err(ScanFault::Direction {
+            angle_min,
+            angle_max,
+            angle_increment,
+        });
+    }
+    if expected + 1.0 >= 2.0 * ranges as f64 && expected > 4.0 {
         return Err(ScanFault::Count {
             ranges,
             expected: expected as u64,
         });
     }
-    let span = (ranges - 1) as f64 * step.abs();
-    if span > TAU * 1.01 + 2.0 * step.abs() {
-        return Err(fault);
-    }
     Ok(())
+}
+
+fn turns(ranges: usize, step: f32) -> f64 {
+    ranges.saturating_sub(1) as f64 * f64::from(step).abs() / TAU
+}
+
+/// A hint where so many steps of a value that is too large in rad are an angle in degrees.
+fn degrees(value: f32, steps: usize) -> String {
+    let rad = f64::from(value).to_radians();
+    match (0.45..=TAU * 1.01).contains(&(rad.abs() * steps as f64)) {
+        true => format!("; {value} looks like degrees, which are {rad:.5} rad"),
+        false => String::new(),
+    }
 }
 
 #[cfg(test)]

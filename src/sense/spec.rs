@@ -1,10 +1,12 @@
 //! What a model wants to see: written by training, read from `model.yaml`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::laser::{BelowMin, SpeckFilter};
+use super::frames::Mount;
+use super::laser::{BelowMin, OwnBody, SpeckFilter};
 use super::message::MessageType;
 
 /// A window of `frames` rows, `period_ms` apart, the newest at the trigger.
@@ -44,10 +46,16 @@ pub struct InputSpec {
 }
 
 /// What the robot's parameters say about one input.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SourceSettings {
     /// Added to the angles of scans to get angles in the robot frame; rad, left positive.
     pub yaw: f32,
+    /// Whether the laser is mounted with its z axis down: its angles then count to the right.
+    pub upside_down: bool,
+    /// Where the sensor sits in the base frame, m ahead and to the left of its origin.
+    pub place: [f32; 2],
+    /// What of a scan is the robot itself.
+    pub body: Arc<OwnBody>,
     /// What the values of a scan below range_min mean.
     pub below_min: BelowMin,
     /// Whether returns of a scan that stand alone are dropped.
@@ -62,6 +70,9 @@ impl Default for SourceSettings {
     fn default() -> SourceSettings {
         SourceSettings {
             yaw: 0.0,
+            upside_down: false,
+            place: [0.0; 2],
+            body: Arc::default(),
             below_min: BelowMin::default(),
             speck_filter: SpeckFilter::default(),
             min_returns: 0.0,
@@ -71,6 +82,27 @@ impl Default for SourceSettings {
 }
 
 impl SourceSettings {
+    /// How a laser is mounted.
+    pub fn mount(&self) -> Mount {
+        let [x, y] = self.place;
+        Mount {
+            yaw: self.yaw,
+            upside_down: self.upside_down,
+            x,
+            y,
+        }
+    }
+
+    /// The same for a laser mounted otherwise.
+    pub fn mounted(self, mount: Mount) -> SourceSettings {
+        SourceSettings {
+            yaw: mount.yaw,
+            upside_down: mount.upside_down,
+            place: [mount.x, mount.y],
+            ..self
+        }
+    }
+
     /// What holds when the parameters say nothing: the specification's timeout.
     pub fn of(spec: &InputSpec) -> SourceSettings {
         SourceSettings {

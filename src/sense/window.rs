@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::chunk::Scratch;
 use super::fault::{InvalidSample, JumpCause, SenseFault};
+use super::frames::Mount;
 use super::history::History;
 use super::joints::JointOrder;
-use super::laser::{ScanNews, ScanPreparation};
+use super::laser::{ScanNews, ScanPreparation, Standing, Still};
 use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
 use super::mirror::Mirror;
@@ -14,6 +15,7 @@ use super::sectors::Sectors;
 use super::spec::{SourceSettings, SpecError, WindowSpec};
 use super::stamps::{HeaderCheck, Verdict};
 use super::travelled::Trail;
+use super::way::Way;
 use crate::time::Stamp;
 
 /// Parts of a period that are told apart in the memory of a source; a chunk says its own.
@@ -62,6 +64,16 @@ pub struct Window {
     picks: Vec<usize>,
     /// Newest arrival of all.
     last_arrival: Option<Stamp>,
+    /// Where what stands still in scans is looked for.
+    watch: Option<Watch>,
+}
+
+#[derive(Debug)]
+struct Watch {
+    way: Way,
+    /// Per source.
+    stills: Vec<Still>,
+    found: Option<(SourceId, Standing)>,
 }
 
 #[derive(Debug)]
@@ -102,7 +114,46 @@ impl Window {
             period_ns,
             trigger,
             last_arrival: None,
+            watch: None,
         })
+    }
+
+    /// From here on looks for what stands still in scans while the robot drives.
+    pub fn watch_for_own_body(&mut self) {
+        self.watch = Some(Watch {
+            way: Way::default(),
+            stills: vec![Still::default(); self.sources.len()],
+            found: None,
+        });
+    }
+
+    /// What was found last and not asked for yet.
+    pub fn standing(&mut self) -> Option<(SourceId, Standing)> {
+        self.watch.as_mut()?.found.take()
+    }
+
+    /// From here on the laser of this source is mounted like this.
+    pub fn mount(&mut self, source: SourceId, mount: Mount) {
+        let of = self.sources.get_mut(usize::from(source.0));
+        if let Some(preparation) = of.and_then(|source| source.preparation.as_mut()) {
+            preparation.mount(mount);
+        }
+        if let Some(watch) = &mut self.watch
+            && let Some(still) = watch.stills.get_mut(usize::from(source.0))
+        {
+            still.reset();
+        }
+    }
+
+    /// How the laser that [`Window::sectors`] belong to is mounted.
+    pub fn mount_of_sectors(&self) -> Mount {
+        let inputs = self.layout.inputs.iter().zip(&self.sources);
+        let mut scans =
+            inputs.filter(|(input, _)| matches!(input.extractor, Extractor::Sectors { .. }));
+        let preparation = scans
+            .next()
+            .and_then(|(_, source)| source.preparation.as_ref());
+        preparation.map_or_else(Mount::default, ScanPreparation::mounted)
     }
 
     /// Columns F of a row: per input its features, then 1 where its sample is valid, then its
@@ -157,6 +208,9 @@ impl Window {
     /// Forgets everything, as at the start.
     pub fn reset(&mut self) {
         self.last_arrival = None;
+        if let Some(watch) = &mut self.watch {
+            watch.stills.iter_mut().for_each(Still::reset);
+        }
         for source in &mut self.sources {
             source.headers.clear();
             source.joints.clear();
@@ -228,9 +282,21 @@ impl Window {
         let joints = source.joints.admit(message).map_err(InvalidSample::from);
         let trails = &mut source.trails;
         let prepared = input.prepare(message, arrival, source.preparation.as_mut());
-        let extracted = joints
-            .and_then(|()| prepared.map_err(InvalidSample::from))
-            .and_then(|beams| input.extract((message, beams), arrival, trails, sample));
+        let prepared = joints.and_then(|()| prepared.map_err(InvalidSample::from));
+        let extracted = prepared.and_then(|beams| {
+            input.extract((message, beams), arrival, trails, sample)?;
+            if let Some(watch) = &mut self.watch {
+                let travelled = trails.first().and_then(Trail::travelled);
+                watch.way.note(message, travelled, arrival);
+                if let Some(beams) = beams {
+                    let still = &mut watch.stills[index];
+                    let standing = still.look(beams, watch.way.metres(), arrival);
+                    let standing = standing.map(|standing| (SourceId(index as u8), standing));
+                    watch.found = standing.or(watch.found.take());
+                }
+            }
+            Ok(())
+        });
         if extracted.is_ok() {
             let history = &mut source.history;
             match &input.extractor {

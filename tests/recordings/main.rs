@@ -5,6 +5,7 @@ mod engines;
 mod joints;
 mod left_out;
 mod made;
+mod mounting;
 mod near;
 mod new_clocks;
 mod replay;

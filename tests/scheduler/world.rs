@@ -172,6 +172,7 @@ impl World {
             arrival_ros: Stamp(at.0 as i64),
             stamp: Stamp(at.0 as i64),
             frame: "laser".into(),
+            mount: Default::default(),
             input_age: Duration::ZERO,
             verdict,
         };

@@ -124,6 +124,7 @@ impl World {
             trigger: Trigger {
                 arrival: self.clock.now(),
                 arrival_ros: Stamp(7),
+                mount: Default::default(),
                 stamp: Stamp(0),
                 frame: "laser".into(),
                 input_age: Duration::ZERO,

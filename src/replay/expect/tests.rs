@@ -29,6 +29,7 @@ fn recording(name: &str, points: &[(u8, usize, usize)]) -> Replayed {
         without: Default::default(),
         notices: Vec::new(),
         refused: (0, None),
+        remarks: Vec::new(),
         cut: None,
         scored: None,
     }

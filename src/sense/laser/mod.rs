@@ -2,21 +2,27 @@
 //! replay and in training alike. Features, truth and baselines see what comes out of here and never
 //! the message's ranges.
 //!
-//! Stages, in order: what a value means ([`meaning`], [`below_min`]) and what it hides when
-//! something came too near to be measured ([`blind_zone`]); at last, where asked for, whether a
+//! Stages, in order: where the beams look, by how the laser is mounted; what a value means
+//! ([`meaning`], [`below_min`]) and what it hides when something came too near to be measured
+//! ([`blind_zone`]); what is the robot itself ([`body`]); at last, where asked for, whether a
 //! return stands alone ([`specks`]).
 
 mod below_min;
 mod blind_zone;
+mod body;
 mod codes;
 mod finding;
 mod meaning;
 mod prepared;
 mod settings;
 mod specks;
+mod still;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
+use super::frames::Mount;
 use super::message::LaserScan;
 use super::spec::SourceSettings;
 use crate::time::Stamp;
@@ -25,10 +31,12 @@ use blind_zone::BlindZone;
 use meaning::Limits;
 use specks::Specks;
 
+pub use body::{Footprint, LEAST_AHEAD, OwnBody, Sector};
 pub use finding::{Finding, ScanNews};
 pub(super) use meaning::LEAST_RANGE;
 pub use prepared::{Beam, Prepared};
 pub use settings::{BelowMin, SpeckFilter};
+pub use still::{Standing, Still};
 
 /// Where the beams of a scan look, in the sensor's frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,8 +51,10 @@ struct Shape {
 /// Prepares the scans of one source, one after the other.
 #[derive(Clone, Debug)]
 pub struct ScanPreparation {
-    /// Turn of the sensor against the robot's forward direction, rad.
-    yaw: f32,
+    mount: Mount,
+    body: Arc<OwnBody>,
+    /// Per beam what was left of the scan before.
+    before: Vec<f32>,
     below_min: BelowMin,
     below: Below,
     blind_zone: BlindZone,
@@ -57,7 +67,9 @@ impl ScanPreparation {
     /// For a source with these settings.
     pub fn new(settings: &SourceSettings) -> ScanPreparation {
         ScanPreparation {
-            yaw: settings.yaw,
+            mount: settings.mount(),
+            body: Arc::clone(&settings.body),
+            before: Vec::new(),
             below_min: settings.below_min,
             below: Below::default(),
             blind_zone: BlindZone::default(),
@@ -67,11 +79,23 @@ impl ScanPreparation {
         }
     }
 
+    /// From here on the laser is mounted like this.
+    pub fn mount(&mut self, mount: Mount) {
+        self.mount = mount;
+        self.before.clear();
+    }
+
+    /// How the laser is mounted.
+    pub fn mounted(&self) -> Mount {
+        self.mount
+    }
+
     /// Forgets what earlier scans showed: time or place started anew. What was learned about the
     /// driver stays.
     pub fn reset(&mut self) {
         self.below.reset();
         self.blind_zone.reset();
+        self.before.clear();
         self.specks.reset();
     }
 
@@ -86,7 +110,7 @@ impl ScanPreparation {
             first: scan.angle_min,
             step: scan.angle_increment,
         };
-        self.prepared.point(scan, self.yaw);
+        self.prepared.point(scan, &self.mount);
         let out = self.prepared.ranges_mut();
         let Some(limits) = Limits::of(scan) else {
             return &self.prepared;
@@ -110,7 +134,9 @@ impl ScanPreparation {
             let held = self.blind_zone.fill(ranges, limits, time.0, out);
             self.finding.count_held(held);
         }
-        self.specks.filter(shape, time.0, out);
+        let prepared = &mut self.prepared;
+        self.body.take_out(&self.mount, prepared, &mut self.before);
+        self.specks.filter(shape, time.0, prepared.ranges_mut());
         &self.prepared
     }
 

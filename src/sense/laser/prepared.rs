@@ -2,6 +2,8 @@
 
 use std::f64::consts::TAU;
 
+use super::body::LEAST_AHEAD;
+use crate::sense::frames::Mount;
 use crate::sense::message::LaserScan;
 
 /// As stored: nothing within the sensor's reach.
@@ -36,15 +38,37 @@ pub struct Prepared {
     /// Angle of beam 0 in the robot frame, rad, not wrapped.
     first: f64,
     step: f64,
+    /// Beams that are the robot's own body or not looked at.
+    taken: usize,
+    /// Of those ahead, and how many there are ahead.
+    taken_ahead: (usize, usize),
 }
 
 impl Prepared {
-    /// Takes the shape of a scan; `yaw` (rad) is added to its angles.
-    pub(super) fn point(&mut self, scan: &LaserScan, yaw: f32) {
+    /// Takes the shape of a scan by a laser that is mounted like this.
+    pub(super) fn point(&mut self, scan: &LaserScan, mount: &Mount) {
         self.ranges.clear();
         self.ranges.resize(scan.ranges.len(), UNKNOWN);
-        self.first = f64::from(scan.angle_min) + f64::from(yaw);
-        self.step = f64::from(scan.angle_increment);
+        self.first = mount.sense() * f64::from(scan.angle_min) + f64::from(mount.yaw);
+        self.step = mount.sense() * f64::from(scan.angle_increment);
+        (self.taken, self.taken_ahead) = (0, (0, 0));
+    }
+
+    /// So many beams were taken out, and so many of those ahead, of which there are so many.
+    pub(super) fn taken_out(&mut self, taken: usize, taken_ahead: (usize, usize)) {
+        (self.taken, self.taken_ahead) = (taken, taken_ahead);
+    }
+
+    /// How many beams ahead were taken out, of how many there are, where too few are left.
+    pub fn hidden_ahead(&self) -> Option<(usize, usize)> {
+        let (taken, ahead) = self.taken_ahead;
+        let left = (ahead - taken) as f64;
+        (taken > 0 && left < LEAST_AHEAD * ahead as f64).then_some((taken, ahead))
+    }
+
+    /// Beams.
+    pub(super) fn len(&self) -> usize {
+        self.ranges.len()
     }
 
     /// As stored.
@@ -76,9 +100,10 @@ impl Prepared {
         ranges.filter(|(_, range)| range.is_finite())
     }
 
-    /// Share of the beams that see something, 0..1; 0 for a scan without beams.
+    /// Share of the beams that see something, 0..1, without those taken out; 0 for a scan without
+    /// beams.
     pub fn returns(&self) -> f32 {
-        self.seen().count() as f32 / self.ranges.len().max(1) as f32
+        self.seen().count() as f32 / (self.ranges.len() - self.taken).max(1) as f32
     }
 
     /// c(t) of the clearance task: the least range (m) among the beams within `half_angle` (rad) of
