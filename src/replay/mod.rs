@@ -116,13 +116,7 @@ pub fn replay(options: &ReplayOptions) -> Result<Report, ReplayError> {
     if !(options.slowdown > 0.0 && options.slowdown.is_finite()) {
         return Err(ReplayError::Slowdown(options.slowdown));
     }
-    let mut configuration = Configuration::read(&options.values)?;
-    // As a node in no namespace would find them.
-    for source in &mut configuration.params.sources {
-        if !source.topic.starts_with('/') {
-            source.topic.insert(0, '/');
-        }
-    }
+    let configuration = Configuration::read(&options.values)?;
     let task = match &options.task {
         Some(file) => Some(Task::load(file)?),
         None => None,
