@@ -138,7 +138,9 @@ mod tests {
     #[test]
     fn what_is_no_remapping_is_refused() {
         for rule in ["scan", "scan=x", ":=x", "scan:=", "__ns:=r1"] {
-            let error = TopicNames::new(NodeName::default(), &[rule.to_owned()]).unwrap_err().to_string();
+            let error = TopicNames::new(NodeName::default(), &[rule.to_owned()])
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(rule), "{error}");
         }
     }

@@ -386,7 +386,8 @@ impl Robot {
             mono: clock.now(),
             ros: Stamp(7),
         };
-        self.outlet.command(Command::new(ahead, arrival, None), None);
+        self.outlet
+            .command(Command::new(ahead, arrival, None), None);
     }
 }
 

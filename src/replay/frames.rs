@@ -79,7 +79,12 @@ impl RecordedFrames {
 
     /// What holds for the laser behind a topic, by the beginning of the recording; none where there is
     /// no scan.
-    pub fn look(&self, bag: &Bag, topic: &str, said: &SaidMounting) -> Result<Option<Looked>, BagError> {
+    pub fn look(
+        &self,
+        bag: &Bag,
+        topic: &str,
+        said: &SaidMounting,
+    ) -> Result<Option<Looked>, BagError> {
         let mut frame = None;
         for message in bag.read(&[topic])?.take(SCANS) {
             if let Ok(Message::LaserScan(scan)) =

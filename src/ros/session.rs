@@ -110,7 +110,11 @@ impl Session {
             endpoints,
             &model.configuration,
             (Arc::clone(&model.live), Arc::clone(&handover)),
-            (&robots, &outlets, graphs.iter().map(Graph::topics).collect()),
+            (
+                &robots,
+                &outlets,
+                graphs.iter().map(Graph::topics).collect(),
+            ),
             clock,
         )?;
         announce(&model.configuration, &topics, began);

@@ -151,7 +151,8 @@ impl World {
             mono: self.clock.now(),
             ros: Stamp(7),
         };
-        self.outlet.command(Command::new(velocity, arrival, None), None);
+        self.outlet
+            .command(Command::new(velocity, arrival, None), None);
     }
 
     fn flush(&self) -> Vec<&'static str> {
