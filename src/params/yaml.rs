@@ -129,7 +129,8 @@ unsafe fn copy(event: &sys::yaml_event_t) -> Event {
             sys::YAML_ALIAS_EVENT => {
                 Event::Alias(text_of(event.data.alias.anchor).unwrap_or_default())
             }
-            sys::YAML_STREAM_END_EVENT => Event::End,
+            // Behind the end there is no event.
+            sys::YAML_STREAM_END_EVENT | sys::YAML_NO_EVENT => Event::End,
             _ => Event::Document,
         }
     }
