@@ -184,6 +184,9 @@ fn run(first: GateLimits, steps: Vec<(Passes, Step)>) -> Result<(), TestCaseErro
         newest: None,
         latest: now,
     };
+    // Both begin to watch the clocks at one moment: how long ROS time has stood still before that,
+    // nobody can tell.
+    gate.tick(now);
     let mut told = Velocity::ZERO;
     let mut moved = 0;
     for (cycle, (passes, step)) in steps.into_iter().enumerate() {
@@ -245,6 +248,7 @@ fn run(first: GateLimits, steps: Vec<(Passes, Step)>) -> Result<(), TestCaseErro
             }
             Step::Reset => {
                 gate.reset();
+                gate.tick(now);
                 (book.command, book.newest, told) = (None, None, Velocity::ZERO);
                 book.latest = now;
                 None
