@@ -15,6 +15,8 @@ pub mod realtime;
 #[path = "../../src/reason/mod.rs"]
 pub mod reason;
 pub mod replay;
+#[path = "../../src/ring.rs"]
+pub mod ring;
 #[path = "../../src/sense/mod.rs"]
 pub mod sense;
 pub mod targets;
