@@ -156,7 +156,6 @@ impl Managed {
         let from = seen.state;
         if success {
             seen.state = asked.transition.goal();
-            tracing::info!("{}", asked.transition.done());
         }
         seen.passing = None;
         let rests = seen.state;
@@ -168,6 +167,13 @@ impl Managed {
                 let _ = request.respond(ChangeState::Response { success });
             });
         }
+        // Not on this thread: whoever reads the log may have stopped to read.
+        let transition = asked.transition;
+        cold.later(move || {
+            if success {
+                tracing::info!("{}", transition.done());
+            }
+        });
     }
 
     fn tell(&self, cold: &Cold, by: (u8, &str), start: (u8, &str), goal: (u8, &str)) {

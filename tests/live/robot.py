@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -43,9 +44,9 @@ class Node:
             command += ["-p", parameter]
         for remapping in remappings:
             command += ["-r", remapping]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
-        )
+        # A file, not a pipe: a pipe that nobody reads fills up, and then the node waits to log.
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, cwd=ROOT)
 
     def wait_ready(self, robot, timeout=10.0):
         """Until its subscription to the scan is there."""
@@ -59,12 +60,18 @@ class Node:
         began = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(how)
-        text, _ = self.process.communicate(timeout=timeout)
-        return self.process.returncode, text, time.monotonic() - began
+        self.process.wait(timeout)
+        return self.process.returncode, self.text(), time.monotonic() - began
 
     def output(self):
         self.process.kill()
-        return self.process.communicate()[0]
+        self.process.wait()
+        return self.text()
+
+    def text(self):
+        """What it printed so far."""
+        self.log.seek(0)
+        return self.log.read()
 
 
 class Robot:

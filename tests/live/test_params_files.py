@@ -47,6 +47,8 @@ def test_the_live_node_has_them_in_force(robot, start, file, namespace):
     node = start(params_file=CASES / f'{file}.yaml', remappings=remappings)
     services = AsyncParameterClient(robot.node, f'{namespace}/edge_reasoner')
     assert robot.spin_until(services.services_are_ready, 15.0), node.output()
+    # The node must have found this client too, or DDS loses its answer.
+    robot.spin(0.5)
     future = services.get_parameters(['deadline_ms', 'odom.required'])
     assert robot.spin_until(future.done, 5.0)
     values = [parameter_value_to_python(value) for value in future.result().values]
