@@ -63,6 +63,11 @@ class Node:
         self.process.wait(timeout)
         return self.process.returncode, self.text(), time.monotonic() - began
 
+    def wait(self, timeout):
+        """Until it ends by itself; what it printed."""
+        self.process.wait(timeout)
+        return self.text()
+
     def output(self):
         self.process.kill()
         self.process.wait()

@@ -73,7 +73,7 @@ def test_without_nav2_the_limit_is_refused_by_name(start):
     if in_sourced_ros("nav2_msgs"):
         pytest.skip("skipped: nav2_msgs is installed here")
     node = start(*LIMITS)
-    text, _ = node.process.communicate(timeout=10)
+    text = node.wait(10)
     assert node.process.returncode != 0
     assert "act.speed_limit.enabled" in text and "install the package nav2_msgs" in text, text
 

@@ -136,7 +136,7 @@ def test_activate_and_deactivate_say_so(robot, start):
 )
 def test_what_is_refused_ends_with_a_code_of_its_own(start, parameters):
     node = start(*parameters)
-    text, _ = node.process.communicate(timeout=30)
+    text = node.wait(30)
     assert node.process.returncode == REFUSED, text
 
 

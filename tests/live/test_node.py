@@ -160,7 +160,7 @@ def test_realtime_wishes_that_are_refused_are_said_and_the_node_runs(robot, star
 def test_a_deadline_that_nothing_can_meet_is_refused_unless_told(robot, start):
     impossible = ("deadline_ms:=0.1", "publish_margin_ms:=0.0999", "engines:=[ndarray]")
     node = start(*impossible)
-    text, _ = node.process.communicate(timeout=10)
+    text = node.wait(10)
     assert node.process.returncode != 0 and "the first exit alone takes" in text, text
     node = start(*impossible, "refuse_impossible_deadline:=false")
     node.wait_ready(robot)
@@ -179,7 +179,7 @@ def test_logs_reach_rosout(robot, start):
 
 def test_all_faults_of_the_parameters_at_once(start):
     node = start("deadline_ms:=fast", "scan.topik:=/scan", "policy:=quickest")
-    text, _ = node.process.communicate(timeout=10)
+    text = node.wait(10)
     assert node.process.returncode != 0
     for name in ("deadline_ms", "scan.topik", "did you mean scan.topic", "policy"):
         assert name in text, text
@@ -197,7 +197,7 @@ def test_a_params_file_for_other_nodes_only_is_said(start, robot, tmp_path):
 
 def test_a_gate_that_a_remapping_ties_to_itself_is_refused(start):
     node = start(*GATE, remappings=["cmd_vel_raw:=/cmd_vel"])
-    text, _ = node.process.communicate(timeout=10)
+    text = node.wait(10)
     assert node.process.returncode != 0
     assert "are both /cmd_vel after namespace and remapping" in text, text
 
@@ -228,7 +228,7 @@ def test_a_params_file_of_another_form_is_refused_by_name(start, tmp_path):
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("deadline_ms: 20\n")
     node = start(params_file=wrong)
-    text, _ = node.process.communicate(timeout=10)
+    text = node.wait(10)
     assert node.process.returncode != 0
     assert "wrong.yaml" in text and "ros__parameters" in text, text
     assert "panicked" not in text
