@@ -7,9 +7,10 @@
 //! `run N`, `cold N`, `last N` (every stage in one go where the engine can, the last exit read),
 //! `exits N` (median from the window to each exit, all read), `outputs`; `engine serve ENGINE
 //! BUNDLE ROWS` answers `run N` for so many windows at a time, last exit. `engine probe` measures
-//! this processor's peaks. `engine windows BUNDLE TASK DATA OUT` writes the windows that did not
+//! this processor's peaks, `engine ids` says which bundles ship. `engine windows BUNDLE TASK DATA OUT` writes the windows that did not
 //! teach the bundle, with flex's and our answers to them.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ fn main() -> Done {
             println!("{}", serde_json::to_string_pretty(&probe::peaks())?);
             Ok(())
         }
+        ["ids", ..] => ids(),
         ["windows", bundle, task, data, out, ..] => windows(bundle, task, data, Path::new(out)),
         // What `cargo test` and `cargo bench` call: nothing is measured without the driver.
         _ => {
@@ -86,6 +88,23 @@ fn export(folder: &Path) -> Done {
             save(&Bundle::load(&entry)?, &folder.join(name))?;
         }
     }
+    Ok(())
+}
+
+/// The shipped bundles' ids by their folders' names.
+fn ids() -> Done {
+    let mut ids = BTreeMap::new();
+    for entry in std::fs::read_dir(models())? {
+        let entry = entry?.path();
+        if entry.join("model.yaml").is_file() {
+            let name = entry.file_name().unwrap_or_default();
+            ids.insert(
+                name.to_string_lossy().into_owned(),
+                Bundle::load(&entry)?.id().to_owned(),
+            );
+        }
+    }
+    println!("{}", serde_json::to_string(&ids)?);
     Ok(())
 }
 

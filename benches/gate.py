@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "live"))
 
 import nodes  # noqa: E402, isort: skip
+import block  # noqa: E402
 import machine  # noqa: E402
 import show_gate  # noqa: E402
 from driver import REACHED_M  # noqa: E402
@@ -41,14 +42,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1, help="seed of the first room (1)")
     parser.add_argument("--seconds", type=float, default=40.0, help="per drive (40)")
     parser.add_argument("--parallel", type=int, default=2, help="live drives at a time (2)")
-    return parser.parse_args()
+    return nodes.parsed(parser, seeds=1, seconds=8.0)
 
 
 def live(seed: int, calm: bool, args: argparse.Namespace) -> tuple[dict, dict]:
     """Our node between driver and robot: what the robot did, and what the node said of itself."""
     out = args.out / "gate" / f"{'calm' if calm else 'room'}_{seed}"
     command = [sys.executable, str(nodes.ROOT / "demo" / "run.py"), "--seed", str(seed), "--no-second-run",
-               "--duration", str(args.seconds), "--out", str(out)]  # fmt: skip
+               "--duration", str(args.seconds), "--out", str(out), "--node", str(nodes.node())]  # fmt: skip
     command += ["--calm"] if calm else []
     for parameter in args.parameters:
         command += ["-p", parameter]
@@ -91,7 +92,6 @@ def goals(log: dict) -> list[float]:
 
 def main() -> int:
     args = arguments()
-    args.out.mkdir(parents=True, exist_ok=True)
     seeds = range(args.first, args.first + args.seeds)
     with ThreadPoolExecutor(args.parallel) as pool:
         ours = {calm: list(pool.map(lambda seed, calm=calm: live(seed, calm, args), seeds)) for calm in (False, True)}
@@ -108,20 +108,22 @@ def main() -> int:
         seed: {"ungated": seen(drive(seed, args.seconds, calm=True)), "ours": seen(log)}
         for seed, (log, _) in zip(seeds, ours[True], strict=True)
     }
-    nodes = [node for drives in ours.values() for _, node in drives]
+    counts = [node for drives in ours.values() for _, node in drives]
     report = {
         "machine": machine.in_words(machine.describe()),
+        "bundles": nodes.bundle(),
         "seconds": args.seconds,
         "rooms": rooms,
         "calm": calm,
-        "decisions": sum(node["decisions"] for node in nodes),
-        "late": sum(node["late"] for node in nodes),
+        "decisions": sum(node["decisions"] for node in counts),
+        "late": sum(node["late"] for node in counts),
     }
     report["verdicts"] = verdicts(rooms, calm)
     (args.out / "gate.json").write_text(json.dumps(report, indent=2))
     table = show_gate.table(report)
     (args.out / "gate.md").write_text(table)
     show_gate.picture(report, args.out / "gate.svg")
+    block.write(args.out, "bench-gate", report["bundles"], show_gate.figures(report))
     print(table)
     return 0
 
@@ -146,6 +148,7 @@ def verdicts(rooms: dict, calm: dict) -> list[dict]:
             "aim": f"at most {LONGER:g} times as long to the same goals where there is no danger",
             "met": longer <= LONGER,
             "found": f"{longer:.3f} over {sum(both.values())} goals",
+            "times": longer,
         },
     ]
 

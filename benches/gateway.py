@@ -20,6 +20,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parent / "live"))
 
 import nodes  # noqa: E402, isort: skip
+import block  # noqa: E402
 import machine  # noqa: E402
 import rclpy  # noqa: E402
 from edge_reasoner.msg import Statistics  # noqa: E402
@@ -150,7 +151,7 @@ def main() -> int:
     parser.add_argument("--robots", type=int, default=8, help="how many (8)")
     parser.add_argument("--seconds", type=float, default=10.0, help="per round (10)")
     parser.add_argument("--rounds", type=int, default=3, help="of each (3)")
-    args = parser.parse_args()
+    args = nodes.parsed(parser, robots=2, seconds=1.0, rounds=1)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     about = machine.describe()
     names = [f"r{number}" for number in range(1, args.robots + 1)]
@@ -172,9 +173,10 @@ def main() -> int:
             print(f"round {number + 1}, {name}: {rows[name][-1]}", flush=True)
     words = f"{args.robots} robots, {SCANS_HZ:.0f} scans a second each. {machine.in_words(about)}.\n\n{table(rows)}\n"
     print("\n" + words)
-    args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "gateway.md").write_text(words)
-    (args.out / "gateway.json").write_text(json.dumps({"machine": about, "rounds": rows}, indent=1))
+    bundles = nodes.bundle()
+    (args.out / "gateway.json").write_text(json.dumps({"machine": about, "bundles": bundles, "rounds": rows}, indent=1))
+    block.write(args.out, "bench-gateway", bundles, f"{table(rows)}\n\n{machine.in_words(about)}.")
     return 0
 
 

@@ -1,7 +1,8 @@
 """Our node beside what one would write instead, live, one run, alternating: `make bench-node`.
 
-edge_reasoner is our node as it ships. rclpy_ort is a node in Python with numpy and ONNX Runtime, the
-same weights in f32, the deepest exit. r2r_echo answers every scan with an empty decision: the floor of
+edge_reasoner is our node as it ships. rclpy_ort is a node in Python with ONNX Runtime, the same weights
+in f32, the deepest exit, and our own window, compiled: what it measures is the least that a node in
+Python takes, for one written by hand in numpy would take longer. r2r_echo answers every scan with an empty decision: the floor of
 a node in Rust. One client sends all of them the same scans and takes the time from handing a scan to
 the middleware to having the decision; all answer with the same message type.
 
@@ -18,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "live"))
 
 import nodes  # noqa: E402, isort: skip
+import block  # noqa: E402
 import rclpy  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
@@ -32,6 +34,8 @@ from stream import Moment, moments  # noqa: E402
 
 # Moments of the stream, a minute of the demo's room; it begins anew after them.
 STREAM = 1200
+# Of them under --smoke.
+SHORT = 150
 # Condition, figure, whose, and the most that ours may be of it.
 AIMS = (
     ("idle", "p50_us", "rclpy_ort", 0.4),
@@ -47,9 +51,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--block", type=float, default=10.0, help="seconds of a node before the next (10)")
     parser.add_argument("--rate", type=float, default=50.0, help="scans per second (50)")
     parser.add_argument("--seed", type=int, default=17, help="of the room that is scanned (17)")
-    parser.add_argument("--echo", type=Path, default=nodes.ROOT / "target/release/examples/echo",
-                        help="examples/echo.rs, built")  # fmt: skip
-    args = parser.parse_args()
+    parser.add_argument("--peer-python", type=Path, required=True, help="of benches/venv.sh rclpy_ort")
+    args = nodes.parsed(parser, seconds=1.0, block=1.0)
     if not 10.0 <= args.rate <= 200.0 or args.seconds < 1.0 or args.block < 1.0:
         parser.error("--rate is 10 to 200 per second, --seconds and --block are at least 1")
     return args
@@ -60,8 +63,8 @@ def contest(args: argparse.Namespace, stream: list[Moment], report: dict) -> dic
     os.environ["ROS_DOMAIN_ID"] = str(free_domain())
     commands = {
         "edge_reasoner": nodes.edge_reasoner("/bench/edge_reasoner", args.parameters),
-        "rclpy_ort": nodes.rclpy_ort("/bench/rclpy_ort"),
-        "r2r_echo": nodes.r2r_echo(args.echo, "/bench/r2r_echo"),
+        "rclpy_ort": nodes.rclpy_ort(args.peer_python, args.out / "clearance.onnx", "/bench/rclpy_ort"),
+        "r2r_echo": nodes.r2r_echo("/bench/r2r_echo"),
     }
     logs, env = args.out / "log", dict(os.environ)
     processes = Processes(logs, env)
@@ -111,15 +114,15 @@ def aims(report: dict) -> list[dict]:
 
 def main() -> int:
     args = arguments()
-    args.out.mkdir(parents=True, exist_ok=True)
     nodes.end_on_signals()
     try:
         report = {"machine": machine.in_words(machine.describe()), "rate_hz": args.rate,
                   "parameters": args.parameters, "stress_by": load.words(),
                   "neighbours": {}, "same_label": {}}  # fmt: skip
         print(f"A minute of the demo's room, {args.rate:g} scans per second.", flush=True)
-        stream = moments(args.seed, STREAM)
-        report["parity"] = same_model.check(stream, args.rate, args.out / "parity", args.parameters)
+        stream = moments(args.seed, SHORT if args.smoke else STREAM)
+        report["bundles"] = nodes.bundle()
+        report["parity"] = same_model.check(stream, args)
         samples = contest(args, stream, report)
     except Trouble as trouble:
         print(f"bench-node: {trouble}", file=sys.stderr)
@@ -130,6 +133,7 @@ def main() -> int:
     report["aims"] = aims(report)
     (args.out / "node.json").write_text(json.dumps(report, indent=2) + "\n")
     show_node.picture(report, samples, args.out)
+    block.write(args.out, "bench-node", report["bundles"], show_node.figures(report))
     print("\n" + show_node.table(report))
     print(f"\nWritten: {args.out}/node.json, node.png, node.svg")
     return 0

@@ -23,6 +23,7 @@ import rclpy  # noqa: E402
 from edge_reasoner.msg import Statistics  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
+import block  # noqa: E402
 import load  # noqa: E402
 import machine  # noqa: E402
 import show_soak  # noqa: E402
@@ -46,8 +47,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--deadline-ms", type=float, default=8.0, help="of the node; below the period (8)")
     parser.add_argument("--only", choices=("normal", "fifo"), help="one of the two runs")
     parser.add_argument("--seed", type=int, default=17, help="of the room that is scanned (17)")
-    args = parser.parse_args()
-    if args.seconds < 20.0 or not 1.0 <= args.rate <= 1000.0:
+    args = nodes.parsed(parser, seconds=8.0)
+    if (args.seconds < 20.0 and not args.smoke) or not 1.0 <= args.rate <= 1000.0:
         parser.error("--seconds is at least 20, --rate 1 to 1000 per second")
     return args
 
@@ -141,7 +142,6 @@ def verdicts(runs: dict[str, dict]) -> list[dict]:
 
 def main() -> int:
     args = arguments()
-    args.out.mkdir(parents=True, exist_ok=True)
     nodes.end_on_signals()
     wanted = [args.only] if args.only else ["normal", "fifo"]
     each_s = args.seconds / (2 * len(wanted))
@@ -149,6 +149,7 @@ def main() -> int:
               "deadline_ms": args.deadline_ms, "parameters": args.parameters,
               "stress_by": load.words(), "runs": {}}  # fmt: skip
     try:
+        report["bundles"] = nodes.bundle()
         stream = moments(args.seed, STREAM)
         for name in wanted:
             own = [f"deadline_ms:={args.deadline_ms}", *args.parameters]
@@ -168,6 +169,7 @@ def main() -> int:
     report["verdicts"] = verdicts(report["runs"])
     (args.out / "soak.json").write_text(json.dumps(report, indent=2) + "\n")
     show_soak.picture(report, args.out)
+    block.write(args.out, "soak", report["bundles"], show_soak.figures(report))
     print("\n" + show_soak.table(report))
     print(f"\nWritten: {args.out}/soak.json, soak.png, soak.svg")
     return 0

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from world import MATT, World
 
+# What a driver says where something is nearer than range_min: the range all the same, "too near" by
+# REP 117, range_min, or its code for no return.
+TOO_NEAR = ("true", "minus_inf", "clipped", "code")
 
 class Base:
     """Follows commands late and with limited acceleration; what it bumps into stops it."""
@@ -124,6 +127,20 @@ class Laser:
         self.rate = float(random.choice([5.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0]))
         self.jitter = float(random.choice([0.0, 0.05, 0.3]))
         self.delay = random.uniform(0.0, 0.15)
+        # Of their own, so that the rest of a drive does not depend on them.
+        own = random.spawn(1)[0]
+        self.too_near = str(own.choice(TOO_NEAR))
+        if own.random() < 0.1:
+            # A depth camera's.
+            self.range_min = float(own.choice([0.2, 0.3, 0.45]))
+
+    def nearer(self, ranges: np.ndarray, least: float) -> np.ndarray | float:
+        """What it says where something is nearer than it can measure."""
+        if self.too_near == "true":
+            return np.maximum(ranges, 0.001)
+        # Beyond range_max would be far.
+        code = 0.0 if math.isfinite(self.code) else self.code
+        return {"clipped": least, "minus_inf": -math.inf, "code": code}[self.too_near]
 
     def read(self, base: Base) -> Reading:
         random = self.random
@@ -136,6 +153,8 @@ class Laser:
             start, length = random.integers(self.beams), int(random.integers(2, 2 + self.beams // 20))
             gone[start : start + length] = True
         ranges = ranges + random.normal(0.0, 1.0, self.beams) * (self.noise + self.share * np.minimum(ranges, 30.0))
-        ranges = np.clip(ranges + self.bias, max(self.range_min, 0.005), self.range_max)
+        ranges = np.minimum(ranges + self.bias, self.range_max)
+        least = max(self.range_min, 0.005)
+        ranges = np.where(ranges < least, self.nearer(ranges, least), ranges)
         ranges = np.where(gone, self.code, ranges)
         return Reading(self.first, self.increment, self.range_min, self.range_max, ranges)

@@ -87,18 +87,19 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--numbers", type=int, nargs="+", help="these drives of the seed, not the first --count")
+    parser.add_argument("--licence", default="own", help="what the list says of them (own)")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with open(args.out / "manifest.csv", "w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
-        for number in range(args.count):
+        for number in args.numbers or range(args.count):
             name = f"drive_{number:03}.mcap"
             random = np.random.default_rng([args.seed, number])
             yaw = drive(random, args.out / name, args.seconds)
-            rows.writerow(
-                [name, f"drive_{number:03}", "drawn", "sim", "own", f"{math.remainder(yaw, math.tau):.6f}", ""]
-            )
+            yaw = f"{math.remainder(yaw, math.tau):.6f}"
+            rows.writerow([name, f"drive_{number:03}", "drawn", "sim", args.licence, yaw, ""])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ and the attention topic (see README, In your stack).
 """
 
 import os
+import sys
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
@@ -16,13 +17,18 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+# The file beside this one.
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from edge_reasoner_arguments import model, params_file  # noqa: E402
+from edge_reasoner_starting import require, until_refused  # noqa: E402
+
 
 def generate_launch_description():
     share = get_package_share_directory('edge_reasoner')
     return LaunchDescription([
         DeclareLaunchArgument(
             'model',
-            description='Directory of a bundle trained on your vehicle: those that ship know small '
+            description='Bundle trained on your vehicle: those that ship, which have names, know small '
                         'robots indoors'),
         DeclareLaunchArgument(
             'params_file', default_value=os.path.join(share, 'params', 'autoware.yaml'),
@@ -48,17 +54,21 @@ def start_nodes(context):
         return LaunchConfiguration(name).perform(context)
 
     sim_time = {'use_sim_time': value('use_sim_time') == 'true'}
+    sliced = value('cloud') != 'none'
+    if sliced:
+        require('pointcloud_to_laserscan', 'pointcloud_to_laserscan_node',
+                'say cloud:=none and publish the scan yourself')
     nodes = [Node(
         package='edge_reasoner',
         executable='edge_reasoner',
         name='edge_reasoner',
         arguments=['run'],
-        parameters=[value('params_file'), sim_time, {'model': os.path.abspath(value('model'))}],
+        parameters=[params_file(value('params_file')), sim_time, {'model': model(value('model'))}],
         respawn=True,
         respawn_delay=1.0,
         output='screen',
     )]
-    if value('cloud') != 'none':
+    if sliced:
         nodes.append(Node(
             package='pointcloud_to_laserscan',
             executable='pointcloud_to_laserscan_node',
@@ -75,4 +85,4 @@ def start_nodes(context):
             }],
             output='screen',
         ))
-    return nodes
+    return [until_refused(*nodes), *nodes]

@@ -10,12 +10,18 @@ cmd_vel_in:=cmd_vel_monitored.
 """
 
 import os
+import sys
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+# The file beside this one.
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from edge_reasoner_arguments import params_file  # noqa: E402
+from edge_reasoner_starting import require, until_refused  # noqa: E402
 
 
 def generate_launch_description():
@@ -52,6 +58,9 @@ def start_nodes(context):
 
     stamped = value('stamped') == 'true'
     managed = value('manager') == 'true'
+    if managed:
+        require('nav2_lifecycle_manager', 'lifecycle_manager',
+                'leave out manager:=true and the node configures and activates itself')
     sim_time = {'use_sim_time': value('use_sim_time') == 'true'}
     guard = Node(
         package='edge_reasoner',
@@ -60,7 +69,7 @@ def start_nodes(context):
         namespace=value('namespace'),
         arguments=['run'],
         ros_arguments=['--log-level', value('log_level')],
-        parameters=[value('params_file'), sim_time, {
+        parameters=[params_file(value('params_file')), sim_time, {
             'autostart': not managed,
             # The model shall know what is asked for, not what was let through.
             'cmd.topic': value('cmd_vel_in'),
@@ -76,7 +85,7 @@ def start_nodes(context):
         output='screen',
     )
     if not managed:
-        return [guard]
+        return [until_refused(guard), guard]
     manager = Node(
         package='nav2_lifecycle_manager',
         executable='lifecycle_manager',
@@ -89,4 +98,4 @@ def start_nodes(context):
         }],
         output='screen',
     )
-    return [guard, manager]
+    return [until_refused(guard, manager), guard, manager]

@@ -14,7 +14,7 @@ cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 root=$PWD
 venv=$root/.ros
 stamp=$venv/.edge_reasoner # one line: kind, Python version, fingerprint; written last
-revision=1                 # raise it when a step below changes what ends up in .ros/
+revision=2                 # raise it when a step below changes what ends up in .ros/
 
 say() { printf 'setup %4ds  %s\n' "$SECONDS" "$*"; }
 missing=()
@@ -163,7 +163,7 @@ version=$(python_version "$python")
 interpreter=$(base_python "$python")
 ros_of_user=
 [ $kind = embedded ] || ros_of_user=$(sourced_prefix_with share/rcl/package.xml)
-fingerprint=$({ echo "$revision $kind $root $interpreter $ros_of_user"; cat scripts/requirements.txt; } | cksum | tr ' ' -)
+fingerprint=$({ echo "$revision $kind $root $interpreter $ros_of_user"; cat scripts/requirements.txt scripts/tf2_msgs/*.* scripts/tf2_msgs/msg/*; } | cksum | tr ' ' -)
 up_to_date() { [ "$(cat "$stamp" 2> /dev/null)" = "$kind $version $fingerprint" ] && "$venv/bin/python" -c ''; }
 ready() {
   mkdir -p install/edge_reasoner # so that colcon does not warn of a prefix that env.sh names before the first build
@@ -236,6 +236,21 @@ if [ $kind = embedded ]; then
       -e "s#/opt/(python|_internal)/[^;\"]*/include/python3\.[0-9]+#$include#g" "$file"
   done
 
+  say "tf2_msgs: the message of tf, which has no wheel"
+  scratch=$(mktemp -d)
+  built() {
+    env -u PYTHONPATH PATH="$venv/bin:$PATH" AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv" \
+      LD_LIBRARY_PATH="$lib" "$@" >> "$venv/tf2_msgs.log" 2>&1
+  }
+  if ! { built cmake -S scripts/tf2_msgs -B "$scratch" -DCMAKE_INSTALL_PREFIX="$venv" \
+    -DCMAKE_BUILD_TYPE=Release -DPython3_EXECUTABLE="$venv/bin/python" &&
+    built cmake --build "$scratch" && built cmake --install "$scratch"; }; then
+    tail -n 5 "$venv/tf2_msgs.log" >&2
+    echo "setup: tf2_msgs could not be built (the last words are above, all of them in .ros/tf2_msgs.log): run this again; if it stays, report it." >&2
+    exit 1
+  fi
+  rm -rf "$scratch"
+
   # A prefix of ROS has such files; colcon warns when they are absent, and install/setup.bash reads them.
   for shell in bash zsh sh; do
     printf '%s\n' "EDGE_REASONER_ROOT='$root'" ". '$root/scripts/env.sh'" > "$venv/local_setup.$shell"
@@ -244,7 +259,7 @@ fi
 
 say "trying what was installed"
 if [ $kind = embedded ]; then export LD_LIBRARY_PATH=$venv/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}; fi
-for module in rclpy sensor_msgs.msg nav_msgs.msg diagnostic_msgs.msg irsim mcap rosbags matplotlib pytest; do
+for module in rclpy sensor_msgs.msg nav_msgs.msg diagnostic_msgs.msg $([ $kind = sourced ] || echo tf2_msgs.msg) irsim mcap rosbags matplotlib pytest; do
   if ! words=$(MPLBACKEND=Agg "$venv/bin/python" -c "import $module" 2>&1); then
     need "Python module $module was installed but does not load (${words##*$'\n'}): remove .ros/ and run this again; if it stays, report it."
   fi

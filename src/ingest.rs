@@ -1,5 +1,6 @@
 //! Where both doors meet: a message's bytes in, and when it is a trigger, a request out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +8,12 @@ use tracing::trace_span;
 
 use crate::params::Params;
 use crate::reason::{CYCLE, Desk, Reason, Request, Verdict};
+use crate::sense::frames::{Links, Mounting, MountingFault, MountingRemark, Transforms, Tree};
 use crate::sense::{
-    DecodeError, FaultReason, Frozen, Header, Lag, LaserScan, Message, MessageType, SenseFault,
-    SourceId, Thin, Twist, Window, WindowSpec, WindowState, returns,
+    DecodeError, FaultReason, Frozen, Header, JumpCause, Lag, LaserScan, Message, MessageType,
+    ScanNews, SenseFault, SourceId, Standing, Thin, Twist, Window, WindowSpec, WindowState,
 };
-use crate::time::{Mono, Stamp};
+use crate::time::{Mono, Span, Stamp};
 
 /// Why a message was not taken in.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -26,8 +28,9 @@ pub enum IngestFault {
     },
     /// It says what it said before, for too long.
     #[error(
-        "source {name}: frozen, its messages have been the same for {span:?} under changing stamps; \
-         restart the sensor or its driver"
+        "source {name}: frozen, its messages have been the same for {} under changing stamps; \
+         restart the sensor or its driver",
+        Span(*span)
     )]
     Frozen {
         /// The source.
@@ -37,9 +40,10 @@ pub enum IngestFault {
     },
     /// It is older than the source may be, by its own stamp.
     #[error(
-        "source {name}: delayed, the header stamp is {span:?} before its arrival, allowed are \
-         {allowed:?} ({name}.stamp_timeout_ms); look at the network and the driver's queue, or at the \
-         clocks if they differ"
+        "source {name}: delayed, the header stamp is {} before its arrival, allowed are {} \
+         ({name}.stamp_timeout_ms); look at the network and the driver's queue, or at the clocks if \
+         they differ",
+        Span(*span), Span(*allowed)
     )]
     Delayed {
         /// The source.
@@ -51,8 +55,9 @@ pub enum IngestFault {
     },
     /// It was sent before this process was not run for a while, and came only now.
     #[error(
-        "source {name}: left over from while this process was not run, its stamp lags {more:?} more \
-         than is usual; {name}.qos: sensor_data does not have old messages sent again"
+        "source {name}: left over from while this process was not run, its stamp lags {} more \
+         than is usual; {name}.qos: sensor_data does not have old messages sent again",
+        Span(*more)
     )]
     LeftOver {
         /// The source.
@@ -60,24 +65,19 @@ pub enum IngestFault {
         /// More than the usual time from stamp to arrival.
         more: Duration,
     },
-    /// Fewer beams return something than the source promises.
-    #[error(
-        "source {name}: {:.1} % of its beams return something, {name}.min_returns asks for {:.1} %; \
-         look whether the laser is covered or dirty, or lower {name}.min_returns in the open",
-        100.0 * share, 100.0 * least
-    )]
-    Blind {
+    /// Where its beams look is not known for sure.
+    #[error("source {name}: {fault}")]
+    Mounting {
         /// The source.
         name: Arc<str>,
-        /// Of the beams, 0..1.
-        share: f32,
-        /// The parameter.
-        least: f32,
+        /// What is wrong.
+        fault: Box<MountingFault>,
     },
     /// Ages of inputs cannot be told.
     #[error(
-        "source {name}: its messages come, but ROS time has stood still for {span:?}; see that /clock \
-         is published, or set use_sim_time to false where there is no simulation"
+        "source {name}: its messages come, but ROS time has stood still for {}; see that /clock \
+         is published, or set use_sim_time to false where there is no simulation",
+        Span(*span)
     )]
     ClockStopped {
         /// The source.
@@ -90,6 +90,41 @@ pub enum IngestFault {
     Sense(#[from] SenseFault),
 }
 
+/// What people want to know of what came in, though nothing of it was refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Remark {
+    /// How a laser is mounted.
+    #[error(transparent)]
+    Mounting(#[from] MountingRemark),
+    /// The robot sees itself, most likely.
+    #[error(
+        "{name}: something stands at {:.0}° to {:.0}° (left positive), {:.2} m from the laser, while the \
+         robot drives: part of the robot, most likely; if so, add {:.2}, {:.2} to {name}.ignore, or set \
+         footprint (or robot_radius) so that it holds it",
+        .standing.from.to_degrees(), .standing.to.to_degrees(), .standing.range,
+        .standing.rounded()[0], .standing.rounded()[1]
+    )]
+    OwnBody {
+        /// The source.
+        name: Arc<str>,
+        /// Where.
+        standing: Standing,
+    },
+}
+
+/// Remarks kept until somebody asks for them.
+const REMARKS: usize = 32;
+
+/// What was found out about a source of scans, to be logged once.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("source {name}: {news}")]
+pub struct SourceNews {
+    /// The source.
+    pub name: Arc<str>,
+    /// What it is.
+    pub news: ScanNews,
+}
+
 /// Decodes, fills the window and opens requests. One thread owns it.
 pub struct Ingest {
     window: Window,
@@ -97,6 +132,14 @@ pub struct Ingest {
     trigger: SourceId,
     thin: Thin,
     ros_time: Standstill,
+    /// Whether silence is measured in a simulation's time; and that time, from turn to turn.
+    sim_time: bool,
+    passing: Standstill,
+    /// When the trigger last spoke, in ROS time.
+    spoke: Option<Stamp>,
+    /// What tf says.
+    tree: Tree,
+    remarks: VecDeque<Remark>,
 }
 
 struct Source {
@@ -105,28 +148,29 @@ struct Source {
     timeout: Duration,
     /// Zero: stamps are not held against arrivals.
     stamp_timeout: Duration,
-    /// Share of a scan's beams, 0..1.
-    min_returns: f32,
     frame: Arc<str>,
     last_arrival: Option<Mono>,
     frozen: Frozen,
     lag: Lag,
+    mounting: Mounting,
     /// The newest message, for its memory.
     latest: Message,
 }
 
 impl Ingest {
     /// Sources are numbered as in the window's specification.
-    pub fn new(window: Window, spec: &WindowSpec, params: &Params) -> Self {
+    pub fn new(mut window: Window, spec: &WindowSpec, params: &Params) -> Self {
         let sources = spec.inputs.iter().map(|input| {
             let source = params.sources.iter().find(|s| s.name == input.source);
             let message = source.and_then(|source| MessageType::from_ros_name(&source.message));
+            let name: Arc<str> = Arc::from(input.source.as_str());
+            let said = params.said_of_mounting(&input.source);
             Source {
-                name: Arc::from(input.source.as_str()),
+                mounting: Mounting::new(Arc::clone(&name), said),
+                name,
                 message: message.unwrap_or(input.message),
                 timeout: source.map_or(Duration::MAX, |source| source.timeout),
                 stamp_timeout: source.map_or(Duration::ZERO, |source| source.stamp_timeout),
-                min_returns: source.map_or(0.0, |source| source.min_returns),
                 frame: Arc::from(""),
                 latest: Message::LaserScan(LaserScan::default()),
                 last_arrival: None,
@@ -134,10 +178,16 @@ impl Ingest {
                 lag: Lag::default(),
             }
         });
+        window.watch_for_own_body();
         Ingest {
+            tree: Tree::default(),
+            remarks: VecDeque::with_capacity(REMARKS),
             trigger: window.trigger(),
             thin: Thin::new(spec.every_ms),
             ros_time: Standstill::default(),
+            sim_time: params.sim_time,
+            passing: Standstill::default(),
+            spoke: None,
             sources: sources.collect(),
             window,
         }
@@ -153,9 +203,42 @@ impl Ingest {
         self.trigger
     }
 
+    /// What tf says is known from here on.
+    pub fn transforms(&mut self, message: &Transforms, links: Links) {
+        self.tree.take(message, links);
+    }
+
+    /// Begins with what tf said before.
+    pub fn set_tree(&mut self, tree: Tree) {
+        self.tree = tree;
+    }
+
+    /// What tf has said so far.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The oldest remark that nobody asked for yet.
+    pub fn next_remark(&mut self) -> Option<Remark> {
+        self.remarks.pop_front()
+    }
+
+    fn remark(&mut self, remark: Remark) {
+        if self.remarks.len() < REMARKS {
+            self.remarks.push_back(remark);
+        }
+    }
+
     /// Age of the newest sample of a source; none when it has none.
     pub fn age(&self, source: SourceId, now: Stamp) -> Option<Duration> {
         self.window.age(source, now)
+    }
+
+    /// What was found out about a source since the last call; after each of its messages.
+    pub fn news(&mut self, source: SourceId) -> Option<SourceNews> {
+        let news = self.window.news(source)?;
+        let name = Arc::clone(&self.sources[usize::from(source.0)].name);
+        Some(SourceNews { name, news })
     }
 
     /// Takes in one message. When it is a trigger (and the first in its stretch of `every_ms`, where
@@ -173,6 +256,9 @@ impl Ingest {
         let span = trace_span!(target: CYCLE, "take_in", source = &*self.sources[index].name);
         let _inside = span.enter();
         self.sources[index].last_arrival = Some(arrival);
+        if source == self.trigger {
+            self.spoke = Some(arrival_ros);
+        }
         let nothing = Message::Twist(Twist::default());
         let mut message = std::mem::replace(&mut self.sources[index].latest, nothing);
         let decoded = message.decode_over(self.sources[index].message, cdr);
@@ -180,6 +266,7 @@ impl Ingest {
         let taken = match decoded {
             Ok(()) => self
                 .hold_back(source, cdr, &message, arrival, arrival_ros)
+                .and_then(|()| self.mount(desk, source, &message, arrival))
                 .and_then(|()| {
                     let plain = as_plain_twist(&message);
                     let message = plain.as_ref().unwrap_or(&message);
@@ -190,9 +277,18 @@ impl Ingest {
                 fault,
             }),
         };
+        if let Some((source, standing)) = self.window.standing() {
+            let name = Arc::clone(&self.sources[usize::from(source.0)].name);
+            self.remark(Remark::OwnBody { name, standing });
+        }
         let fault = taken.as_ref().err().map(reason_of);
         if fault == Some(Reason::TimeJump) {
             desk.forget_held();
+        }
+        if let Err(IngestFault::Sense(SenseFault::TimeJump { cause, .. })) = &taken
+            && matches!(cause, JumpCause::NewClock(_))
+        {
+            self.sources[index].lag.forget();
         }
         let request = match source == self.trigger && self.thin.asks(arrival_ros) {
             true => self.request(desk, header, arrival, arrival_ros, fault),
@@ -216,16 +312,6 @@ impl Ingest {
         let name = || Arc::clone(&of.name);
         if let Some(span) = of.frozen.look(cdr, header.is_some(), arrival) {
             return Err(IngestFault::Frozen { name: name(), span });
-        }
-        if let (Message::LaserScan(scan), true) = (message, of.min_returns > 0.0) {
-            let (share, least) = (returns(scan), of.min_returns);
-            if share < least {
-                return Err(IngestFault::Blind {
-                    name: name(),
-                    share,
-                    least,
-                });
-            }
         }
         if source == self.trigger {
             let span = self.ros_time.look(arrival_ros, arrival);
@@ -252,7 +338,50 @@ impl Ingest {
         Ok(())
     }
 
-    /// The request that answers a trigger source's silence, once per timeout while it lasts.
+    /// Sees to it that the window knows how the laser of a scan is mounted.
+    fn mount(
+        &mut self,
+        desk: &Desk,
+        source: SourceId,
+        message: &Message,
+        arrival: Mono,
+    ) -> Result<(), IngestFault> {
+        let Message::LaserScan(scan) = message else {
+            return Ok(());
+        };
+        let of = &mut self.sources[usize::from(source.0)];
+        let looked = of.mounting.look(&self.tree, &scan.header.frame_id, arrival);
+        let (remark, name) = (of.mounting.remark(), Arc::clone(&of.name));
+        if let Some(remark) = remark {
+            self.remark(Remark::Mounting(remark));
+        }
+        match looked {
+            Ok(None) => {}
+            Ok(Some(change)) => {
+                if change.forget {
+                    self.window.reset();
+                    desk.forget_held();
+                }
+                self.window.mount(source, change.mount);
+            }
+            Err(fault) => {
+                let fault = Box::new(fault);
+                return Err(IngestFault::Mounting { name, fault });
+            }
+        }
+        Ok(())
+    }
+
+    /// From when on the trigger's silence is answered, unless it speaks before; `started` is when
+    /// it could speak first.
+    pub fn silent_from(&self, started: Mono) -> Mono {
+        let source = &self.sources[usize::from(self.trigger.0)];
+        let since = source.last_arrival.unwrap_or(started);
+        since + source.timeout + Duration::from_nanos(1)
+    }
+
+    /// The request that answers a trigger source's silence, once per timeout while it lasts. In a
+    /// simulation it is silence in the simulation's time, unless that stands still or was turned back.
     pub fn silence(
         &mut self,
         desk: &Desk,
@@ -260,11 +389,19 @@ impl Ingest {
         now: Mono,
         now_ros: Stamp,
     ) -> Option<Box<Request>> {
-        let source = &mut self.sources[usize::from(self.trigger.0)];
-        let since = source.last_arrival.unwrap_or(started);
-        if now.since(since) <= source.timeout {
+        let timeout = self.sources[usize::from(self.trigger.0)].timeout;
+        let runs = self.passing.look(now_ros, now) <= timeout;
+        let silent = match self.spoke {
+            Some(spoke) if self.sim_time && runs && now_ros >= spoke => {
+                now_ros.since(spoke) > timeout
+            }
+            _ => now >= self.silent_from(started),
+        };
+        if !silent {
             return None;
         }
+        self.spoke = Some(now_ros);
+        let source = &mut self.sources[usize::from(self.trigger.0)];
         let spoke = self.window.age(self.trigger, now_ros).is_some();
         source.last_arrival = Some(now);
         let reason = match spoke {
@@ -292,6 +429,7 @@ impl Ingest {
     ) -> Option<Box<Request>> {
         desk.refuse(triggers.checked_sub(1)?);
         self.sources[usize::from(self.trigger.0)].last_arrival = Some(now);
+        self.spoke = Some(now_ros);
         self.request(desk, None, now, now_ros, Some(Reason::StaleInput))
     }
 
@@ -316,8 +454,11 @@ impl Ingest {
             *frame = Arc::from(header.frame_id.as_str());
         }
         let state = self.window.assemble(arrival_ros, &mut request.window);
+        let mount = self.window.mount_of_sectors();
         let trigger = &mut request.trigger;
+        trigger.mount = mount;
         trigger.arrival = arrival;
+        trigger.arrival_ros = arrival_ros;
         trigger.frame = Arc::clone(frame);
         trigger.stamp = match header {
             Some(header) if header.stamp != Stamp(0) => header.stamp,
@@ -354,7 +495,7 @@ impl Standstill {
 
 fn reason_of(fault: &IngestFault) -> Reason {
     match fault {
-        IngestFault::Decode { .. } | IngestFault::Blind { .. } => Reason::InvalidInput,
+        IngestFault::Decode { .. } | IngestFault::Mounting { .. } => Reason::InvalidInput,
         IngestFault::Frozen { .. }
         | IngestFault::Delayed { .. }
         | IngestFault::LeftOver { .. }

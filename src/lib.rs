@@ -20,7 +20,9 @@ pub mod quantiles;
 pub mod realtime;
 pub mod reason;
 pub mod replay;
+mod ring;
 #[cfg(feature = "ros")]
 pub mod ros;
 pub mod sense;
 pub mod time;
+pub mod topic_names;

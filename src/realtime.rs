@@ -6,9 +6,10 @@ use std::io;
 /// What a node asks of the system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Realtime {
-    /// SCHED_FIFO priority of the guard; ingest one below, reasoners two below. None: leave it.
+    /// SCHED_FIFO priority of the guard; ingest and what publishes one below, reasoners two below.
+    /// None: leave it.
     pub priority: Option<u8>,
-    /// Processors of the guard and of ingest; empty: all.
+    /// Processors of the guard, of ingest and of what publishes; empty: all.
     pub cpus: Vec<usize>,
     /// Processors of the reasoners; empty: all.
     pub reasoner_cpus: Vec<usize>,
@@ -23,6 +24,8 @@ pub enum Role {
     Guard,
     /// Takes messages.
     Ingest,
+    /// Publishes decisions and commands.
+    Publisher,
     /// Runs the model.
     Reasoner,
 }
@@ -39,7 +42,7 @@ impl Role {
     fn below_the_guard(self) -> u8 {
         match self {
             Role::Guard => 0,
-            Role::Ingest => 1,
+            Role::Ingest | Role::Publisher => 1,
             Role::Reasoner => 2,
         }
     }

@@ -103,6 +103,55 @@ impl fmt::Display for Stamp {
     }
 }
 
+/// A duration as people read it: three digits at most, in the unit that fits ("20 ms", "1.23 s").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Unit, its length in s, and from how many of it on the next one is taken.
+        const UNITS: [(&str, f64, f64); 5] = [
+            ("µs", 1e-6, 1e3),
+            ("ms", 1e-3, 1e3),
+            ("s", 1.0, 120.0),
+            ("min", 60.0, 120.0),
+            ("h", 3600.0, f64::INFINITY),
+        ];
+        let seconds = self.0.as_secs_f64();
+        if self.0.is_zero() {
+            return f.write_str("0 s");
+        }
+        for (unit, length, next) in UNITS {
+            let value = seconds / length;
+            let step = match value {
+                100.0.. => 1.0,
+                10.0.. => 10.0,
+                _ => 100.0,
+            };
+            let rounded = (value * step).round() / step;
+            // After rounding: 999.9 ms are 1 s.
+            if rounded < next {
+                return write!(f, "{rounded} {unit}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// In ms, rounded up to a µs: the least that a parameter in ms must be, so that the advice works.
+pub fn least_ms(span: Duration) -> f64 {
+    span.as_nanos().div_ceil(1000) as f64 / 1e3
+}
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct When {
+    /// On the monotonic clock.
+    pub mono: Mono,
+    /// In ROS time.
+    pub ros: Stamp,
+}
+
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -151,6 +200,30 @@ mod tests {
             assert_eq!(Stamp::from_ros(sec, nanosec), stamp);
         }
         assert_eq!(Stamp(i64::MAX).to_ros(), (i32::MAX, 999_999_999));
+    }
+
+    #[test]
+    fn a_duration_is_said_in_three_digits_and_the_unit_that_fits() {
+        for (seconds, said) in [
+            (0.0, "0 s"),
+            (0.000_000_4, "0.4 µs"),
+            (0.000_017_26, "17.3 µs"),
+            (0.001, "1 ms"),
+            (0.020_000_001, "20 ms"),
+            (0.033_333, "33.3 ms"),
+            (0.999_96, "1 s"),
+            (1.234_567_8, "1.23 s"),
+            (30.0, "30 s"),
+            (119.7, "2 min"),
+            (754.0, "12.6 min"),
+            (86_400.0, "24 h"),
+        ] {
+            let span = Span(Duration::from_secs_f64(seconds));
+            assert_eq!(span.to_string(), said, "{seconds} s");
+        }
+        assert!(Span(Duration::MAX).to_string().ends_with(" h"));
+        assert_eq!(least_ms(Duration::from_nanos(132_900)), 0.133);
+        assert_eq!(least_ms(Duration::from_micros(500)), 0.5);
     }
 
     #[test]

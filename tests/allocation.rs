@@ -4,20 +4,18 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use edge_reasoner::act::gate::{self, Gate, GateLimits, Velocity};
-use edge_reasoner::act::wire::{Vocabulary, encode, encode_decision};
+use edge_reasoner::act::outlet::{CommandReader, Outlet, Parts, Voice, Wire, publish_from_here};
 use edge_reasoner::configure::Configuration;
 use edge_reasoner::ingest::Ingest;
 use edge_reasoner::model::{Bundle, EngineKind};
 use edge_reasoner::params::{Value, Values};
-use edge_reasoner::reason::{
-    CYCLE, Decision, Desk, Guard, Poll, Publish, Reason, Reasoner, Verdict,
-};
-use edge_reasoner::sense::Message;
-use edge_reasoner::time::{Clock, Stamp, SystemClock};
+use edge_reasoner::reason::{CYCLE, Desk, Guard, Poll, Reason, Reasoner, Verdict};
+use edge_reasoner::sense::{Header, Message, Odometry, TwistStamped};
+use edge_reasoner::time::{Clock, Stamp, SystemClock, When};
 use tracing::span::{Attributes, Id};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -77,111 +75,131 @@ fn the_packed_engine_takes_no_memory_while_it_runs() {
     }
 }
 
-/// Encodes and gates as the live outlet does, into memory it already has.
-struct Outlet {
-    words: Vocabulary,
-    out: Mutex<(Vec<u8>, Gate)>,
+/// What left on a topic, and the memory that the thread which published it had taken by then.
+#[derive(Default)]
+struct Topic {
+    count: AtomicU64,
+    taken: AtomicUsize,
+    /// The bytes of the newest, as far as they fit.
+    newest: Mutex<Vec<u8>>,
 }
 
-impl Publish for Outlet {
-    fn publish(&self, decision: &Decision) {
-        let mut out = self.out.lock().unwrap();
-        let (bytes, gate) = &mut *out;
-        encode_decision(decision, &self.words, bytes);
-        let now = decision.trigger.arrival;
-        let verdict = gate::Verdict {
-            cycle: decision.cycle,
-            arrival: now,
-            label: decision.label,
-        };
-        let through = gate.on_command(now, now, Velocity::ZERO);
-        gate.on_decision(now, verdict);
-        encode(&through, bytes);
+impl Topic {
+    fn wire(self: &Arc<Topic>) -> Wire {
+        let (topic, home) = (Arc::clone(self), std::thread::current().id());
+        topic.newest.lock().unwrap().reserve(4096);
+        Box::new(move |bytes| {
+            let mut newest = topic.newest.lock().unwrap();
+            newest.clear();
+            newest.extend_from_slice(bytes);
+            topic.count.fetch_add(1, Ordering::Relaxed);
+            // The test's own thread is counted as it is.
+            if std::thread::current().id() != home {
+                topic.taken.store(TAKEN.with(Cell::get), Ordering::Relaxed);
+            }
+            true
+        })
+    }
+
+    fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 }
 
-/// What a live node has between a scan's bytes and a decision's, on one thread.
+/// What a live node has between the bytes of its messages and those of a decision, with the outlet
+/// that it publishes by.
 struct Rig {
-    desk: Arc<Desk>,
-    ingest: Ingest,
+    robots: Vec<Robot>,
     reasoner: Reasoner,
-    guard: Guard,
     clock: Arc<SystemClock>,
-    scan: Vec<u8>,
     stamp: Stamp,
 }
 
-impl Rig {
-    /// Answers are used again for up to `cache_ms`.
-    fn new(cache_ms: f64) -> Rig {
-        let mut values = Values::new();
-        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/clearance");
-        values.insert(
-            "model".into(),
-            Value::String(model.to_string_lossy().into_owned()),
-        );
-        // A busy machine shall not lead some cycles another way, over places used for the first time.
-        values.insert("deadline_ms".into(), Value::Double(10_000.0));
-        values.insert("cache.max_age_ms".into(), Value::Double(cache_ms));
-        values.insert("scan.freeze_timeout_ms".into(), Value::Double(1000.0));
-        values.insert("scan.stamp_timeout_ms".into(), Value::Double(1000.0));
-        let mut configuration = Configuration::read(&values).unwrap();
-        let engines = configuration.warm_engines().unwrap();
-        let clock = Arc::new(SystemClock::new());
-        let limits = GateLimits {
-            factors: vec![],
-            decision_timeout: Duration::from_secs(1),
-            command_timeout: Duration::from_secs(1),
-            repeat_stop: Duration::ZERO,
-            release_after: 1,
+struct Robot {
+    desk: Arc<Desk>,
+    ingest: Ingest,
+    guard: Guard,
+    outlet: Arc<Outlet>,
+    reader: CommandReader,
+    decisions: Arc<Topic>,
+    commands: Arc<Topic>,
+    scan: Vec<u8>,
+    odometry: Vec<u8>,
+    command: Vec<u8>,
+}
+
+impl Robot {
+    fn new(configuration: &Configuration, clock: &Arc<SystemClock>) -> Robot {
+        let (decisions, commands) = (Arc::new(Topic::default()), Arc::new(Topic::default()));
+        let gate = configuration.params.gate.as_ref().unwrap();
+        let parts = Parts {
+            decisions: decisions.wire(),
+            gate: Some((gate.limits.clone(), gate.stamped, commands.wire())),
+            speed: None,
+            notes: true,
+            shown: true,
+            sim_time: false,
         };
-        let outlet = Arc::new(Outlet {
-            words: configuration.vocabulary(),
-            out: Mutex::new((Vec::with_capacity(2048), Gate::new(limits))),
-        });
-        let desk = configuration.desk(Arc::clone(&clock) as _, Arc::clone(&outlet) as _);
-        let mut reasoners = configuration.reasoners(&[Arc::clone(&desk)], engines);
-        Rig {
+        let times = (
+            Arc::clone(clock) as Arc<dyn Clock>,
+            (|| Stamp(7)) as fn() -> Stamp,
+        );
+        let outlet = Arc::new(Outlet::new(parts, times, Arc::new(|| ())).unwrap());
+        outlet.open();
+        let voice = Voice::new(Arc::clone(&outlet), configuration.vocabulary());
+        let desk = configuration.desk(Arc::clone(clock) as _, Arc::new(voice));
+        let header = |frame: &str| Header {
+            stamp: Stamp(0),
+            frame_id: frame.into(),
+        };
+        let mut odometry = Odometry {
+            header: header("odom"),
+            child_frame_id: "base_footprint_of_a_robot".into(),
+            ..Odometry::default()
+        };
+        odometry.twist.twist.linear.x = 0.1;
+        let mut command = TwistStamped {
+            header: header("base_footprint_of_a_robot"),
+            ..TwistStamped::default()
+        };
+        command.twist.linear.x = 0.25;
+        Robot {
             ingest: configuration.ingest().unwrap(),
-            reasoner: reasoners.remove(0),
             guard: Guard::new(Arc::clone(&desk)),
             desk,
-            clock,
-            scan: Message::LaserScan(support::scan(0, 2.0)).encode().unwrap(),
-            stamp: Stamp(1_700_000_000_000_000_000),
+            outlet,
+            reader: CommandReader::default(),
+            decisions,
+            commands,
+            scan: Message::LaserScan(support::scan(0, 3.0)).encode().unwrap(),
+            odometry: Message::Odometry(odometry).encode().unwrap(),
+            command: Message::TwistStamped(command).encode().unwrap(),
         }
     }
 
-    /// A scan comes in, 100 ms after the one before, and is answered.
-    fn scan(&mut self) {
-        self.stamp = self.stamp + Duration::from_millis(100);
-        let (sec, nanosec) = self.stamp.to_ros();
-        self.scan[4..8].copy_from_slice(&sec.to_le_bytes());
-        self.scan[8..12].copy_from_slice(&nanosec.to_le_bytes());
-        let (source, now) = (self.ingest.trigger(), self.clock.now());
-        let (request, taken) = self
-            .ingest
-            .message(&self.desk, source, &self.scan, now, self.stamp);
-        assert!(taken.is_ok(), "{taken:?}");
-        self.desk.offer(request.expect("a trigger"));
-        self.answer();
-    }
-
-    /// So many scans, each another than the one before.
-    fn drive(&mut self, scans: usize) {
-        for _ in 0..scans {
-            self.vary();
-            self.scan();
+    /// Odometry, a command to the window and the gate, and a scan come in.
+    fn messages(&mut self, clock: &SystemClock, stamp: Stamp) {
+        let now = clock.now();
+        let arrival = When {
+            mono: now,
+            ros: stamp,
+        };
+        self.reader.read(&self.outlet, arrival, &self.command);
+        for (name, bytes) in [
+            ("odom", &mut self.odometry),
+            ("cmd", &mut self.command),
+            ("scan", &mut self.scan),
+        ] {
+            let (sec, nanosec) = stamp.to_ros();
+            bytes[4..8].copy_from_slice(&sec.to_le_bytes());
+            bytes[8..12].copy_from_slice(&nanosec.to_le_bytes());
+            let source = self.ingest.source(name).unwrap();
+            let (request, taken) = self.ingest.message(&self.desk, source, bytes, now, stamp);
+            assert!(taken.is_ok(), "{taken:?}");
+            if let Some(request) = request {
+                self.desk.offer(request);
+            }
         }
-    }
-
-    /// A trigger whose window cannot be used.
-    fn stale(&mut self) {
-        let mut request = self.desk.blank().unwrap();
-        request.trigger.arrival = self.clock.now();
-        request.trigger.verdict = Verdict::Unusable(Reason::StaleInput);
-        self.desk.offer(request);
-        self.answer();
     }
 
     /// Another range: nothing real says the same twice.
@@ -190,12 +208,115 @@ impl Rig {
         self.scan[last] ^= 1;
     }
 
-    fn answer(&mut self) {
-        while self.reasoner.poll() == Poll::Stages {
-            self.reasoner.run_stages();
-            self.reasoner.settle();
+    /// `linear.x` of the newest command that left, behind a header with a frame of 25 letters.
+    fn speed(&self) -> f64 {
+        let newest = self.commands.newest.lock().unwrap();
+        let at = newest.len() - 48;
+        f64::from_le_bytes(newest[at..at + 8].try_into().unwrap())
+    }
+}
+
+impl Rig {
+    /// Answers are used again for up to `cache_ms`.
+    fn new(robots: usize, cache_ms: f64) -> Rig {
+        let mut values = Values::new();
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/clearance");
+        let word = |text: &str| Value::String(text.into());
+        for (name, value) in [
+            ("model", word(&model.to_string_lossy())),
+            // A busy machine shall not lead some cycles another way, over places used for the first
+            // time.
+            ("deadline_ms", Value::Double(10_000.0)),
+            ("cache.max_age_ms", Value::Double(cache_ms)),
+            ("scan.freeze_timeout_ms", Value::Double(1000.0)),
+            ("scan.stamp_timeout_ms", Value::Double(1000.0)),
+            ("cmd.type", word("geometry_msgs/msg/TwistStamped")),
+            ("act.velocity_gate.enabled", Value::Bool(true)),
+            ("act.velocity_gate.in", word("/cmd_vel_raw")),
+            ("act.velocity_gate.out", word("/cmd_vel")),
+            ("act.velocity_gate.stamped", Value::Bool(true)),
+            (
+                "act.velocity_gate.decision_timeout_ms",
+                Value::Double(10_000.0),
+            ),
+            (
+                "act.velocity_gate.command_timeout_ms",
+                Value::Double(10_000.0),
+            ),
+            ("act.velocity_gate.linear.go", Value::Double(1.0)),
+            ("act.velocity_gate.linear.slow", Value::Double(0.5)),
+            ("act.velocity_gate.linear.stop", Value::Double(0.0)),
+        ] {
+            values.insert(name.into(), value);
         }
-        self.guard.step();
+        let mut configuration = Configuration::read(&values).unwrap();
+        let engines = configuration.warm_engines().unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let robots = (0..robots).map(|_| Robot::new(&configuration, &clock));
+        let robots: Vec<Robot> = robots.collect();
+        let desks: Vec<Arc<Desk>> = robots.iter().map(|r| Arc::clone(&r.desk)).collect();
+        let mut reasoners = configuration.reasoners(&desks, engines);
+        Rig {
+            robots,
+            reasoner: reasoners.remove(0),
+            clock,
+            stamp: Stamp(1_700_000_000_000_000_000),
+        }
+    }
+
+    /// Every robot's messages come in, 100 ms after those before, and are answered.
+    fn scan(&mut self) {
+        self.stamp = self.stamp + Duration::from_millis(100);
+        for robot in &mut self.robots {
+            robot.messages(&self.clock, self.stamp);
+        }
+        self.answer();
+    }
+
+    /// So many scans, each another than the one before.
+    fn drive(&mut self, scans: usize) {
+        for _ in 0..scans {
+            self.robots.iter_mut().for_each(Robot::vary);
+            self.scan();
+        }
+    }
+
+    /// Triggers whose window cannot be used.
+    fn stale(&mut self) {
+        for robot in &self.robots {
+            let mut request = robot.desk.blank().unwrap();
+            request.trigger.arrival = self.clock.now();
+            request.trigger.verdict = Verdict::Unusable(Reason::StaleInput);
+            robot.desk.offer(request);
+        }
+        self.answer();
+    }
+
+    fn answer(&mut self) {
+        loop {
+            match self.reasoner.poll() {
+                Poll::Idle => break,
+                Poll::Later(_) => {}
+                Poll::Stages => {
+                    self.reasoner.run_stages();
+                    self.reasoner.settle();
+                }
+            }
+        }
+        for robot in &mut self.robots {
+            robot.guard.step();
+            // Nothing waits, so that every scan finds the same.
+            robot.outlet.flush(Instant::now() + Duration::from_secs(20));
+        }
+    }
+
+    /// Taken so far by this thread, and by those that publish on each topic.
+    fn taken(&self) -> usize {
+        let topics = self.robots.iter().flat_map(|r| [&r.decisions, &r.commands]);
+        let elsewhere: usize = topics
+            .map(|topic| topic.taken.load(Ordering::Relaxed))
+            .sum();
+        TAKEN.with(Cell::get) + elsewhere
     }
 }
 
@@ -210,46 +331,68 @@ fn from_the_bytes_of_a_scan_to_those_of_its_decision_no_memory_is_taken() {
     let filter = tracing_subscriber::filter::LevelFilter::DEBUG;
     let subscriber = tracing_subscriber::registry().with(Spans::default().with_filter(filter));
     tracing::subscriber::with_default(subscriber, || {
-        let mut rig = Rig::new(0.0);
-        // Queues and thread-local places are made at their first use, the window's history is
-        // filled.
-        rig.drive(20);
-        rig.stale();
-        let before = TAKEN.with(Cell::get);
-        for _ in 0..100 {
-            rig.vary();
-            rig.scan();
-            rig.stale();
-        }
-        let taken = TAKEN.with(Cell::get) - before;
-        assert_eq!(taken, 0);
-        assert_eq!(rig.desk.counts().tally().decisions, 221);
-        // Other terms are taken over without it, too.
-        let terms = (*rig.desk.terms()).clone();
-        rig.desk.set_terms(terms);
-        let before = TAKEN.with(Cell::get);
-        rig.drive(100);
-        assert_eq!(TAKEN.with(Cell::get) - before, 0);
+        // As the engine of a single robot does.
+        publish_from_here();
+        takes_none(Rig::new(1, 0.0));
     });
+}
+
+#[test]
+fn nor_is_any_where_several_robots_share_the_engine_and_others_publish() {
+    let _alone = SUBSCRIBED.lock();
+    takes_none(Rig::new(3, 0.0));
+}
+
+fn takes_none(mut rig: Rig) {
+    // Queues and thread-local places are made at their first use, the window's history is filled.
+    rig.drive(30);
+    rig.stale();
+    rig.drive(10);
+    assert!(rig.robots[0].speed() > 0.0, "the gate is open");
+    let (before, left) = (rig.taken(), rig.robots[0].commands.count());
+    for _ in 0..100 {
+        rig.drive(1);
+        rig.stale();
+    }
+    assert_eq!(rig.taken() - before, 0);
+    rig.drive(10);
+    assert!(rig.robots[0].speed() > 0.0, "and opens again");
+    for robot in &rig.robots {
+        assert_eq!(robot.desk.counts().tally().decisions, 251);
+        assert_eq!(robot.decisions.count(), 251);
+        assert!(robot.commands.count() > left);
+    }
+    // Other terms are taken over without it, too.
+    for robot in &rig.robots {
+        let terms = (*robot.desk.terms()).clone();
+        robot.desk.set_terms(terms);
+    }
+    rig.drive(1);
+    let before = rig.taken();
+    rig.drive(100);
+    assert_eq!(rig.taken() - before, 0);
 }
 
 #[test]
 fn nor_is_any_taken_to_use_an_answer_again() {
     let _alone = SUBSCRIBED.lock();
-    let mut rig = Rig::new(60_000.0);
-    rig.drive(20);
-    let reused = rig.desk.counts().tally().reused;
-    let before = TAKEN.with(Cell::get);
+    publish_from_here();
+    let mut rig = Rig::new(1, 60_000.0);
+    let desk = Arc::clone(&rig.robots[0].desk);
+    let reused = || desk.counts().tally().reused;
+    rig.drive(40);
+    // The tally is a list of its own.
+    let before = reused();
+    let taken = rig.taken();
     rig.drive(100);
-    assert_eq!(TAKEN.with(Cell::get) - before, 0);
-    assert_eq!(rig.desk.counts().tally().reused - reused, 100);
+    assert_eq!(rig.taken() - taken, 0);
+    assert_eq!(reused() - before, 100);
     // Under other terms the world is new once.
-    let terms = (*rig.desk.terms()).clone();
-    rig.desk.set_terms(terms);
-    let before = TAKEN.with(Cell::get);
+    desk.set_terms((*desk.terms()).clone());
+    let taken = rig.taken();
     rig.drive(10);
-    assert_eq!(TAKEN.with(Cell::get) - before, 0);
-    assert_eq!(rig.desk.counts().tally().reused - reused, 109);
+    assert_eq!(rig.taken() - taken, 0);
+    assert_eq!(reused() - before, 109);
 }
 
 /// Counts spans and events by name.
@@ -270,12 +413,13 @@ fn whoever_asks_sees_the_steps_of_every_cycle() {
     let filter = Targets::new().with_target(CYCLE, tracing::Level::TRACE);
     let subscriber = tracing_subscriber::registry().with(seen.clone().with_filter(filter));
     tracing::subscriber::with_default(subscriber, || {
-        let mut rig = Rig::new(0.0);
+        publish_from_here();
+        let mut rig = Rig::new(1, 0.0);
         for _ in 0..3 {
             rig.scan();
         }
     });
     let seen = seen.0.lock().unwrap();
-    assert_eq!((seen["take_in"], seen["publish"]), (3, 3), "{seen:?}");
+    assert_eq!((seen["take_in"], seen["publish"]), (9, 3), "{seen:?}");
     assert!(seen["stage"] >= 3, "{seen:?}");
 }

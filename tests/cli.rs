@@ -196,3 +196,152 @@ fn a_replay_of_nothing_says_what_it_looked_for() {
         "{said}"
     );
 }
+
+/// Replays a recording of tests/cases with the shipped bundle; exit code and what was said.
+fn replay(case: &str, more: &[&str]) -> (Option<i32>, String) {
+    let out = tempfile::tempdir().unwrap();
+    let case = format!("tests/cases/{case}");
+    let out = out.path().to_str().unwrap();
+    let arguments = ["replay", &case, "--model", "models/clearance", "--out", out];
+    let output = edge_reasoner(&[&arguments[..], more].concat());
+    (output.status.code(), said(&output))
+}
+
+#[test]
+fn a_replay_that_is_not_what_was_recorded_does_not_end_well() {
+    let expect = ["--expect", "tests/cases/silence/expect.yaml"];
+    let (code, said) = replay("silence/scan_silent_3_to_6s.mcap", &expect);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("fallback_share") && said.contains("STALE_INPUT"),
+        "{said}"
+    );
+    let (code, said) = replay("log_times/log_time_ms.mcap", &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("not in nanoseconds"), "{said}");
+    let (code, said) = replay("optional_sources/stamped_cmd.mcap", &[]);
+    assert_eq!(code, Some(0), "optional: {said}");
+    assert!(
+        said.contains("decided without cmd") && said.contains("TwistStamped"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_a_params_file_says_for_a_node_can_be_asked() {
+    let cases = |name: &str| format!("tests/cases/params/{name}.yaml");
+    let ask = |file: &str, node: &str, more: &[&str]| {
+        edge_reasoner(&[&["parameters", "--params", file, "--node", node], more].concat())
+    };
+    let nested = cases("nested_namespace");
+    let output = ask(
+        &nested,
+        "/robot1/edge_reasoner",
+        &["--json", "-p", "engines:=[flex]"],
+    );
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let parameters = &told["parameters"];
+    assert_eq!(parameters["deadline_ms"]["value"], 33.0);
+    assert_eq!(parameters["engines"]["type"], "string array");
+    let plain = ask(&nested, "/robot1/edge_reasoner", &[]);
+    assert_eq!(
+        String::from_utf8(plain.stdout).unwrap(),
+        "deadline_ms: 33.0\n"
+    );
+    let other = said(&ask(&nested, "/edge_reasoner", &[]));
+    assert!(other.contains("no section is for this node"), "{other}");
+    assert!(other.contains("/robot1/edge_reasoner"), "{other}");
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.yaml");
+    fs::write(&bad, "/**:\n  ros__parameters:\n    engines: [packed, 1]\n").unwrap();
+    let output = ask(bad.to_str().unwrap(), "/edge_reasoner", &[]);
+    assert!(!output.status.success());
+    assert!(
+        said(&output).contains("bad.yaml, line 3"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn a_replay_names_topics_as_the_node_does() {
+    let guard = ["--params", "params/nav2_guard.yaml"];
+    let decided = "90 triggers: 90 decided";
+    let (code, said) = replay("approach.mcap", &guard);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(decided), "{said}");
+    for remapped in [
+        &["-r", "scan:=/front", "-r", "/front:=/never"][..],
+        &["--ros-args", "-r", "__ns:=/r1"],
+        &["--ros-args", "--remap", "scan:=~/scan"],
+    ] {
+        let (code, said) = replay("approach.mcap", &[&guard, remapped].concat());
+        assert_eq!(code, Some(1), "{said}");
+        let topic = ["/front", "/r1/scan", "/edge_reasoner/scan"];
+        assert!(
+            topic
+                .iter()
+                .any(|topic| said.contains(&format!("no topic {topic}"))),
+            "{said}"
+        );
+        assert!(said.contains("one of: /scan"), "{said}");
+    }
+    let back = [
+        "--ros-args",
+        "-r",
+        "__ns:=/r1",
+        "-r",
+        "scan:=/scan",
+        "-p",
+        "odom.topic:=/odom",
+    ];
+    let (code, said) = replay("approach.mcap", &[&guard[..], &back].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(decided), "{said}");
+    let (code, said) = replay("approach.mcap", &["--ros-args", "--paramsfile", "x"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("--paramsfile"), "{said}");
+}
+
+#[test]
+fn inspect_calls_channels_what_they_are() {
+    let inspect = |case: &str| said(&edge_reasoner(&["inspect", &format!("tests/cases/{case}")]));
+    let ros1 = inspect("schemas/ros1_profile.mcap");
+    assert!(
+        ros1.contains("ROS 1 messages (schema encoding ros1msg"),
+        "{ros1}"
+    );
+    let schemaless = inspect("schemas/schemaless.mcap");
+    assert!(schemaless.contains("/scan  (no schema"), "{schemaless}");
+}
+
+#[test]
+fn a_replay_reads_params_files_for_a_node_as_the_live_node_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let replay = |more: &[&str]| {
+        let nothing = ["replay", out, "--out", out];
+        said(&edge_reasoner(&[&nothing[..], more].concat()))
+    };
+    let nested = ["--params", "tests/cases/params/nested_namespace.yaml"];
+    // The folder holds no recording, which is said once the params are read.
+    let named = replay(&[&nested[..], &["--node", "/robot1/edge_reasoner"]].concat());
+    assert!(
+        named.contains(".mcap") && !named.contains("section"),
+        "{named}"
+    );
+    let other = replay(&nested);
+    assert!(
+        other.contains("/robot1/edge_reasoner, /robot1/other_node"),
+        "{other}"
+    );
+    let yes_no = replay(&["--params", "tests/cases/params/yes_no.yaml"]);
+    assert!(!yes_no.contains("odom.required"), "{yes_no}");
+    // The file names the model, unless --model does.
+    let file = folder.path().join("model.yaml_");
+    fs::write(&file, "/**: {ros__parameters: {model: nowhere}}").unwrap();
+    let file = ["--params", file.to_str().unwrap()];
+    assert!(replay(&file).contains("nowhere"));
+    let both = replay(&[&file[..], &["--model", "clearance"]].concat());
+    assert!(!both.contains("nowhere"), "{both}");
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
 use edge_reasoner::reason::{
-    CostModel, Decision, Desk, EngineFault, Policy, Publish, Reason, Reasoner, Source, Terms,
+    CostModel, Desk, EngineFault, Outgoing, Policy, Publish, Reason, Reasoner, Source, Terms,
     Verdict,
 };
 use edge_reasoner::time::{Clock, Mono};
@@ -55,19 +55,21 @@ struct Sink {
 }
 
 impl Publish for Sink {
-    fn publish(&self, decision: &Decision) {
-        let due = decision.trigger.arrival + DEADLINE;
-        if self.clock.now() > due {
-            self.out_of_time.fetch_add(1, Ordering::Relaxed);
-        }
-        // Two engines may answer out of order, but never one cycle twice: sums of 1..=n and n tell.
-        self.last_cycle.fetch_max(decision.cycle, Ordering::Relaxed);
-        self.repeated.fetch_add(decision.cycle, Ordering::Relaxed);
-        let mut recent = self.recent.lock().unwrap();
-        recent.push((decision.source, decision.reason, decision.exit));
-        if recent.len() > 4000 {
-            recent.drain(..2000);
-        }
+    fn publish(&self, outgoing: Outgoing) {
+        outgoing.send(|decision| {
+            let due = decision.trigger.arrival + DEADLINE;
+            if self.clock.now() > due {
+                self.out_of_time.fetch_add(1, Ordering::Relaxed);
+            }
+            // Two engines may answer out of order, but never one cycle twice: sums of 1..=n and n tell.
+            self.last_cycle.fetch_max(decision.cycle, Ordering::Relaxed);
+            self.repeated.fetch_add(decision.cycle, Ordering::Relaxed);
+            let mut recent = self.recent.lock().unwrap();
+            recent.push((decision.source, decision.reason, decision.exit));
+            if recent.len() > 4000 {
+                recent.drain(..2000);
+            }
+        });
     }
 }
 

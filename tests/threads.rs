@@ -3,17 +3,20 @@
 //! guard had to give.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use edge_reasoner::act::Vocabulary;
+use edge_reasoner::act::gate::{Command, Factors, GateLimits, Velocity};
+use edge_reasoner::act::outlet::{Outlet, Parts, Voice, Wire};
 use edge_reasoner::reason::live::Live;
 use edge_reasoner::reason::{
-    CostModel, Decision, Desk, EngineFault, Policy, Publish, Reason, Reasoner, Source, Terms,
-    Verdict,
+    Batches, CostModel, Decision, Desk, EngineFault, Outgoing, Policy, Publish, Reason, Reasoner,
+    Source, Terms, Verdict,
 };
-use edge_reasoner::time::{Clock, SystemClock};
+use edge_reasoner::time::{Clock, Stamp, SystemClock, When};
 
 mod support;
 use support::Stub;
@@ -32,8 +35,8 @@ struct Sink {
 }
 
 impl Publish for Sink {
-    fn publish(&self, decision: &Decision) {
-        self.decisions.lock().unwrap().push(decision.clone());
+    fn publish(&self, outgoing: Outgoing) {
+        outgoing.send(|decision| self.decisions.lock().unwrap().push(decision.clone()));
     }
     fn tick(&self) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
@@ -179,6 +182,12 @@ fn every_trigger_was_answered_once(world: &World) {
     assert_eq!(decisions.len() as u64, tally.accepted);
     let cycles: HashSet<u64> = decisions.iter().map(|decision| decision.cycle).collect();
     assert_eq!(cycles.len(), decisions.len(), "a cycle was answered twice");
+    let mut in_order: Vec<&Decision> = decisions.iter().collect();
+    in_order.sort_by_key(|decision| decision.cycle);
+    assert!(
+        in_order.is_sorted_by_key(|decision| decision.trigger.arrival),
+        "an older trigger has a higher number than a newer one"
+    );
     assert!(
         tally.of_source(Source::Model) > 0 && tally.engine_changes > 0,
         "{tally:?}"
@@ -288,4 +297,189 @@ fn the_guard_ticks_and_all_threads_end_together() {
     drop(world.live);
     // Three engines that do not come back for seconds share one patience, they do not add up.
     assert!(begun.elapsed() < 1000 * MS, "{:?}", begun.elapsed());
+}
+
+/// A topic that holds whoever publishes on it, as a middleware may, until it lets go.
+#[derive(Default)]
+struct Topic {
+    holds: AtomicBool,
+    published: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Topic {
+    fn wire(self: &Arc<Topic>) -> Wire {
+        let topic = Arc::clone(self);
+        Box::new(move |bytes| {
+            while topic.holds.load(Ordering::Acquire) {
+                sleep(MS);
+            }
+            topic.published.lock().unwrap().push(bytes.to_vec());
+            true
+        })
+    }
+
+    fn count(&self) -> usize {
+        self.published.lock().unwrap().len()
+    }
+}
+
+struct Robot {
+    decisions: Arc<Topic>,
+    commands: Arc<Topic>,
+    outlet: Arc<Outlet>,
+}
+
+impl Robot {
+    fn new(clock: &Arc<SystemClock>) -> Robot {
+        let (decisions, commands) = (Arc::new(Topic::default()), Arc::new(Topic::default()));
+        let all = Factors {
+            linear: 1.0,
+            angular: 1.0,
+        };
+        let limits = GateLimits {
+            factors: vec![all; LABELS],
+            decision_timeout: 100 * MS,
+            command_timeout: 20 * 1000 * MS,
+            repeat_stop: Duration::ZERO,
+            release_after: 1,
+            ..GateLimits::default()
+        };
+        let parts = Parts {
+            decisions: decisions.wire(),
+            gate: Some((limits, false, commands.wire())),
+            speed: None,
+            notes: false,
+            shown: false,
+            sim_time: false,
+        };
+        let times = (
+            Arc::clone(clock) as Arc<dyn Clock>,
+            (|| Stamp(7)) as fn() -> Stamp,
+        );
+        let outlet = Arc::new(Outlet::new(parts, times, Arc::new(|| ())).unwrap());
+        outlet.open();
+        Robot {
+            decisions,
+            commands,
+            outlet,
+        }
+    }
+
+    fn voice(&self) -> Arc<Voice> {
+        let words = Vocabulary {
+            labels: vec!["go".into(); LABELS],
+            engines: vec!["stub".into()],
+            model_id: "m".into(),
+        };
+        Arc::new(Voice::new(Arc::clone(&self.outlet), words))
+    }
+
+    fn hold(&self, holds: bool) {
+        self.decisions.holds.store(holds, Ordering::Release);
+        self.commands.holds.store(holds, Ordering::Release);
+    }
+
+    fn command(&self, clock: &SystemClock) {
+        let mut ahead = Velocity::ZERO;
+        ahead.linear.x = 0.5;
+        let arrival = When {
+            mono: clock.now(),
+            ros: Stamp(7),
+        };
+        self.outlet
+            .command(Command::new(ahead, arrival, None), None);
+    }
+}
+
+fn wait_for(what: &str, until: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !until() {
+        assert!(begun.elapsed() < 20 * 1000 * MS, "never: {what}");
+        sleep(MS);
+    }
+}
+
+#[test]
+fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() {
+    let clock = Arc::new(SystemClock::new());
+    let robots = [Robot::new(&clock), Robot::new(&clock)];
+    let terms = Terms {
+        // The engine answers some, and the guard those that come while it takes its time.
+        deadline: 20 * MS,
+        publish_margin: MS,
+        fault_time: 10_000 * MS,
+        hold: Duration::ZERO,
+        batch_slack: Duration::ZERO,
+        reuse: None,
+        policy: Policy::Best,
+        min_confidence: 0.4,
+        thresholds: vec![0.9; EXITS],
+        safe_label: 2,
+        exits: EXITS as u8,
+    };
+    let desks = robots.each_ref().map(|robot| {
+        let clock = Arc::clone(&clock) as _;
+        Arc::new(Desk::new(clock, terms.clone(), LABELS, 4, 1, robot.voice()))
+    });
+    let mut calls = 0;
+    let engine = Box::new(Stub {
+        exits: EXITS,
+        labels: LABELS,
+        advance: Box::new(move |out| {
+            calls += 1;
+            if calls % 7 == 0 {
+                sleep(60 * MS);
+            }
+            out.copy_from_slice(&[0.5, 0.3, 0.2]);
+            Ok(())
+        }),
+    });
+    let batches = Batches::single(CostModel::new(EXITS));
+    let reasoner = Reasoner::of_several(&desks, 0, engine, batches);
+    let live = Live::start(desks.to_vec(), vec![reasoner], |_| {}).unwrap();
+    let trigger = |robot: usize| {
+        let desk = &live.desks()[robot];
+        match desk.blank() {
+            Some(mut request) => {
+                request.trigger.arrival = clock.now();
+                request.trigger.verdict = Verdict::Ready;
+                live.offer(robot, request);
+            }
+            None => desk.refuse(1),
+        }
+    };
+    let [held, free] = &robots;
+    held.hold(true);
+    for _ in 0..40 {
+        held.command(&clock);
+        free.command(&clock);
+        trigger(0);
+        trigger(1);
+        sleep(25 * MS);
+    }
+    let tally = || live.desks()[1].counts().tally();
+    wait_for("the other robot's decisions", || {
+        let tally = tally();
+        let seen = tally.accepted + tally.superseded + tally.refused;
+        tally.decisions == tally.accepted && seen == tally.received
+    });
+    assert_eq!(free.decisions.count() as u64, tally().decisions);
+    let reasons = [Reason::None, Reason::Deadline].map(|reason| tally().of_reason(reason));
+    assert!(reasons[0] > 0 && reasons[1] > 0, "{reasons:?}");
+    // Nobody decides any more: the guard's pulse stops the robot, whatever holds the other's topics.
+    let last = || free.commands.published.lock().unwrap().last().cloned();
+    wait_for("a stop", || {
+        last().is_some_and(|bytes| bytes[4..12] == [0; 8])
+    });
+    assert_eq!(held.decisions.count() + held.commands.count(), 0);
+    assert!(live.desks()[0].counts().tally().accepted > 0);
+    held.hold(false);
+    wait_for("all of the held robot's decisions", || {
+        let tally = live.desks()[0].counts().tally();
+        tally.decisions == tally.accepted && held.decisions.count() as u64 == tally.decisions
+    });
+    let last = || held.commands.published.lock().unwrap().last().cloned();
+    wait_for("its stop", || {
+        last().is_some_and(|bytes| bytes[4..12] == [0; 8])
+    });
 }

@@ -13,10 +13,10 @@ TASKS = ["clearance", "terrain", "wall_following"]
 OURS = ["packed_int8", "packed_bf16", "packed_f32"]
 
 
-def agreement(engine, root, work, data):
+def agreement(engine, root, work, data, tasks):
     """`{task: {windows, NAME: share}}`; tasks without recordings are left out with a word."""
     found = {}
-    for task in TASKS:
+    for task in tasks:
         if not (data / task / "manifest.csv").exists():
             print(f"no recordings at {data / task}: agreement not measured", file=sys.stderr)
             continue

@@ -177,12 +177,16 @@ def main():
     parser.add_argument("--large", action="store_true", help="S5 and S6 too")
     parser.add_argument("--steady", type=float, default=0, help="seconds of one bundle on end, besides")
     parser.add_argument("--only", nargs="*", help="sizes and bundles to measure; else all")
+    parser.add_argument("--smoke", action="store_true", help="one bundle and round, to see that it runs: no figures")
     args = parser.parse_args()
+    if args.smoke:
+        args.out, args.rounds, args.batches, args.only = args.out / "smoke", 1, [1], ["wall_following"]
     args.cores = os.sched_getaffinity(0)
     args.environment = dict(os.environ)
     wgpu = "wgpu" if args.device == "any" else f"wgpu_{args.device}"
     args.wgpu = {"wgpu_f32": wgpu, "wgpu_f16": f"{wgpu}_f16"}
     work = args.out / "gpu"
+    work.mkdir(parents=True, exist_ok=True)
     subprocess.run([args.engine, "export", work], check=True)
     if args.large:
         subprocess.run([args.engine, "export-large", work], check=True)

@@ -47,11 +47,47 @@ def table(report, file):
     }
     for name, cell in rows.items():
         lines.append(f"| {name} | " + " | ".join(map(cell, sizes.values())) + " |")
+    for title, size in sizes.items():
+        for name, why in size["missing"].items():
+            lines += ["", f"{name} is not in the column {title}: {why}."]
+    if "7-bit" in machine["int8_of_ort"]:
+        lines += ["", f"INT8 of ONNX Runtime is with {machine['int8_of_ort']}."]
     for task, found in report.get("agreement", {}).items():
         shares = {name: share for name, share in found.items() if name != "windows"}
         said = ", ".join(f"{name} {100 * share:.2f} %" for name, share in shares.items())
         lines += ["", f"Same label as flex on {found['windows']} unseen windows of {task}: {said}."]
     file.write_text("\n".join(lines) + "\n")
+
+
+def in_short(report):
+    """The clearance model in two sentences."""
+    machine, size = report["machine"], report["sizes"]["clearance"]
+    median = lambda name: f"{size['results'][name]['median_us']:.3g} µs"
+    peers = {"OpenVINO": "openvino", "ONNX Runtime": "ort"}
+    said = []
+    for peer, prefix in peers.items():
+        found = [name for name in size["results"] if name.startswith(prefix)]
+        if found:
+            said.append(f"{peer} {median(min(found, key=lambda name: size['results'][name]['median_us']))}")
+    text = (
+        f"A window of the clearance model through all four exits, one core ({machine['processor']}, "
+        f"{machine['date']}, `make bench-engine`): {median('packed_int8')} on `packed` in INT8, "
+        f"{median('packed_f32')} in f32, {median('flex')} on `flex`; {', '.join(said)}."
+    )
+    if found := report.get("agreement", {}).get("clearance"):
+        text += (
+            f" INT8 prefers the label of the f32 model on {100 * found['packed_int8']:.2f} % of "
+            f"{found['windows']} windows that did not teach it."
+        )
+    larger = [report["sizes"][name] for name in ("S1", "S2", "S3", "S4") if name in report["sizes"]]
+    if larger:
+        ratios = ", ".join(f"{size['ratio']:.1f}" for size in larger)
+        text += f" On four larger models (S1 to S4) it is {ratios} times as fast as the fastest of its peers"
+        floors = [size["times_floor"] for size in larger if size["times_floor"]]
+        if floors:
+            text += f", at {min(floors):.1f} to {max(floors):.1f} times what the multiply-adds alone take on this core"
+        text += "."
+    return text
 
 
 def picture(report, file):

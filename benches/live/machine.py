@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,12 +11,27 @@ PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 SCHEDULERS = {os.SCHED_OTHER: "other", os.SCHED_FIFO: "fifo", os.SCHED_RR: "rr"}
 
 
+def processor() -> str:
+    """Its name: as /proc/cpuinfo has it, else the board's, else as lscpu knows it (aarch64 has no name
+    in /proc/cpuinfo)."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith(("model name", "Model\t")):
+            return line.split(":", 1)[1].strip()
+    board = Path("/proc/device-tree/model")
+    if board.exists():
+        return board.read_text().strip("\0\n ")
+    try:
+        said = subprocess.run(["lscpu"], stdout=subprocess.PIPE, text=True).stdout
+    except OSError:
+        said = ""
+    names = [line.split(":", 1)[1].strip() for line in said.splitlines() if line.startswith("Model name")]
+    return names[0] if names else platform.machine()
+
+
 def describe() -> dict:
     """What a figure without it would say nothing about."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model"))]
     return {
-        "processor": names[0] if names else platform.machine(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
         "ros": os.environ.get("ROS_DISTRO", "?"),

@@ -8,15 +8,15 @@ from pathlib import Path
 
 LIVE = Path(__file__).resolve().parent
 ROOT = LIVE.parents[1]
-# The demo's room, and its way with processes.
-sys.path.append(str(ROOT / "demo"))
+# What all benches share; the demo's room, and its way with processes.
+sys.path += [str(ROOT / "benches"), str(ROOT / "demo")]
 
+import block  # noqa: E402
 from processes import Trouble  # noqa: E402
 from run import installed_node  # noqa: E402
 
 MODEL = ROOT / "models" / "clearance"
 OUT = ROOT / "target" / "bench"
-PEER_PYTHON = OUT / "rclpy_ort" / "bin" / "python"
 
 
 def parser(doc: str) -> argparse.ArgumentParser:
@@ -25,7 +25,24 @@ def parser(doc: str) -> argparse.ArgumentParser:
     made.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME:=VALUE",
                       help="a parameter of our node, may be repeated")  # fmt: skip
     made.add_argument("--out", type=Path, default=OUT, help="folder (target/bench)")
+    made.add_argument("--smoke", action="store_true", help="seconds instead of minutes, to see that it runs:"
+                      " what it writes, to OUT/smoke, are no figures")  # fmt: skip
     return made
+
+
+def parsed(made: argparse.ArgumentParser, **smoke: object) -> argparse.Namespace:
+    """The arguments; under --smoke with these values."""
+    args = made.parse_args()
+    if args.smoke:
+        vars(args).update(smoke)
+        args.out = args.out / "smoke"
+    args.out.mkdir(parents=True, exist_ok=True)
+    return args
+
+
+def bundle() -> dict[str, str]:
+    """The bundle under test: its task and the digest in its id."""
+    return {MODEL.name: block.present(node())[MODEL.name]}
 
 
 def node() -> Path:
@@ -43,16 +60,29 @@ def edge_reasoner(topics: str, parameters: list[str]) -> list[str]:
     return command
 
 
-def rclpy_ort(topics: str) -> list[str]:
+def rclpy_ort(python: Path, exported: Path, topics: str) -> list[str]:
     """The node in Python."""
-    if not PEER_PYTHON.exists():
-        raise Trouble(f"There is no {PEER_PYTHON}: `benches/live/setup.sh peer` makes it.")
-    script = [str(LIVE / "rclpy_ort.py"), "--model", str(MODEL), "--exported", str(OUT / "clearance.onnx")]
-    return [str(PEER_PYTHON), *script, "--ros-args", *_remapped(topics, "scan", "odom", "cmd_vel")]
+    script = [str(LIVE / "rclpy_ort.py"), "--model", str(MODEL), "--library", str(window())]
+    script += ["--exported", str(exported)]
+    return [str(python), *script, "--ros-args", *_remapped(topics, "scan", "odom", "cmd_vel")]
 
 
-def r2r_echo(program: Path, topics: str) -> list[str]:
+def examples() -> Path:
+    """Where cargo leaves what it builds of examples/."""
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "examples"
+
+
+def window() -> Path:
+    """Our window, as the node in Python loads it."""
+    library = examples() / "libwindow.so"
+    if not library.exists():
+        raise Trouble(f"There is no {library}: `cargo build --release --features ros --example window` makes it.")
+    return library
+
+
+def r2r_echo(topics: str) -> list[str]:
     """The floor."""
+    program = examples() / "echo"
     if not program.exists():
         raise Trouble(f"There is no {program}: `cargo build --release --features ros --example echo` makes it.")
     decision = ["-r", "/echo/decision:=/r2r_echo/decision"]

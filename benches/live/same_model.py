@@ -1,5 +1,6 @@
 """Whether the node in Python runs our model: the stream as a recording through both, at the same times."""
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -17,16 +18,17 @@ TOLERANCE = 1e-4
 BEGIN_NS = 1_700_000_000_000_000_000
 
 
-def check(stream: list[Moment], rate_hz: float, folder: Path, parameters: list[str]) -> dict:
+def check(stream: list[Moment], args: argparse.Namespace) -> dict:
     """`{"flex": ..., "as_shipped": ...}`, each with the number of scans and decisions, the largest
     difference of a probability of the deepest exit, and the share with the same label. Refuses
     another model."""
+    folder = args.out / "parity"
     shutil.rmtree(folder, ignore_errors=True)
-    recording = _record(stream, rate_hz, folder / "stream")
-    flex = _compare(recording, folder / "flex", ["engines:=[flex]"])
+    recording = _record(stream, args.rate, folder / "stream")
+    flex = _compare(args.peer_python, recording, folder / "flex", ["engines:=[flex]"])
     if not flex["decisions"] or flex["largest_difference"] > TOLERANCE:
         raise Trouble(f"The node in Python does not run our model: {flex}; at most {TOLERANCE} apart is right.")
-    shipped = _compare(recording, folder / "as_shipped", parameters)
+    shipped = _compare(args.peer_python, recording, folder / "as_shipped", args.parameters)
     print(f"Deepest exit on {flex['decisions']} of {flex['scans']} scans: engine flex and ONNX Runtime are at"
           f" most {flex['largest_difference']:.1e} apart in probability; our node's own engine"
           f" {shipped['largest_difference']:.1e}, same label on {shipped['same_label']:.2%}.")  # fmt: skip
@@ -54,7 +56,7 @@ def _record(stream: list[Moment], rate_hz: float, folder: Path) -> Path:
     return next(folder.glob("*.mcap"))
 
 
-def _compare(recording: Path, out: Path, parameters: list[str]) -> dict:
+def _compare(python: Path, recording: Path, out: Path, parameters: list[str]) -> dict:
     replay = [nodes.node(), "replay", recording, "--model", nodes.MODEL, "--out", out]
     # The deepest exit, whatever this machine takes for it.
     for parameter in [*parameters, "policy:=best", "deadline_ms:=1000.0"]:
@@ -63,8 +65,8 @@ def _compare(recording: Path, out: Path, parameters: list[str]) -> dict:
     decisions = next(iter(sorted(out.glob("*.mcap"))), None)
     if decisions is None:
         raise Trouble(f"replay wrote no decisions to {out}.")
-    compare = [nodes.PEER_PYTHON, nodes.LIVE / "parity.py", "--model", nodes.MODEL]
-    compare += ["--exported", out / "model.onnx", "--recording", recording, "--decisions", decisions]
+    compare = [python, nodes.LIVE / "parity.py", "--model", nodes.MODEL]
+    compare += ["--library", nodes.window(), "--exported", out / "model.onnx", "--recording", recording, "--decisions", decisions]
     return json.loads(_finish(compare, "the comparison of probabilities"))
 
 

@@ -18,23 +18,43 @@ def table(report: dict) -> str:
         "| | collisions | with people | rooms without one | stops | distance, m |",
         "|---|" + "---:|" * 5,
     ]
-    for arm in ARMS:
-        drives = [room[arm] for room in rooms.values()]
-        people = sum(thing.startswith("person") for drive in drives for thing in drive["with"])
-        cells = [
-            sum(drive["collisions"] for drive in drives),
-            people,
-            sum(drive["collisions"] == 0 for drive in drives),
-            sum(drive["stops"] for drive in drives),
-            f"{sum(drive['distance_m'] for drive in drives):.0f}",
-        ]
-        lines.append(f"| {arm} | " + " | ".join(map(str, cells)) + " |")
+    lines += [f"| {arm} | " + " | ".join(cells) + " |" for arm, cells in _rows(report).items()]
     calm = {arm: sum(room[arm]["distance_m"] for room in report["calm"].values()) for arm in ("ungated", "ours")}
     lines += ["", f"Calm rooms: {calm['ungated']:.0f} m ungated, {calm['ours']:.0f} m with ours.", ""]
     for verdict in report["verdicts"]:
         said = "met" if verdict["met"] else "NOT met"
         lines.append(f"- {verdict['aim']}: {said} ({verdict['found']})")
     return "\n".join(lines) + "\n"
+
+
+SAID = {"ungated": "no gate", "kinematic": "scripted gate", "ours": "ours"}
+
+
+def figures(report: dict) -> str:
+    """Markdown for README.md: the table and what it comes to."""
+    lines = ["| | collisions | with people | rooms without one | stops | driven, m |", "|---|" + "---:|" * 5]
+    lines += [f"| {SAID[arm]} | " + " | ".join(cells) + " |" for arm, cells in _rows(report).items()]
+    rooms, times = len(report["calm"]), report["verdicts"][-1]["times"]
+    return "\n".join(lines) + (
+        f"\n\nIn {rooms} calm rooms, where nothing is a reason to slow down, the same goals take {times:.3f} times"
+        f" as long. {report['machine']}; of {report['decisions']} decisions {report['late']} were late."
+    )
+
+
+def _rows(report: dict) -> dict[str, list[str]]:
+    """Of each arm over all rooms: collisions, with people, rooms without one, stops, metres."""
+    rows = {}
+    for arm in ARMS:
+        drives = [room[arm] for room in report["rooms"].values()]
+        counts = [
+            sum(drive["collisions"] for drive in drives),
+            sum(thing.startswith("person") for drive in drives for thing in drive["with"]),
+            sum(drive["collisions"] == 0 for drive in drives),
+            sum(drive["stops"] for drive in drives),
+            round(sum(drive["distance_m"] for drive in drives)),
+        ]
+        rows[arm] = [str(count) for count in counts]
+    return rows
 
 
 def picture(report: dict, file: Path) -> None:

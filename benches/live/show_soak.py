@@ -49,6 +49,32 @@ def table(report: dict) -> str:
     return "\n".join(lines)
 
 
+def figures(report: dict) -> str:
+    """Markdown for README.md: the table and what it comes to."""
+    lines = [
+        "| scheduling | | decisions | late by the node's account | p50, ms | p99.9, ms | cyclictest p99.9, ms"
+        " | cyclictest max, ms |",
+        "|---|---|" + "---:|" * 6,
+    ]
+    said = []
+    for name, run in report["runs"].items():
+        kind = SAID[name] if run["scheduling"]["policy"] == ("other" if name == "normal" else name) else f"{name} refused"
+        for condition in ("idle", "stress"):
+            found, beside = run[condition], run[condition]["cyclictest"]
+            cells = [str(found["decisions"]), str(found["late"])]
+            cells += [f"{found['latency_ms'][key]:.2f}" for key in ("p50", "p999")]
+            cells += [f"{beside[key] / 1e3:.2f}" for key in ("p999_us", "max_us")] if beside else ["-", "-"]
+            lines.append(f"| {kind} | {condition} | " + " | ".join(cells) + " |")
+        latest = max(run[condition]["largest_lateness_ms"] for condition in ("idle", "stress"))
+        process = run["process"]
+        said.append(
+            f"{kind}: late by at most {latest:.1f} ms, memory {process['rss_mb'][0]:.1f} MB at first and"
+            f" {process['rss_mb'][1]:.1f} MB at the end, {_span(process['threads'])} threads,"
+            f" {_span(process['descriptors'])} descriptors"
+        )
+    return "\n".join(lines) + f"\n\n{report['machine']}; stress by {report['stress_by']}. {'. '.join(said)}."
+
+
 def _span(ends: list[int]) -> str:
     return str(ends[0]) if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::gate::State;
 use super::wire::{TimeWire, encode};
 use crate::reason::Tally;
-use crate::time::Stamp;
+use crate::time::{Span, Stamp};
 
 /// Type of the message.
 pub const DIAGNOSTICS_TYPE: &str = "diagnostic_msgs/msg/DiagnosticArray";
@@ -43,20 +44,41 @@ pub struct Input<'a> {
     pub topic: &'a str,
     /// Since its newest message; none: it never spoke.
     pub age: Option<Duration>,
+    /// Since its newest message that was not refused; none: there was none.
+    pub used_age: Option<Duration>,
     /// Older than this, it is stale.
     pub timeout: Duration,
     /// Whether decisions need it.
     pub required: bool,
+    /// What of its laser's view stands still while the robot drives, in a sentence.
+    pub standing: Option<&'a str>,
 }
 
 impl Input<'_> {
+    /// What is wrong with it, when it is heard and yet not used.
+    pub fn refusal(&self) -> Option<String> {
+        let since = match self.used_age {
+            None => String::from("none of its messages was ever used"),
+            Some(age) if age > self.timeout => {
+                format!(
+                    "none of its messages was used for {:.1} s",
+                    age.as_secs_f64()
+                )
+            }
+            Some(_) => return None,
+        };
+        Some(format!(
+            "{} is heard, but {since}; the log says why",
+            self.topic
+        ))
+    }
+
     /// What is wrong with it, when it is not heard.
     pub fn silence(&self) -> Option<String> {
         match self.age {
             None => Some(format!("nothing was ever heard on {}", self.topic)),
             Some(age) if age > self.timeout => {
-                let seconds = age.as_secs_f64();
-                Some(format!("{} is silent for {seconds:.1} s", self.topic))
+                Some(format!("{} is silent for {}", self.topic, Span(age)))
             }
             Some(_) => None,
         }
@@ -84,6 +106,8 @@ pub struct Health<'a> {
     pub inputs: Vec<Input<'a>>,
     /// Whether somebody is needed, and why; none where nobody is ever called.
     pub attention: Option<(bool, String)>,
+    /// The velocity gate, where there is one.
+    pub gate: Option<State>,
 }
 
 /// `diagnostic_msgs/msg/DiagnosticStatus`
@@ -110,10 +134,20 @@ struct ArrayWire<'a> {
 }
 
 /// Judges a period: one status for the decisions, one for the engine, one per source, one for the
-/// call for attention.
+/// velocity gate and one for the call for attention.
 pub fn judge(health: &Health<'_>, thresholds: &Thresholds) -> Vec<Status> {
     let mut all = vec![decisions(health, thresholds), engine(health)];
     all.extend(health.inputs.iter().map(|source| input(health, source)));
+    let gate = health.gate.as_ref();
+    all.extend(gate.map(|gate| {
+        status(
+            health,
+            "velocity gate",
+            gate.level,
+            gate.message.clone(),
+            &[],
+        )
+    }));
     all.extend(health.attention.as_ref().map(|(needed, explanation)| {
         let level = match needed {
             true => Level::Warn,
@@ -202,9 +236,12 @@ fn engine(health: &Health<'_>) -> Status {
 }
 
 fn input(health: &Health<'_>, input: &Input<'_>) -> Status {
-    let (level, message) = match input.silence() {
-        Some(silence) if input.required => (Level::Error, silence),
-        Some(silence) => (Level::Warn, silence),
+    let (level, message) = match input.silence().or_else(|| input.refusal()) {
+        Some(what) if input.required => (Level::Error, what),
+        Some(what) => (Level::Warn, what),
+        None if input.standing.is_some() => {
+            (Level::Warn, input.standing.unwrap_or_default().to_owned())
+        }
         None => (Level::Ok, format!("{} is heard", input.topic)),
     };
     let age = input
@@ -273,8 +310,10 @@ mod tests {
             name: "scan",
             topic: "/scan",
             age,
+            used_age: age,
             timeout: Duration::from_millis(500),
             required: true,
+            standing: None,
         };
         let odom = Input {
             required: false,
@@ -290,6 +329,7 @@ mod tests {
             engine: ("flex", preferred),
             inputs: vec![scan, odom],
             attention,
+            gate: None,
         };
         judge(&health, &THRESHOLDS)
             .iter()
@@ -318,6 +358,54 @@ mod tests {
         let old = Some(Duration::from_millis(501));
         assert_eq!(levels(&tally, &tally, false, None), [0, 1, 2, 1]);
         assert_eq!(levels(&tally, &tally, true, old), [0, 0, 2, 1]);
+    }
+
+    #[test]
+    fn a_source_that_is_heard_and_never_used_is_not_green() {
+        let fresh = Some(Duration::from_millis(100));
+        let source = |used_age| Input {
+            name: "cmd",
+            topic: "/cmd_vel",
+            age: fresh,
+            used_age,
+            timeout: Duration::from_millis(500),
+            required: false,
+            standing: None,
+        };
+        assert_eq!(source(fresh).refusal(), None);
+        for bad in [None, Some(Duration::from_secs(2))] {
+            let said = source(bad).refusal().unwrap();
+            assert!(said.contains("/cmd_vel is heard, but none"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_laser_that_sees_its_robot_is_a_warning_that_says_so() {
+        let tally = tally(10, 10, 0);
+        let laser = Input {
+            name: "scan",
+            topic: "/scan",
+            age: Some(Duration::ZERO),
+            used_age: Some(Duration::ZERO),
+            timeout: Duration::from_millis(500),
+            required: true,
+            standing: Some("scan: something stands at 5°"),
+        };
+        let health = Health {
+            node: "/edge_reasoner",
+            model: "m-1",
+            before: &tally,
+            now: &tally,
+            latency_ms: [1.0, 2.0, 3.0],
+            deadline: Duration::from_millis(20),
+            engine: ("flex", true),
+            inputs: Vec::new(),
+            attention: None,
+            gate: None,
+        };
+        let status = input(&health, &laser);
+        assert_eq!(status.level, Level::Warn as u8);
+        assert!(status.message.contains("stands at 5°"));
     }
 
     #[test]

@@ -34,6 +34,13 @@ impl<A: Allowance> Earned<A> {
         self.freer.0 = 0;
     }
 
+    /// An answer given again allows this: no more than it from here on, and nothing earned by it.
+    pub fn keep(&mut self, most: A) {
+        if most.at_most(self.allowed) != self.allowed {
+            self.tighten(most);
+        }
+    }
+
     /// The next decision in a row allows this; a rise takes `release_after` of them.
     pub fn follow(&mut self, wanted: A, release_after: u32) {
         if wanted.at_most(self.allowed) != self.allowed || wanted == self.allowed {

@@ -1,12 +1,26 @@
 //! The velocity gate: commands pass as far as the newest decision lets them.
 
+mod ages;
+mod command;
+mod findings;
+mod limits;
+mod velocity;
+mod watch;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::earned::{Allowance, Earned};
+use super::earned::Earned;
+use super::verdict::{Basis, Verdict};
 use crate::sense::MessageType;
-use crate::time::Mono;
+use crate::time::{Stamp, When};
+use ages::Ages;
+pub use command::Command;
+use findings::Pace;
+pub use findings::{Findings, Found};
+pub use limits::GateLimits;
+pub use velocity::{Factors, Velocity};
+pub use watch::{Setting, State, Watch};
 
 /// Type of the commands in and out.
 pub fn topic_type(stamped: bool) -> MessageType {
@@ -16,131 +30,77 @@ pub fn topic_type(stamped: bool) -> MessageType {
     }
 }
 
-/// `geometry_msgs/msg/Twist`: linear m/s, angular rad/s.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Velocity {
-    /// x, y, z.
-    pub linear: [f64; 3],
-    /// x, y, z.
-    pub angular: [f64; 3],
-}
-
-impl Velocity {
-    /// Standing still.
-    pub const ZERO: Velocity = Velocity {
-        linear: [0.0; 3],
-        angular: [0.0; 3],
-    };
-
-    fn is_finite(&self) -> bool {
-        self.linear
-            .iter()
-            .chain(&self.angular)
-            .all(|v| v.is_finite())
-    }
-
-    fn scaled(&self, factors: Factors) -> Velocity {
-        Velocity {
-            linear: self.linear.map(|v| v * factors.linear),
-            angular: self.angular.map(|v| v * factors.angular),
-        }
-    }
-}
-
-/// Which part of a command passes, each within 0..=1.
+/// What the robot is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Factors {
-    /// Of the linear velocity.
-    pub linear: f64,
-    /// Of the angular velocity.
-    pub angular: f64,
+pub struct Order {
+    /// How to move.
+    pub velocity: Velocity,
+    /// That of the command which passes, or of its arrival where it had none, and never later than
+    /// now; a stop is of now.
+    pub stamp: Stamp,
 }
 
-impl Allowance for Factors {
-    fn at_most(self, other: Factors) -> Factors {
-        Factors {
-            linear: self.linear.min(other.linear),
-            angular: self.angular.min(other.angular),
+impl Order {
+    /// Stand still.
+    pub fn stop(now: Stamp) -> Order {
+        Order {
+            velocity: Velocity::ZERO,
+            stamp: now,
         }
     }
 }
 
-/// What the gate is told.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GateLimits {
-    /// Per label, in the bundle's order.
-    pub factors: Vec<Factors>,
-    /// A decision whose trigger arrived longer ago than this counts as none.
-    pub decision_timeout: Duration,
-    /// A command older than this is not repeated.
-    pub command_timeout: Duration,
-    /// How long a stop is repeated, for a base that lost the first.
-    pub repeat_stop: Duration,
-    /// Decisions in a row that must allow more before more is let through. One that allows less
-    /// counts at once.
-    pub release_after: u32,
-}
-
-impl GateLimits {
-    fn sound(mut self) -> GateLimits {
-        for factors in &mut self.factors {
-            for factor in [&mut factors.linear, &mut factors.angular] {
-                if !(0.0..=1.0).contains(factor) {
-                    *factor = 0.0;
-                }
-            }
-        }
-        self
-    }
-}
-
-/// What the gate needs of a decision.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Verdict {
-    /// Its cycle.
-    pub cycle: u64,
-    /// When its trigger arrived.
-    pub arrival: Mono,
-    /// Index into the bundle's labels.
-    pub label: u8,
-}
-
-/// Holds the newest command and decision. No fresh decision: stop. No fresh command: stop.
-/// A command that is not finite: stop. It never makes a command faster.
+/// Holds the newest command and decision. No fresh decision: stop. No fresh command: stop. A command
+/// that is not finite, or whose stamp is of another clock: stop. It never makes a command faster.
+///
+/// What was once too old stays so, whatever timeouts and clocks do afterwards.
 #[derive(Debug)]
 pub struct Gate {
     limits: GateLimits,
-    command: Option<(Mono, Velocity)>,
+    ages: Ages,
+    command: Option<Command>,
     /// The newest decision.
     decided: Option<Verdict>,
+    /// Whether it still counts.
+    counts: bool,
     /// What is let through now.
     earned: Earned<Factors>,
     sent: Velocity,
     /// When the robot was last told to move, and when the stop after it was last repeated.
-    moved: Option<Mono>,
-    repeated: Mono,
+    moved: Option<When>,
+    repeated: When,
+    findings: Arc<Findings>,
+    pace: Pace,
 }
 
 /// Between two repetitions of a stop.
 const REPEAT: Duration = Duration::from_millis(50);
 
-const CLOSED: Factors = Factors {
-    linear: 0.0,
-    angular: 0.0,
-};
-
 impl Gate {
     /// A closed gate. Factors outside 0..=1 or not finite count as 0.
     pub fn new(limits: GateLimits) -> Gate {
+        Gate::with_findings(limits, Arc::default())
+    }
+
+    fn with_findings(limits: GateLimits, findings: Arc<Findings>) -> Gate {
         Gate {
+            ages: Ages::new(limits.sim_time),
             limits: limits.sound(),
             command: None,
             decided: None,
-            earned: Earned::new(CLOSED),
+            counts: false,
+            earned: Earned::new(Factors::CLOSED),
             sent: Velocity::ZERO,
             moved: None,
-            repeated: Mono(0),
+            repeated: When::default(),
+            findings,
+            pace: Pace::default(),
         }
+    }
+
+    /// What keeps commands from passing, for the cold side.
+    pub fn findings(&self) -> Arc<Findings> {
+        Arc::clone(&self.findings)
     }
 
     /// From here on `limits` hold; those that held come back. What they allow less of is closed with
@@ -150,90 +110,151 @@ impl Gate {
         if let Some(verdict) = self.decided {
             self.earned.tighten(self.wanted(verdict));
         }
+        if before.decision_timeout != self.limits.decision_timeout {
+            self.pace = Pace::default();
+        }
         before
     }
 
     /// Forgets commands and decisions: as closed as a new one.
     pub fn reset(&mut self) {
         let limits = std::mem::take(&mut self.limits);
-        *self = Gate::new(limits);
+        let simulated = self.ages.simulated();
+        *self = Gate::with_findings(limits, Arc::clone(&self.findings));
+        self.ages = Ages::new(simulated);
     }
 
-    /// A command came at `arrival`; what goes out in its place.
-    pub fn on_command(&mut self, now: Mono, arrival: Mono, command: Velocity) -> Velocity {
-        self.command = Some((arrival, command));
+    /// A command came; what goes out in its place.
+    pub fn on_command(&mut self, now: When, command: Command) -> Order {
+        self.look(now);
+        let timeout = self.limits.command_timeout;
+        if command.behind() > timeout {
+            self.findings.old_command(command.behind());
+        } else if command.ahead() > timeout {
+            self.findings.command_ahead(command.ahead());
+        }
+        self.command = Some(command);
         self.send(now)
     }
 
     /// A decision left; what goes out at once, if it changes what the robot was last told.
     /// Decisions come from two threads: one that answers an earlier trigger than the newest may
     /// close the gate further, but not open it and not keep it open.
-    pub fn on_decision(&mut self, now: Mono, verdict: Verdict) -> Option<Velocity> {
+    pub fn on_decision(&mut self, now: When, verdict: Verdict) -> Option<Order> {
+        self.look(now);
         let wanted = self.wanted(verdict);
-        if self
-            .decided
-            .is_some_and(|newest| verdict.cycle < newest.cycle)
-        {
-            self.earned.tighten(wanted);
-        } else {
-            if !self.is_fresh(now) {
+        match self.decided {
+            Some(newest) if verdict.is_before(&newest) => self.earned.tighten(wanted),
+            newest => {
+                if let Some(newest) = newest {
+                    let gap = self.ages.since(newest.arrival, verdict.arrival);
+                    let come = self.pace.next(gap, self.limits.decision_timeout);
+                    self.findings.triggers(come);
+                }
                 // After a pause in the decisions everything is earned anew.
-                self.earned = Earned::new(CLOSED);
+                self.expire(now);
+                self.decided = Some(verdict);
+                self.counts = true;
+                match verdict.basis {
+                    Basis::Held => self.earned.keep(wanted),
+                    Basis::Seen | Basis::Blind => {
+                        self.earned.follow(wanted, self.limits.release_after);
+                    }
+                }
             }
-            self.decided = Some(verdict);
-            self.earned.follow(wanted, self.limits.release_after);
         }
         self.resend(now)
     }
 
     fn wanted(&self, verdict: Verdict) -> Factors {
         let factors = self.limits.factors.get(usize::from(verdict.label));
-        factors.copied().unwrap_or(CLOSED)
+        match (verdict.basis, factors) {
+            (Basis::Blind, _) => self.limits.blind,
+            (Basis::Seen | Basis::Held, Some(factors)) => *factors,
+            (Basis::Seen | Basis::Held, None) => Factors::CLOSED,
+        }
     }
 
     /// Time passed; what goes out if something grew too old, or if a stop is to be repeated.
-    pub fn tick(&mut self, now: Mono) -> Option<Velocity> {
+    pub fn tick(&mut self, now: When) -> Option<Order> {
+        self.look(now);
         self.resend(now).or_else(|| self.repeat_stop(now))
     }
 
-    fn repeat_stop(&mut self, now: Mono) -> Option<Velocity> {
-        let stopped = self.sent == Velocity::ZERO;
-        let lately = self
-            .moved
-            .is_some_and(|moved| now.since(moved) <= self.limits.repeat_stop);
-        (stopped && lately && now.since(self.repeated) >= REPEAT).then(|| {
+    /// Where ROS time went back nobody knows how old anything is.
+    fn look(&mut self, now: When) {
+        if self.ages.look(now) {
+            self.command = None;
+            self.close();
+            self.moved = self.moved.map(|_| now);
             self.repeated = now;
-            Velocity::ZERO
+        }
+    }
+
+    fn close(&mut self) {
+        self.counts = false;
+        self.earned = Earned::new(Factors::CLOSED);
+    }
+
+    /// Lets go of what is too old.
+    fn expire(&mut self, now: When) {
+        let GateLimits {
+            decision_timeout,
+            command_timeout,
+            ..
+        } = self.limits;
+        let ages = &self.ages;
+        let counts =
+            |newest: Verdict| ages.within(decision_timeout, newest.arrival, Duration::ZERO, now);
+        if !self.counts || !self.decided.is_some_and(counts) {
+            self.close();
+        }
+        let ages = &self.ages;
+        let old = |command: &mut Command| !command.is_current(command_timeout, ages, now);
+        self.command.take_if(old);
+    }
+
+    fn repeat_stop(&mut self, now: When) -> Option<Order> {
+        let stopped = self.sent == Velocity::ZERO;
+        let span = self.limits.repeat_stop;
+        let lately = |moved| self.ages.within(span, moved, Duration::ZERO, now);
+        let due = self.ages.has_passed(REPEAT, self.repeated, now);
+        (stopped && due && self.moved.is_some_and(lately)).then(|| {
+            self.repeated = now;
+            Order::stop(now.ros)
         })
     }
 
-    fn resend(&mut self, now: Mono) -> Option<Velocity> {
+    fn resend(&mut self, now: When) -> Option<Order> {
         let before = self.sent;
         let after = self.send(now);
-        (after != before).then_some(after)
+        (after.velocity != before).then_some(after)
     }
 
-    fn send(&mut self, now: Mono) -> Velocity {
-        let after = self.allowed(now).unwrap_or(Velocity::ZERO);
-        let before = std::mem::replace(&mut self.sent, after);
-        if before != Velocity::ZERO || after != Velocity::ZERO {
+    fn send(&mut self, now: When) -> Order {
+        self.expire(now);
+        let order = self.order(now);
+        let before = std::mem::replace(&mut self.sent, order.velocity);
+        if before != Velocity::ZERO || order.velocity != Velocity::ZERO {
             self.moved = Some(now);
             self.repeated = now;
         }
-        after
+        order
     }
 
-    fn is_fresh(&self, now: Mono) -> bool {
-        self.decided
-            .is_some_and(|newest| now.since(newest.arrival) <= self.limits.decision_timeout)
-    }
-
-    fn allowed(&self, now: Mono) -> Option<Velocity> {
-        let (at, command) = self.command?;
-        let fresh = now.since(at) <= self.limits.command_timeout && self.is_fresh(now);
-        (fresh && command.is_finite()).then(|| command.scaled(self.earned.allowed()))
+    fn order(&self, now: When) -> Order {
+        let finite = self.command.filter(|c| c.velocity().is_finite());
+        let through = finite.map(|command| Order {
+            velocity: command.velocity().scaled(self.earned.allowed()),
+            stamp: command.stamp_at(now),
+        });
+        // A stop is of now: one that looks old might not be obeyed.
+        let moving = through.filter(|order| order.velocity != Velocity::ZERO);
+        moving.unwrap_or(Order::stop(now.ros))
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,12 @@ pub mod diagnostics;
 mod earned;
 pub mod gate;
 pub mod markers;
+pub mod outlet;
 pub mod speed_limit;
 pub mod statistics;
+mod verdict;
 pub mod wire;
 
 pub use gate::{Gate, GateLimits, Velocity};
+pub use verdict::{Basis, Verdict};
 pub use wire::Vocabulary;

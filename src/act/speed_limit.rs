@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::earned::{Allowance, Earned};
+use super::verdict::{Basis, Verdict};
 use crate::time::Mono;
 
 /// A percentage as Nav2 reads it: within 0..=100, where 0 is no limit at all.
@@ -59,7 +60,7 @@ pub struct SpeedLimits {
 #[derive(Debug)]
 pub struct SpeedLimiter {
     limits: SpeedLimits,
-    newest: Option<(u64, u8)>,
+    newest: Option<Verdict>,
     in_force: Earned<Percent>,
     sent: Option<(Mono, Percent)>,
 }
@@ -81,8 +82,8 @@ impl SpeedLimiter {
     /// From here on these hold; what they allow less of from the next decision on.
     pub fn set_limits(&mut self, limits: SpeedLimits) -> SpeedLimits {
         let before = std::mem::replace(&mut self.limits, limits);
-        if let Some((_, label)) = self.newest {
-            self.in_force.tighten(self.wanted(label));
+        if let Some(newest) = self.newest {
+            self.in_force.tighten(self.wanted(newest));
         }
         before
     }
@@ -93,15 +94,21 @@ impl SpeedLimiter {
         *self = SpeedLimiter::new(limits);
     }
 
-    /// A decision of this cycle left; the limit to send, if one is to be sent. One that answers an
-    /// earlier trigger than the newest may tighten the limit, not loosen it.
-    pub fn on_decision(&mut self, now: Mono, cycle: u64, label: u8) -> Option<Percent> {
-        let wanted = self.wanted(label);
-        if self.newest.is_some_and(|(newest, _)| cycle < newest) {
-            self.in_force.tighten(wanted);
-        } else {
-            self.newest = Some((cycle, label));
-            self.in_force.follow(wanted, self.limits.release_after);
+    /// A decision left; the limit to send, if one is to be sent. One that answers an earlier trigger
+    /// than the newest may tighten the limit, not loosen it.
+    pub fn on_decision(&mut self, now: Mono, verdict: Verdict) -> Option<Percent> {
+        let wanted = self.wanted(verdict);
+        match self.newest {
+            Some(newest) if verdict.is_before(&newest) => self.in_force.tighten(wanted),
+            _ => {
+                self.newest = Some(verdict);
+                match verdict.basis {
+                    Basis::Held => self.in_force.keep(wanted),
+                    Basis::Seen | Basis::Blind => {
+                        self.in_force.follow(wanted, self.limits.release_after);
+                    }
+                }
+            }
         }
         let in_force = self.in_force.allowed();
         let said = |(at, said): (Mono, Percent)| said == in_force && now.since(at) < AGAIN;
@@ -112,16 +119,24 @@ impl SpeedLimiter {
         Some(in_force)
     }
 
-    fn wanted(&self, label: u8) -> Percent {
-        // A label without a limit cannot be: there is one per label of the bundle.
-        let percent = self.limits.percent.get(usize::from(label));
-        percent.copied().unwrap_or(self.in_force.allowed())
+    /// Where nothing was seen, and for a label that there is no limit for, the least of all.
+    fn wanted(&self, verdict: Verdict) -> Percent {
+        let limits = &self.limits.percent;
+        let least = || {
+            let least = limits.iter().copied().reduce(Percent::at_most);
+            least.unwrap_or(self.in_force.allowed())
+        };
+        match (verdict.basis, limits.get(usize::from(verdict.label))) {
+            (Basis::Seen | Basis::Held, Some(percent)) => *percent,
+            _ => least(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::{Stamp, When};
     use proptest::prelude::*;
 
     const T: Mono = Mono(10_000_000_000);
@@ -134,10 +149,45 @@ mod tests {
         })
     }
 
+    /// Cycles come with their triggers, one after the other.
+    fn verdict(cycle: u64, label: u8, basis: Basis) -> Verdict {
+        Verdict {
+            cycle,
+            arrival: When {
+                mono: Mono(cycle),
+                ros: Stamp(0),
+            },
+            label,
+            basis,
+        }
+    }
+
+    fn seen(cycle: u64, label: u8) -> Verdict {
+        verdict(cycle, label, Basis::Seen)
+    }
+
     fn said(limiter: &mut SpeedLimiter, cycle: u64, label: u8) -> Option<f64> {
         limiter
-            .on_decision(T, cycle, label)
+            .on_decision(T, seen(cycle, label))
             .map(Percent::on_the_wire)
+    }
+
+    #[test]
+    fn blind_is_the_least_of_all_and_held_earns_nothing() {
+        let mut limiter = limiter();
+        said(&mut limiter, 1, 0);
+        let mut next = |cycle, label, basis| {
+            let limit = limiter.on_decision(T, verdict(cycle, label, basis));
+            limit.map(Percent::on_the_wire)
+        };
+        assert_eq!(next(2, 0, Basis::Blind), Some(40.0), "whatever the label");
+        let held: Vec<_> = (3..9).map(|cycle| next(cycle, 0, Basis::Held)).collect();
+        assert_eq!(held, [None; 6]);
+        assert_eq!([9, 10].map(|cycle| next(cycle, 0, Basis::Seen)), [None; 2]);
+        assert_eq!(next(11, 0, Basis::Held), None, "it does not break the row");
+        assert_eq!(next(12, 0, Basis::Seen), Some(0.0));
+        assert_eq!(next(13, 1, Basis::Held), Some(70.0), "less at once");
+        assert_eq!(next(14, 9, Basis::Seen), Some(40.0), "no such label");
     }
 
     #[test]
@@ -174,11 +224,11 @@ mod tests {
     #[test]
     fn it_is_said_again_for_those_who_came_late() {
         let mut limiter = limiter();
-        limiter.on_decision(T, 1, 2);
-        assert_eq!(limiter.on_decision(T + AGAIN / 2, 2, 2), None);
-        assert!(limiter.on_decision(T + AGAIN, 3, 2).is_some());
+        limiter.on_decision(T, seen(1, 2));
+        assert_eq!(limiter.on_decision(T + AGAIN / 2, seen(2, 2)), None);
+        assert!(limiter.on_decision(T + AGAIN, seen(3, 2)).is_some());
         limiter.reset();
-        assert!(limiter.on_decision(T + AGAIN, 4, 2).is_some());
+        assert!(limiter.on_decision(T + AGAIN, seen(4, 2)).is_some());
     }
 
     #[test]
@@ -200,18 +250,23 @@ mod tests {
     }
 
     proptest! {
-        /// Never looser than the newest decision allows.
+        /// Never looser than the newest decision allows, and the least there is where it is blind.
         #[test]
         fn it_never_allows_more_than_the_newest_decision(
-            labels in prop::collection::vec(0u8..3, 1..80)
+            decisions in prop::collection::vec((0u8..3, 0usize..3), 1..80)
         ) {
             let mut limiter = limiter();
             let mut last = Percent::NONE;
-            for (cycle, label) in labels.into_iter().enumerate() {
-                if let Some(percent) = limiter.on_decision(T, cycle as u64, label) {
+            for (cycle, (label, basis)) in decisions.into_iter().enumerate() {
+                let basis = [Basis::Seen, Basis::Held, Basis::Blind][basis];
+                if let Some(percent) = limiter.on_decision(T, verdict(cycle as u64, label, basis)) {
                     last = percent;
                 }
-                prop_assert!(last.leaves() <= limiter.limits.percent[usize::from(label)].leaves());
+                let most = match basis {
+                    Basis::Blind => 40.0,
+                    _ => limiter.limits.percent[usize::from(label)].leaves(),
+                };
+                prop_assert!(last.leaves() <= most);
             }
         }
     }

@@ -228,8 +228,10 @@ mod tests {
             cycle: 7,
             trigger: Trigger {
                 arrival: Mono(0),
+                arrival_ros: Stamp(0),
                 stamp: Stamp::from_ros(12, 34),
                 frame: "laser".into(),
+                mount: Default::default(),
                 input_age: Duration::from_millis(3),
                 verdict: Verdict::Ready,
             },
@@ -276,10 +278,8 @@ mod tests {
 
     #[test]
     fn a_stamped_command_has_its_header_in_front_of_the_same_numbers() {
-        let velocity = Velocity {
-            linear: [0.5, 0.0, 0.0],
-            angular: [0.0, 0.0, -1.0],
-        };
+        let mut velocity = Velocity::ZERO;
+        (velocity.linear.x, velocity.angular.z) = (0.5, -1.0);
         let (mut plain, mut stamped) = (Vec::new(), Vec::new());
         encode_velocity(velocity, None, &mut plain);
         encode_velocity(

@@ -7,12 +7,18 @@ use serde_json::json;
 
 use super::Done;
 use crate::model::Bundle;
+use crate::replay::RecordedFrames;
 use crate::replay::bag::Bag;
+use crate::sense::frames::SaidMounting;
+use crate::sense::{Finding, Message, MessageType, ScanPreparation, SourceSettings};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// A bundle's directory, or a recording
     path: PathBuf,
+    /// Frame of the robot that the mountings of a recording's lasers are told in
+    #[arg(long, default_value = "base_link")]
+    base_frame: String,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -97,20 +103,114 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
         }
         for topic in bag.topics() {
             let count = topic.messages.map_or(String::from("?"), |n| n.to_string());
-            println!("{count:>9}  {}  {}", topic.name, topic.type_name);
+            let kind = match topic.type_name.as_str() {
+                "" => "(no schema: its type is not recorded)",
+                kind => kind,
+            };
+            println!("{count:>9}  {}  {kind}", topic.name);
+            if let Some(what) = topic.unreadable() {
+                println!("           ! {what}");
+            }
+        }
+    }
+    let lasers = lasers(&bag)?;
+    if !args.json {
+        for (topic, finding) in &lasers {
+            println!("{topic}: {finding}");
         }
         if let Some(cut) = bag.cut() {
             println!("! {cut}");
         }
     }
-    let topics = bag.topics().iter().map(
-        |topic| json!({"name": topic.name, "type": topic.type_name, "messages": topic.messages}),
-    );
+    let mountings = mountings(&bag, args)?;
+    let topics = bag.topics().iter().map(|topic| {
+        json!({
+            "name": topic.name,
+            "type": topic.type_name,
+            "messages": topic.messages,
+            "encoding": topic.encoding,
+            "schema_encoding": topic.schema_encoding,
+        })
+    });
     Ok(json!({
         "kind": "recording",
         "name": bag.name(),
         "seconds": seconds,
         "topics": topics.collect::<Vec<_>>(),
         "cut": bag.cut(),
+        "mountings": mountings,
+        "lasers": lasers.iter().map(|(topic, finding)| json!({
+            "topic": topic,
+            "range_min_m": finding.range_min,
+            "beams": finding.beams,
+            "below_range_min": finding.below,
+            "measured_below_range_min": finding.measured,
+            "minus_inf": finding.minus_inf,
+            "codes_m": finding.codes(),
+            "held": finding.held,
+        })).collect::<Vec<_>>(),
     }))
+}
+
+/// What the recording's tf says of each laser.
+fn mountings(bag: &Bag, args: &Args) -> Result<Vec<serde_json::Value>, Box<dyn std::error::Error>> {
+    let said = SaidMounting {
+        base_frame: args.base_frame.clone(),
+        needs_place: true,
+        ..SaidMounting::default()
+    };
+    let scans = MessageType::LaserScan.ros_name();
+    let mut all = Vec::new();
+    for topic in bag.topics().iter().filter(|topic| topic.type_name == scans) {
+        let frames = RecordedFrames::of(bag, &topic.name)?;
+        let Some(looked) = frames.look(bag, &topic.name, &said)? else {
+            continue;
+        };
+        let (frame, name, base) = (&looked.frame, &topic.name, &args.base_frame);
+        if !args.json {
+            match &looked.mounting {
+                Ok(mount) => println!("{name}: frame {frame}, by tf in {base}: {mount}"),
+                Err(why) => println!("{name}: frame {frame}, mounting in {base} not known: {why}"),
+            }
+        }
+        all.push(match looked.mounting {
+            Ok(mount) => json!({
+                "topic": name,
+                "frame": frame,
+                "base_frame": base,
+                "yaw": mount.yaw,
+                "upside_down": mount.upside_down,
+                "x": mount.x,
+                "y": mount.y,
+            }),
+            Err(why) => {
+                json!({"topic": name, "frame": frame, "base_frame": base, "not_known": why})
+            }
+        });
+    }
+    Ok(all)
+}
+
+/// What the scans of each laser say below range_min, read under the defaults.
+fn lasers(bag: &Bag) -> Result<Vec<(String, Finding)>, Box<dyn std::error::Error>> {
+    let kind = MessageType::LaserScan;
+    let topics = bag.topics().iter();
+    let topics = topics.filter(|topic| topic.type_name == kind.ros_name());
+    let names: Vec<&str> = topics.map(|topic| topic.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fresh = || ScanPreparation::new(&SourceSettings::default());
+    let mut lasers: Vec<ScanPreparation> = names.iter().map(|_| fresh()).collect();
+    for message in &mut bag.read(&names)? {
+        let message = message?;
+        // What cannot be read is the replay's to refuse.
+        if let Ok(Message::LaserScan(scan)) = Message::decode(kind, &message.data) {
+            lasers[message.topic].prepare(&scan, message.log_time);
+        }
+    }
+    let found = names.into_iter().zip(&lasers);
+    Ok(found
+        .map(|(name, laser)| (name.to_owned(), *laser.finding()))
+        .collect())
 }

@@ -2,9 +2,11 @@
 
 mod inspect;
 mod learning;
+mod parameters;
 mod profiling;
 mod replaying;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -23,7 +25,9 @@ enum Verb {
     /// Run the node on live topics
     #[command(
         after_help = "Example:\n  edge_reasoner run --ros-args --params-file params/clearance.yaml -p deadline_ms:=10.0\n\n\
-        Everything from --ros-args on is ROS's: parameters, remappings, the log level."
+        Everything from --ros-args on is ROS's: parameters, remappings, the log level. A command line\n\
+        that begins with --ros-args, or is empty, means run.\n\n\
+        Exit code 78: parameters, bundle or topics were refused, and starting again changes nothing."
     )]
     Run {
         #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -31,7 +35,12 @@ enum Verb {
     },
     /// Replay recordings offline: decisions, report, picture
     #[command(
-        after_help = "Example:\n  edge_reasoner replay run_01.mcap --model models/clearance --out out -p scan.yaw:=3.14159 --slowdown 8"
+        after_help = "Example:\n  edge_reasoner replay run_01.mcap --model models/clearance --out out -p scan.yaw:=3.14159 --slowdown 8\n  \
+        edge_reasoner replay run_01.mcap --out out --params params/nav2_guard.yaml -r scan:=/front/scan\n\n\
+        Silence of the trigger is answered as a live node answers it, to the end of the recording.\n\
+        Exit code 1: a recording cannot be used (as one whose log times are not in nanoseconds, by its\n\
+        header stamps), or an expectation is not met. What was decided without, such as an optional\n\
+        source that is not recorded or of another type, is printed and in report.json (without, notices)."
     )]
     Replay(replaying::Args),
     /// Train a bundle from recordings
@@ -59,15 +68,16 @@ enum Verb {
         after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json"
     )]
     Inspect(inspect::Args),
-    /// Print the table of parameters
-    Parameters,
+    /// Print the table of parameters, or what params files say for a node
+    #[command(
+        after_help = "Example:\n  edge_reasoner parameters --params my_robot.yaml --node /robot1/edge_reasoner --json"
+    )]
+    Parameters(parameters::Args),
 }
 
 /// Runs the process's command line.
 pub fn main() -> ExitCode {
-    // What follows --ros-args is not ours to parse.
-    let ours = std::env::args_os().take_while(|arg| arg != "--ros-args");
-    let cli = Cli::parse_from(ours);
+    let cli = Cli::parse_from(with_verb(std::env::args_os().collect()));
     if !matches!(cli.verb, Verb::Run { .. }) {
         log_to_stderr();
         end_with_the_reader();
@@ -80,16 +90,13 @@ pub fn main() -> ExitCode {
         )
         .into()),
         Verb::Run { .. } => run(),
-        Verb::Replay(args) => replaying::replay(args),
+        Verb::Replay(args) => replaying::replay(args, ros_args()),
         Verb::Train(args) => learning::train(args),
         Verb::Compress(args) => learning::compress(args),
         Verb::Eval(args) => learning::eval(args),
         Verb::Profile(args) => profiling::run(args),
         Verb::Inspect(args) => inspect::inspect(args),
-        Verb::Parameters => {
-            print!("{}", crate::params::table::markdown());
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Parameters(args) => parameters::parameters(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("edge_reasoner: {error}");
@@ -97,11 +104,40 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// What follows --ros-args.
+fn ros_args() -> Vec<String> {
+    let all = std::env::args().skip_while(|arg| arg != "--ros-args");
+    all.skip(1).collect()
+}
+
+/// What is ours to parse: all in front of --ros-args. `ros2 run edge_reasoner edge_reasoner` and a
+/// launch file's node name no verb: a command line that begins with ROS's arguments is `run`, and
+/// so is an empty one where there is ROS in this build.
+fn with_verb(all: Vec<OsString>) -> Vec<OsString> {
+    let first = all.get(1).map(|arg| arg.to_string_lossy().into_owned());
+    let implied = match first.as_deref() {
+        None => cfg!(feature = "ros"),
+        Some("-h" | "--help" | "-V" | "--version") => false,
+        Some(first) => first.starts_with('-'),
+    };
+    let mut ours: Vec<OsString> = all
+        .into_iter()
+        .take_while(|arg| arg != "--ros-args")
+        .collect();
+    if implied {
+        ours.insert(ours.len().min(1), OsString::from("run"));
+    }
+    ours
+}
+
 type Done = Result<ExitCode, Box<dyn std::error::Error>>;
 
 #[cfg(feature = "ros")]
 fn run() -> Done {
-    Ok(crate::ros::run()?)
+    crate::ros::run().or_else(|error| {
+        eprintln!("edge_reasoner: {error}");
+        Ok(error.exit_code())
+    })
 }
 
 #[cfg(not(feature = "ros"))]
@@ -128,4 +164,34 @@ fn log_to_stderr() {
         .without_time()
         .with_target(false)
         .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verb(args: &[&str]) -> Vec<String> {
+        let all = args.iter().map(OsString::from).collect();
+        let ours = with_verb(all).into_iter();
+        ours.map(|arg| arg.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn ros_arguments_without_a_verb_mean_run() {
+        assert_eq!(verb(&["x", "--ros-args", "-p", "a:=1"]), ["x", "run"]);
+        assert_eq!(
+            verb(&["x", "run", "--ros-args", "-r", "a:=b"]),
+            ["x", "run"]
+        );
+        assert_eq!(verb(&["x", "-p", "a:=1"]), ["x", "run", "-p", "a:=1"]);
+        assert_eq!(verb(&["x", "--help"]), ["x", "--help"]);
+        assert_eq!(verb(&["x", "-V"]), ["x", "-V"]);
+        assert_eq!(verb(&["x", "inspect", "a"]), ["x", "inspect", "a"]);
+        let empty: &[&str] = if cfg!(feature = "ros") {
+            &["x", "run"]
+        } else {
+            &["x"]
+        };
+        assert_eq!(verb(&["x"]), empty);
+    }
 }

@@ -4,27 +4,36 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::Done;
-use crate::params::{NodeName, Value, Values, parse_override, read_file};
+use super::parameters::said;
+use crate::params::{NodeName, Value, ValueError, Values, model_name};
 use crate::replay::expect::write_junit;
 use crate::replay::{self, ReplayOptions};
+use crate::topic_names::TopicNames;
 
 #[derive(clap::Args)]
 pub struct Args {
     /// Recordings: .mcap or .db3 files, rosbag2 directories, or folders of them
     #[arg(required = true)]
     bags: Vec<PathBuf>,
-    /// Bundle: a directory, or the name of one that ships
-    #[arg(long, default_value = "clearance")]
-    model: String,
+    /// Bundle: a directory, or the name of one that ships [default: as the params file says, else
+    /// clearance]
+    #[arg(long)]
+    model: Option<String>,
     /// Folder for decisions (one .mcap per recording), report.json and the picture
     #[arg(long)]
     out: PathBuf,
-    /// ROS 2 params file, as for the live node
+    /// ROS 2 params file, as for the live node; several in the order of their --params-file
     #[arg(long)]
-    params: Option<PathBuf>,
+    params: Vec<PathBuf>,
+    /// Name of the node with its namespace: which sections of the params files are for it
+    #[arg(long, value_name = "/NS/NAME", default_value_t)]
+    node: NodeName,
     /// A parameter, as on a ROS command line: name:=value
     #[arg(short = 'p', value_name = "NAME:=VALUE")]
     overrides: Vec<String>,
+    /// A remapping, as on a ROS command line: scan:=/front/scan, or __ns:=/robot1
+    #[arg(short = 'r', long = "remap", value_name = "FROM:=TO")]
+    remappings: Vec<String>,
     /// Task whose truth the decisions are scored against [default: the bundle's, where it ships]
     #[arg(long)]
     task: Option<PathBuf>,
@@ -52,16 +61,20 @@ pub struct Args {
     json: bool,
 }
 
-pub fn replay(args: Args) -> Done {
-    let values = values(&args)?;
+/// `ros_args` is what follows --ros-args: the same as for the live node.
+pub fn replay(mut args: Args, ros_args: Vec<String>) -> Done {
+    args.take_ros_args(ros_args)?;
+    let names = TopicNames::new(args.node.clone(), &args.remappings)?;
+    let values = values(&args, names.node())?;
     let task = match args.task {
         Some(task) => Some(task),
-        None => shipped_task(&args.model),
+        None => shipped_task(&model_name(&values)),
     };
     let report = replay::replay(&ReplayOptions {
         recordings: args.bags,
         out: args.out.clone(),
         values,
+        names,
         task,
         slowdown: args.slowdown,
         robot: args.robot,
@@ -91,15 +104,36 @@ pub fn replay(args: Args) -> Done {
     })
 }
 
-fn values(args: &Args) -> Result<Values, crate::params::ValueError> {
-    let mut values = match &args.params {
-        Some(file) => read_file(file, &NodeName::default())?,
-        None => Values::new(),
-    };
-    values.insert("model".into(), Value::String(args.model.clone()));
-    for text in &args.overrides {
-        let (name, value) = parse_override(text)?;
-        values.insert(name, value);
+impl Args {
+    /// Takes over parameters and remappings; what a replay has no use for is refused.
+    fn take_ros_args(&mut self, ros_args: Vec<String>) -> Result<(), String> {
+        let mut words = ros_args.into_iter();
+        while let Some(word) = words.next() {
+            let mut value = || {
+                let value = words.next();
+                value.ok_or_else(|| format!("{word} behind --ros-args lacks its value"))
+            };
+            match word.as_str() {
+                "-r" | "--remap" => self.remappings.push(value()?),
+                "-p" | "--param" => self.overrides.push(value()?),
+                "--params-file" => self.params.push(value()?.into()),
+                "--ros-args" | "--" => {}
+                _ => {
+                    return Err(format!(
+                        "\"{word}\" behind --ros-args is nothing that replay knows; expected \
+                         -r from:=to, -p name:=value or --params-file"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn values(args: &Args, node: &NodeName) -> Result<Values, ValueError> {
+    let mut values = said(&args.params, &args.overrides, node)?.values;
+    if let Some(model) = &args.model {
+        values.insert("model".into(), Value::String(model.clone()));
     }
     if let Some(deadline) = args.deadline_ms {
         values.insert("deadline_ms".into(), Value::Double(deadline));

@@ -1,5 +1,6 @@
 //! From parameters and a bundle to rooms ready for use, the same for both doors.
 
+mod body;
 mod engines;
 mod patience;
 
@@ -75,7 +76,11 @@ impl Configuration {
     /// Checks the parameters against a bundle already loaded.
     pub fn with_bundle(values: &Values, bundle: Bundle) -> Result<Configuration, ConfigureError> {
         let mut params = Params::read(values, &words(&bundle))?;
+        body::check(&params, &bundle.manifest.window)?;
         engines::keep_available(&mut params.engines)?;
+        for warning in params.gate.iter().flat_map(|gate| &gate.warnings) {
+            tracing::warn!("{warning}");
+        }
         let bundle = Arc::new(bundle);
         Ok(Configuration { bundle, params })
     }
@@ -99,10 +104,6 @@ impl Configuration {
     pub fn terms(&self) -> Terms {
         let manifest = &self.bundle.manifest;
         let params = &self.params;
-        let safe = manifest
-            .labels
-            .iter()
-            .position(|label| *label == manifest.safe_label);
         Terms {
             deadline: params.deadline,
             publish_margin: params.publish_margin,
@@ -113,7 +114,7 @@ impl Configuration {
             policy: params.policy,
             min_confidence: params.confidence,
             thresholds: manifest.exits.iter().map(|exit| exit.threshold).collect(),
-            safe_label: safe.unwrap_or_default() as u8,
+            safe_label: self.bundle.safe_label(),
             exits: manifest.exits.len() as u8,
         }
     }
@@ -167,18 +168,35 @@ impl Configuration {
         Window::new(&spec, &settings).ok()?.sectors()
     }
 
+    /// What the parameters say about one input; what holds without a word about one that is not among
+    /// them.
+    pub fn settings(&self, input: &str) -> SourceSettings {
+        let (spec, settings) = self.window_spec();
+        let mut inputs = spec.inputs.iter().zip(settings);
+        let found = inputs.find(|(spec, _)| spec.source == input);
+        found.map(|(_, settings)| settings).unwrap_or_default()
+    }
+
     /// The bundle's window with what the parameters change of it.
     fn window_spec(&self) -> (WindowSpec, Vec<SourceSettings>) {
         let mut spec = self.bundle.manifest.window.clone();
         spec.trigger = self.params.trigger.clone();
         let mut settings = Vec::new();
-        for input in &mut spec.inputs {
+        let WindowSpec {
+            inputs, derived, ..
+        } = &mut spec;
+        for input in inputs {
             let mut setting = SourceSettings::of(input);
             let source = self.params.sources.iter().find(|s| s.name == input.source);
             match source {
                 Some(source) => {
                     input.required = source.required;
-                    setting.yaw = source.yaw;
+                    setting.yaw = source.yaw.unwrap_or(0.0);
+                    setting.upside_down = source.upside_down.unwrap_or(false);
+                    setting.body = body::of(&self.params, source, derived);
+                    setting.below_min = source.below_min;
+                    setting.speck_filter = source.speck_filter;
+                    setting.min_returns = source.min_returns;
                     setting.timeout = source.timeout;
                 }
                 // Not subscribed to: stays invalid, which the model was trained for.
@@ -208,7 +226,7 @@ pub fn words(bundle: &Bundle) -> BundleWords {
         }
         let topic = manifest.topics.get(&input.source).cloned();
         BundleSource {
-            topic: topic.unwrap_or_else(|| format!("/{}", input.source)),
+            topic: topic.map_or_else(|| input.source.clone(), in_namespace),
             name: input.source.clone(),
             types,
             timeout: Duration::from_millis(u64::from(input.timeout_ms)),
@@ -223,9 +241,35 @@ pub fn words(bundle: &Bundle) -> BundleWords {
     }
 }
 
+/// A bundle by what means the same in every directory: one below the current directory by its whole
+/// path, others as they are.
+pub fn portable_model(name: &str) -> String {
+    let name = home_expanded(name);
+    let found = find_bundle(&name).unwrap_or_else(|_| PathBuf::from(&name));
+    let is_path = name.contains('/') || found.join("model.yaml").is_file();
+    match is_path && found.is_relative() {
+        true => std::path::absolute(&found).map_or(name, |path| path.display().to_string()),
+        false => name,
+    }
+}
+
+/// A launch argument or a `-p` has no shell that makes `~` the home directory.
+pub fn home_expanded(name: &str) -> String {
+    match (name.strip_prefix("~/"), std::env::var("HOME")) {
+        (Some(rest), Ok(home)) => format!("{home}/{rest}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// A topic as recorded, in no namespace: a node that is given one looks for it there.
+fn in_namespace(recorded: String) -> String {
+    recorded.trim_start_matches('/').to_owned()
+}
+
 /// A directory with a bundle: as given, else among the shipped ones (in the package's share
 /// folder, or in `models/` below the current directory).
 pub fn find_bundle(name: &str) -> Result<PathBuf, ConfigureError> {
+    let name = &home_expanded(name);
     let mut looked = vec![PathBuf::from(name), Path::new("models").join(name)];
     let prefixes = std::env::var_os("AMENT_PREFIX_PATH").unwrap_or_default();
     for prefix in std::env::split_paths(&prefixes) {

@@ -8,7 +8,7 @@ use super::latest::Latest;
 use super::rule::LabelRule;
 use super::task::Task;
 use crate::replay::bag::Bag;
-use crate::sense::{LaserScan, Message, MessageType, clearance};
+use crate::sense::{LaserScan, Message, MessageType, ScanPreparation, SourceSettings};
 use crate::time::Stamp;
 
 /// Speeds beyond this are spikes of a differentiated pose, not motion.
@@ -47,7 +47,7 @@ pub struct TruthBuilder(Rule);
 
 #[derive(Clone, Debug)]
 enum Rule {
-    Clearance(ClearanceTruth),
+    Clearance(Box<ClearanceTruth>),
     Latest(Latest),
 }
 
@@ -57,7 +57,7 @@ struct ClearanceTruth {
     horizon_ns: i64,
     horizon_s: f64,
     bounds: Vec<f32>,
-    yaw: f32,
+    preparation: ScanPreparation,
     scan: String,
     speeds: Vec<String>,
     latest: Vec<Option<f64>>,
@@ -75,6 +75,15 @@ struct Seen {
 impl TruthBuilder {
     /// For one recording whose laser is turned by `yaw` (rad).
     pub fn new(task: &Task, yaw: f32) -> TruthBuilder {
+        let settings = task.settings(yaw).into_iter();
+        let inputs = task.window.inputs.iter().zip(settings);
+        let mut lasers = inputs.filter(|(input, _)| task.truth.scan() == Some(&*input.source));
+        let laser = lasers.next().map(|(_, settings)| settings);
+        TruthBuilder::seen_by(task, &laser.unwrap_or_default())
+    }
+
+    /// For one recording whose laser has these settings.
+    pub fn seen_by(task: &Task, laser: &SourceSettings) -> TruthBuilder {
         let LabelRule::FutureMinRange {
             scan,
             speeds,
@@ -86,17 +95,18 @@ impl TruthBuilder {
             let latest = Latest::new(&task.truth, &task.labels, &task.window.trigger);
             return TruthBuilder(Rule::Latest(latest));
         };
-        TruthBuilder(Rule::Clearance(ClearanceTruth {
+        let truth = ClearanceTruth {
             half_angle: half_angle_deg.to_radians(),
             horizon_ns: (f64::from(*horizon_s) * 1e9) as i64,
             horizon_s: f64::from(*horizon_s),
             bounds: bounds_m.clone(),
-            yaw,
+            preparation: ScanPreparation::new(laser),
             scan: scan.clone(),
             speeds: speeds.clone(),
             latest: vec![None; speeds.len()],
             scans: Vec::new(),
-        }))
+        };
+        TruthBuilder(Rule::Clearance(Box::new(truth)))
     }
 
     /// Takes a message of the input `source`, in log-time order; `None` for one that could not be
@@ -142,9 +152,10 @@ impl ClearanceTruth {
     }
 
     fn push_scan(&mut self, time: Stamp, scan: Option<&LaserScan>) {
+        let (half_angle, preparation) = (self.half_angle, &mut self.preparation);
         self.scans.push(Seen {
             time,
-            clearance: scan.map(|scan| clearance(scan, self.yaw, self.half_angle)),
+            clearance: scan.map(|scan| preparation.prepare(scan, time).clearance(half_angle)),
             speeds: self.latest.clone(),
         });
     }
@@ -188,14 +199,14 @@ impl ClearanceTruth {
 
 impl Truth {
     /// Reads the truth of a recording. `topics` names the topic of inputs that differ from the
-    /// task's; `yaw` (rad) is the laser's.
+    /// task's; `laser` is what the laser's settings are.
     pub fn read(
         bag: &Bag,
         task: &Task,
         topics: &BTreeMap<String, String>,
-        yaw: f32,
+        laser: &SourceSettings,
     ) -> Result<Truth, LearnError> {
-        let mut builder = TruthBuilder::new(task, yaw);
+        let mut builder = TruthBuilder::seen_by(task, laser);
         let trigger = &task.window.trigger;
         let needed = |source: &String| match &task.truth {
             LabelRule::FutureMinRange { scan, speeds, .. } => {
@@ -214,6 +225,13 @@ impl Truth {
             .iter()
             .map(|input| name(&input.source).map_or("", String::as_str))
             .collect();
+        // As recorded: a stamped command read as a plain one would be numbers at random.
+        let kinds = inputs.iter().zip(&names).map(|(input, name)| {
+            let topic = bag.topics().iter().find(|topic| topic.name == **name);
+            let known = topic.and_then(|topic| MessageType::from_ros_name(&topic.type_name));
+            known.unwrap_or(input.message)
+        });
+        let kinds: Vec<MessageType> = kinds.collect();
         let label = task.truth.label_topic();
         names.extend(label.map(|(topic, _)| topic));
         let mut messages = bag.read(&names)?;
@@ -225,7 +243,7 @@ impl Truth {
                 builder.label(message.log_time, decoded.as_ref());
                 continue;
             };
-            let decoded = Message::decode(input.message, &message.data).ok();
+            let decoded = Message::decode(kinds[message.topic], &message.data).ok();
             builder.push(&input.source, message.log_time, decoded.as_ref());
         }
         let truth = builder.finish();

@@ -82,7 +82,10 @@ fn sources(
                 return Err(LearnError::Recording {
                     file: path.into(),
                     what: match topic {
-                        Some(topic) => format!("{name} is a {}", topic.type_name),
+                        Some(topic) => match topic.unreadable() {
+                            Some(what) => format!("{name} holds {what}"),
+                            None => format!("{name} is a {}", topic.type_name),
+                        },
                         None => format!("no topic {name}"),
                     },
                     expected: format!("{} on {name}", input.message.ros_name()),

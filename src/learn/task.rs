@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +10,7 @@ use super::error::LearnError;
 use super::rule::LabelRule;
 use super::variations::Variations;
 use crate::model::Architecture;
+use crate::reason::MAX_LABELS;
 use crate::sense::{SourceSettings, Window, WindowSpec};
 
 /// One task, as in `params/tasks/clearance.yaml`.
@@ -247,6 +247,10 @@ impl Task {
             );
         }
         check(
+            (2..=MAX_LABELS).contains(&self.labels.len()),
+            format!("{} labels, expected 2 to {MAX_LABELS}", self.labels.len()),
+        );
+        check(
             self.labels.contains(&self.safe_label),
             format!(
                 "safe_label {:?} is none of {:?}",
@@ -352,12 +356,11 @@ impl Task {
             .inputs
             .iter()
             .map(|input| SourceSettings {
-                yaw: if scan == Some(&input.source) {
-                    yaw
-                } else {
-                    0.0
+                yaw: match scan == Some(&input.source) {
+                    true => yaw,
+                    false => 0.0,
                 },
-                timeout: Duration::from_millis(input.timeout_ms.into()),
+                ..SourceSettings::of(input)
             })
             .collect()
     }

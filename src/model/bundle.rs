@@ -26,6 +26,7 @@ pub struct Bundle {
     pub manifest: Manifest,
     pub(super) weights: Weights,
     id: String,
+    safe_label: u8,
 }
 
 /// Why a bundle cannot be used.
@@ -110,10 +111,7 @@ impl Bundle {
         let manifest = std::str::from_utf8(&text).map_err(|error| fail(error.to_string()))?;
         let manifest: Manifest =
             serde_yaml::from_str(manifest).map_err(|error| fail(error.to_string()))?;
-        let faults = manifest.faults();
-        if !faults.is_empty() {
-            return Err(BundleError::Refused { file, faults });
-        }
+        let safe_label = sound(&manifest, &file)?;
         let file = folder.join(&manifest.weights.file);
         let stored = manifest.weights.precision;
         let bytes = read(&file, WEIGHTS_LIMIT / stored.growth())?;
@@ -141,6 +139,7 @@ impl Bundle {
             manifest,
             weights,
             id,
+            safe_label,
         })
     }
 
@@ -170,19 +169,19 @@ impl Bundle {
             _ => decode(&bytes, sizes, labels, stored).map_err(fail)?,
         };
         manifest.weights.sha256 = sha256_hex(&bytes);
-        let faults = manifest.faults();
-        if !faults.is_empty() {
-            return Err(BundleError::Refused {
-                file: PathBuf::from(MANIFEST),
-                faults,
-            });
-        }
+        let safe_label = sound(&manifest, Path::new(MANIFEST))?;
         let id = id(&manifest)?;
         Ok(Bundle {
             manifest,
             weights,
             id,
+            safe_label,
         })
+    }
+
+    /// Index of the safe label: no bundle is without one.
+    pub fn safe_label(&self) -> u8 {
+        self.safe_label
     }
 
     /// A bundle with random weights, for tests and for measuring costs.
@@ -277,6 +276,18 @@ fn id(manifest: &Manifest) -> Result<String, BundleError> {
     }
     let digest = sha256_hex(yaml(&deciding)?.as_bytes());
     Ok(format!("{}-{}", manifest.name, &digest[..8]))
+}
+
+/// The index of the safe label, where nothing is wrong with the manifest.
+fn sound(manifest: &Manifest, file: &Path) -> Result<u8, BundleError> {
+    let faults = manifest.faults();
+    match manifest.safe_label_index() {
+        Some(safe_label) if faults.is_empty() => Ok(safe_label),
+        _ => Err(BundleError::Refused {
+            file: file.to_owned(),
+            faults,
+        }),
+    }
 }
 
 fn read(file: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::costs::StageCosts;
 use super::stored::Stored;
+use crate::reason::{MAX_EXITS, MAX_LABELS};
 use crate::sense::{SourceSettings, Window, WindowSpec};
 
 /// The only manifest format this build reads and writes.
@@ -116,6 +117,15 @@ pub struct TrainedOn {
 }
 
 impl Manifest {
+    /// The safe label's place among the labels; a sound manifest has one.
+    pub(super) fn safe_label_index(&self) -> Option<u8> {
+        let index = self
+            .labels
+            .iter()
+            .position(|label| *label == self.safe_label)?;
+        u8::try_from(index).ok()
+    }
+
     /// Every fault of the manifest, as sentences; empty when it is sound.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
@@ -136,8 +146,8 @@ impl Manifest {
             ),
         );
         check(
-            (2..=64).contains(&self.labels.len()),
-            format!("{} labels, expected 2 to 64", self.labels.len()),
+            (2..=MAX_LABELS).contains(&self.labels.len()),
+            format!("{} labels, expected 2 to {MAX_LABELS}", self.labels.len()),
         );
         for (index, label) in self.labels.iter().enumerate() {
             check(!label.is_empty(), format!("labels[{index}] is empty"));
@@ -251,7 +261,7 @@ impl Architecture {
             ("width", self.width, 1024),
             ("heads", self.heads, 64),
             ("head_width", self.head_width.unwrap_or(1), 1024),
-            ("depth", self.depth, 32),
+            ("depth", self.depth, MAX_EXITS),
             ("ffn", self.ffn, 8192),
         ]
         .into_iter()

@@ -10,7 +10,11 @@ use crate::act::speed_limit::{Percent, SpeedLimits};
 
 const MS: Duration = Duration::from_millis(1);
 
-pub(super) fn read_gate(reader: &mut Reader, bundle: &BundleWords) -> Option<GateParams> {
+pub(super) fn read_gate(
+    reader: &mut Reader,
+    bundle: &BundleWords,
+    sim_time: bool,
+) -> Option<GateParams> {
     const AT: &str = "act.velocity_gate";
     let of = |what: &str| format!("{AT}.{what}");
     let enabled = reader.boolean(&of("enabled"), false);
@@ -29,44 +33,110 @@ pub(super) fn read_gate(reader: &mut Reader, bundle: &BundleWords) -> Option<Gat
     let repeat_stop = reader.millis(&of("stop_pub_timeout_ms"), 1000 * MS);
     let release_after = reader.count(&of("release_after"), 3);
     let mut factors = Vec::new();
+    let mut all_said = true;
+    let mut warnings = Vec::new();
     for label in &bundle.labels {
         let name = format!("{AT}.linear.{label}");
         let linear = reader.said_double((of("linear.<label>").as_str(), &name));
+        all_said &= linear.is_some();
         if linear.is_none() && enabled {
             reader.fault(format!(
                 "{name} is missing or wrong; expected what part of the speed passes under \"{label}\", 0 to 1"
             ));
         }
-        let linear = linear.unwrap_or(0.0);
         let name = format!("{AT}.angular.{label}");
         let angular = reader.said_double((of("angular.<label>").as_str(), &name));
-        factors.push(Factors {
-            linear,
-            angular: angular.unwrap_or(linear),
-        });
+        let part = Factors {
+            linear: linear.unwrap_or(0.0),
+            angular: angular.or(linear).unwrap_or(0.0),
+        };
+        if part == Factors::CLOSED {
+            warnings.push(format!(
+                "{AT} lets nothing through under \"{label}\" ({AT}.linear.{label} is 0.0, {name} is {}): \
+                 a robot that stopped can neither turn nor back away, so it stands for as long as \
+                 it sees what stopped it; set {name} to 1.0 where turning on the spot touches nothing",
+                match angular {
+                    Some(_) => "0.0",
+                    None => "not set and as linear",
+                }
+            ));
+        }
+        factors.push(part);
     }
-    let less =
-        |one: &Factors, other: &Factors| one.linear < other.linear || one.angular < other.angular;
-    for label in less_than_safe(bundle, &factors, less) {
-        let safe = &bundle.safe_label;
-        reader.fault(format!(
-            "{AT} lets through more under the safe label \"{safe}\" than under \"{label}\"; expected \
-             the least under \"{safe}\", since every fallback answers with it"
-        ));
+    let blind = Factors {
+        linear: reader.double(&of("blind.linear"), 0.0),
+        angular: reader.double(&of("blind.angular"), 0.0),
+    };
+    check_labels(reader, bundle, &factors);
+    if enabled && all_said {
+        check_least(reader, bundle, &factors, blind);
+    }
+    for (what, does, part) in [
+        ("linear", "drives", blind.linear),
+        ("angular", "turns", blind.angular),
+    ] {
+        if part > 0.0 {
+            warnings.push(format!(
+                "{AT}.blind.{what} is {part}: the robot {does} on when nobody knows what is around it (a \
+                 dead laser, a decision too late, an engine that failed); 0.0 would stop it"
+            ));
+        }
     }
     let limits = GateLimits {
         factors,
+        blind,
         decision_timeout,
         command_timeout,
         repeat_stop,
         release_after,
+        sim_time,
     };
     enabled.then_some(GateParams {
         input,
         output,
         stamped,
         limits,
+        warnings,
     })
+}
+
+/// Under the safe label nothing passes that is held back under another.
+fn check_labels(reader: &mut Reader, bundle: &BundleWords, factors: &[Factors]) {
+    let less =
+        |one: &Factors, other: &Factors| one.linear < other.linear || one.angular < other.angular;
+    for label in less_than_safe(bundle, factors, less) {
+        let safe = &bundle.safe_label;
+        reader.fault(format!(
+            "act.velocity_gate lets through more under the safe label \"{safe}\" than under \"{label}\"; \
+             expected the least under \"{safe}\", which stands in where the model is unsure"
+        ));
+    }
+}
+
+/// Blind no more passes than under the safe label, and under some label something does.
+fn check_least(reader: &mut Reader, bundle: &BundleWords, factors: &[Factors], blind: Factors) {
+    const AT: &str = "act.velocity_gate";
+    let mut labelled = bundle.labels.iter().zip(factors);
+    if let Some((label, safe)) = labelled.find(|(label, _)| **label == bundle.safe_label) {
+        for (what, blind, safe) in [
+            ("linear", blind.linear, safe.linear),
+            ("angular", blind.angular, safe.angular),
+        ] {
+            if blind > safe {
+                reader.fault(format!(
+                    "{AT}.blind.{what} is {blind}, and {AT}.{what}.{label} is {safe}; expected at most as \
+                     much where nothing is seen as under the safe label"
+                ));
+            }
+        }
+    }
+    if factors.iter().all(|part| *part == Factors::CLOSED) {
+        reader.fault(format!(
+            "{AT} lets nothing through under any label, so the robot would never move; expected \
+             {AT}.linear.<label> or {AT}.angular.<label> above 0 for one of {}",
+            bundle.labels.join(", ")
+        ));
+    }
 }
 
 pub(super) fn read_speed_limit(

@@ -23,6 +23,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A list of text.
     Words,
+    /// A list of numbers; integers are taken too.
+    Doubles,
     /// Processors, as text such as `0,2-3`; a single one may be a number.
     Cpus,
 }
@@ -36,6 +38,7 @@ impl Kind {
             Kind::Count { .. } => "integer",
             Kind::Word(_) => "string",
             Kind::Words => "string[]",
+            Kind::Doubles => "double[]",
             Kind::Cpus => "string",
         }
     }

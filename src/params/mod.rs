@@ -1,19 +1,30 @@
 //! Parameters: read once, checked whole, the same for a live node and a replay.
 
 mod act;
+mod body;
+mod file;
 mod kind;
+mod names;
 mod reader;
+mod ros_arguments;
+mod scalar;
+mod sections;
 mod store;
 pub mod table;
 mod value;
+mod yaml;
 
 use std::time::Duration;
 
 use act::{read_attention, read_gate, read_speed_limit};
+use body::{read_footprint, read_ignored};
+pub use names::{NodeName, NotAName};
 use reader::Reader;
 pub use reader::{Effective, ParamFaults};
+pub use ros_arguments::{RosArguments, parse_override, read_file};
+pub use sections::Said;
 pub use store::{Phase, Proposal, Refusal, Store};
-pub use value::{NodeName, Value, ValueError, Values, parse_override, read_file};
+pub use value::{Value, ValueError, Values};
 
 use crate::act::attention::AttentionLimits;
 use crate::act::diagnostics::Thresholds;
@@ -21,6 +32,9 @@ use crate::act::gate::GateLimits;
 use crate::act::speed_limit::SpeedLimits;
 use crate::realtime::Realtime;
 use crate::reason::{Policy, Reuse};
+use crate::sense::frames::SaidMounting;
+use crate::sense::{BelowMin, Footprint, Sector, SpeckFilter};
+use crate::time::Span;
 
 /// What the parameters may name: it comes from the bundle.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +89,10 @@ pub struct Params {
     pub robots: Vec<String>,
     /// How long a robot's trigger may wait for those of others.
     pub batch_slack: Duration,
+    /// Frame of the robot that mountings and the footprint are told in.
+    pub base_frame: String,
+    /// The robot's outline; returns inside it are the robot itself.
+    pub footprint: Option<Footprint>,
     /// The source that triggers.
     pub trigger: String,
     /// What to subscribe to.
@@ -116,8 +134,16 @@ pub struct SourceParams {
     pub stamp_timeout: Duration,
     /// A scan of which a smaller share of the beams returns something is invalid; 0: not watched.
     pub min_returns: f32,
-    /// Sensor against robot, rad.
-    pub yaw: f32,
+    /// Sensor against robot, rad; none: as tf says.
+    pub yaw: Option<f32>,
+    /// Whether the laser is mounted upside down; none: as tf says.
+    pub upside_down: Option<bool>,
+    /// Directions that are not looked at, in the base frame.
+    pub ignore: Vec<Sector>,
+    /// What values of a scan below range_min mean.
+    pub below_min: BelowMin,
+    /// Whether returns that stand alone are dropped.
+    pub speck_filter: SpeckFilter,
     /// Whether decisions need it.
     pub required: bool,
 }
@@ -133,6 +159,8 @@ pub struct GateParams {
     pub stamped: bool,
     /// What passes.
     pub limits: GateLimits,
+    /// What is allowed and hardly meant, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// The speed limit.
@@ -165,6 +193,17 @@ pub struct Reading {
 }
 
 impl Params {
+    /// What is said of the mounting of a source's sensor.
+    pub fn said_of_mounting(&self, source: &str) -> SaidMounting {
+        let source = self.sources.iter().find(|known| known.name == source);
+        SaidMounting {
+            base_frame: self.base_frame.clone(),
+            yaw: source.and_then(|source| source.yaw),
+            upside_down: source.and_then(|source| source.upside_down),
+            needs_place: self.footprint.is_some(),
+        }
+    }
+
     /// Checks all values against the table and the bundle and reports every fault at once.
     pub fn read(values: &Values, bundle: &BundleWords) -> Result<Params, ParamFaults> {
         Reading::of(values, bundle).params
@@ -186,8 +225,9 @@ impl Reading {
         let publish_margin = reader.millis("publish_margin_ms", margin);
         if publish_margin >= deadline {
             reader.fault(format!(
-                "publish_margin_ms ({:?}) leaves nothing of deadline_ms ({deadline:?}); expected less",
-                publish_margin
+                "publish_margin_ms ({}) leaves nothing of deadline_ms ({}); expected less",
+                Span(publish_margin),
+                Span(deadline)
             ));
         }
         let refuse = "refuse_impossible_deadline";
@@ -201,11 +241,12 @@ impl Reading {
         let batch_slack = reader.millis("batch_slack_ms", Duration::ZERO);
         let period = reader.millis("statistics_period_ms", 1000 * MS);
         let sources = read_sources(&mut reader, bundle);
+        let (base_frame, footprint) = read_footprint(&mut reader);
         let trigger = reader.word("trigger", &bundle.trigger);
         if !sources.iter().any(|source| source.name == trigger) {
             reader.fault(format!("trigger {trigger} is not among the sources"));
         }
-        let gate = read_gate(&mut reader, bundle);
+        let gate = read_gate(&mut reader, bundle, sim_time);
         let speed_limit = read_speed_limit(&mut reader, bundle);
         let attention = read_attention(&mut reader);
         let markers = reader.boolean("act.markers.enabled", false);
@@ -223,6 +264,8 @@ impl Reading {
             reuse,
             robots,
             batch_slack,
+            base_frame,
+            footprint,
             trigger,
             sources,
             gate,
@@ -358,6 +401,29 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
             "{name}.min_returns is {min_returns}; expected 0, since only {scans} has beams"
         ));
     }
+    let upside_down = reader.said_boolean(("<source>.upside_down", &of("upside_down")));
+    if upside_down == Some(true) && !source.types.contains(&scans) {
+        reader.fault(format!(
+            "{name}.upside_down is true; expected it for a {scans} only"
+        ));
+    }
+    let ignore = read_ignored(reader, name);
+    if !ignore.is_empty() && !source.types.contains(&scans) {
+        reader.fault(format!(
+            "{name}.ignore names directions; expected none, since only {scans} has beams"
+        ));
+    }
+    let mut word = |what: &'static str, of: &String, default: &str| {
+        let word = reader.word((what, of), default);
+        if word != default && !source.types.contains(&scans) {
+            reader.fault(format!(
+                "{of} is {word}; expected {default}, since only {scans} has beams"
+            ));
+        }
+        word
+    };
+    let below_min = word("<source>.below_min", &of("below_min"), "auto");
+    let speck_filter = word("<source>.speck_filter", &of("speck_filter"), "none");
     let default = source.types.first().map_or("", String::as_str);
     let message = reader.word(("<source>.type", &of("type")), default);
     if !source.types.contains(&message) {
@@ -381,7 +447,13 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
             Duration::ZERO,
         ),
         min_returns,
-        yaw: reader.double(("<source>.yaw", &of("yaw")), 0.0) as f32,
+        yaw: reader
+            .said_double(("<source>.yaw", &of("yaw")))
+            .map(|yaw| yaw as f32),
+        upside_down,
+        ignore,
+        below_min: BelowMin::from_name(&below_min).unwrap_or_default(),
+        speck_filter: SpeckFilter::from_name(&speck_filter).unwrap_or_default(),
         required: reader.boolean(("<source>.required", &of("required")), source.required),
     }
 }

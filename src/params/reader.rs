@@ -92,6 +92,28 @@ impl<'a> Reader<'a> {
         said
     }
 
+    /// Without a default: it is in force only where it is said.
+    pub fn said_boolean<'k>(&mut self, key: impl Into<Key<'k>>) -> Option<bool> {
+        let key = key.into();
+        let Some(Value::Bool(said)) = self.take(key) else {
+            return None;
+        };
+        self.keep(key, Value::Bool(said));
+        Some(said)
+    }
+
+    /// Empty unless it is said.
+    pub fn doubles<'k>(&mut self, key: impl Into<Key<'k>>) -> Vec<f64> {
+        let key = key.into();
+        let said = match self.take(key) {
+            Some(Value::Doubles(values)) => values,
+            Some(Value::Integers(values)) => values.iter().map(|value| *value as f64).collect(),
+            _ => Vec::new(),
+        };
+        self.keep(key, Value::Doubles(said.clone()));
+        said
+    }
+
     pub fn double<'k>(&mut self, key: impl Into<Key<'k>>, default: f64) -> f64 {
         let key = key.into();
         let said = self.said_double(key).unwrap_or(default);
@@ -186,8 +208,18 @@ fn parameter(row: &str) -> Option<&'static Parameter> {
 
 fn check(parameter: &Parameter, value: &Value) -> Result<(), String> {
     match (parameter.kind, value) {
+        // An empty list, which has no type in ROS.
+        (Kind::Doubles, Value::Doubles(_) | Value::Integers(_) | Value::NotSet) => Ok(()),
         (Kind::Bool, Value::Bool(_)) | (Kind::Words, Value::Strings(_)) => Ok(()),
+        (_, Value::NotSet) => Err(format!(
+            "{}; leave it out for the default",
+            match parameter.kind {
+                Kind::Words => "a list with something in it",
+                _ => "a value",
+            }
+        )),
         (Kind::Bool, _) => Err(String::from("true or false")),
+        (Kind::Doubles, _) => Err(String::from("a list of numbers, such as [1.2, 1.9]")),
         (Kind::Words, _) => Err(String::from("a list of strings, such as [scan, odom]")),
         (Kind::Word(allowed), Value::String(word)) => {
             match allowed.is_empty() || allowed.contains(&word.as_str()) {
@@ -237,7 +269,8 @@ fn is_ros_own(name: &str) -> bool {
     name.starts_with("qos_overrides.") || name == "start_type_description_service"
 }
 
-fn nearest<'n>(name: &str, known: &'n BTreeSet<String>) -> Option<&'n String> {
+/// The known name that a wrong one is nearest to, if it is near.
+pub(super) fn nearest<'n>(name: &str, known: &'n BTreeSet<String>) -> Option<&'n String> {
     known
         .iter()
         .map(|candidate| (distance(name, candidate), candidate))

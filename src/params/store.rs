@@ -206,7 +206,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::super::BundleSource;
-    use super::super::value::parse_override;
+    use super::super::ros_arguments::parse_override;
     use super::*;
 
     fn resolve(name: &str) -> Result<BundleWords, String> {

@@ -2,6 +2,7 @@
 
 pub use super::kind::{Change, Kind, Parameter};
 use super::kind::{double, live, row};
+use crate::sense::{BelowMin, SpeckFilter};
 
 const ANY: Kind = Kind::Word(&[]);
 const FRACTION: Kind = double(0, 1_000);
@@ -134,7 +135,7 @@ pub const TABLE: &[Parameter] = &[
         "<source>.topic",
         ANY,
         "the bundle's",
-        "Topic of the source.",
+        "Topic of the source; a relative one (scan) is in the node's namespace, an absolute one (/scan) is not.",
     ),
     row(
         "<source>.type",
@@ -173,16 +174,58 @@ pub const TABLE: &[Parameter] = &[
         "A scan of which a smaller share of the beams returns something is invalid (a covered or dead laser). 0: not watched; in the open few beams return.",
     ),
     row(
+        "<source>.below_min",
+        Kind::Word(BelowMin::NAMES),
+        "auto",
+        "What positive ranges of a scan below its range_min mean. auto: measurements of something too near, which count, are told from the constants that drivers write as codes; near: all are measurements; none: none is, nor is -inf. Under auto and near, what came nearer than range_min and is not measured any more (0.0, NaN, codes, +inf) stays near until it is seen free.",
+    ),
+    row(
+        "<source>.speck_filter",
+        Kind::Word(SpeckFilter::NAMES),
+        "none",
+        "Whether returns that stand alone (dust, rain) are dropped. beams: those that no neighbouring beam sees as near, at once; nothing narrower than 2 x angle_increment x range is sure to be seen. scans: those that neither of the two scans before has about there; everything is seen one scan later.",
+    ),
+    row(
         "<source>.yaw",
         double(-6_284, 6_284),
-        "0.0",
-        "Turn of the sensor against the robot's forward direction, in rad, left positive.",
+        "as tf says, else 0.0",
+        "Turn of the sensor against the robot's forward direction, in rad, left positive: the heading of its x axis. tf may not say otherwise (by more than 5°).",
+    ),
+    row(
+        "<source>.upside_down",
+        Kind::Bool,
+        "as tf says, else false",
+        "Whether the laser is mounted upside down: its angles then count to the right. tf may not say otherwise.",
+    ),
+    row(
+        "<source>.ignore",
+        Kind::Doubles,
+        "[]",
+        "Directions that are not looked at, as pairs: from, to, to the left; in rad in the robot's frame. [1.2, 1.9]: a mast on the left. What lies there is not known to the node.",
     ),
     row(
         "<source>.required",
         Kind::Bool,
         "the bundle's",
         "Whether a stale or silent source leads to the safe label.",
+    ),
+    row(
+        "base_frame",
+        ANY,
+        "base_link",
+        "Frame of the robot, x ahead: tf tells mountings in it, and the footprint is drawn in it.",
+    ),
+    row(
+        "footprint",
+        ANY,
+        "\"[]\"",
+        "The robot's outline in base_frame, in m, as Nav2 writes it: \"[[0.3, 0.2], [-0.3, 0.2], [-0.3, -0.2], [0.3, -0.2]]\". Returns inside it are the robot itself and tell nothing. \"[]\": none.",
+    ),
+    row(
+        "robot_radius",
+        double(0, 20_000),
+        "0.0",
+        "The outline of a round robot instead, in m around base_frame. 0: none.",
     ),
     row(
         "act.velocity_gate.enabled",
@@ -212,25 +255,37 @@ pub const TABLE: &[Parameter] = &[
         "act.velocity_gate.linear.<label>",
         FRACTION,
         "none",
-        "Part of the linear velocity that passes under this label; needed for every label when the gate is enabled.",
+        "Part of the linear velocity (x, y and z) that passes where the model sees this label; needed for every label when the gate is enabled.",
     ),
     live(
         "act.velocity_gate.angular.<label>",
         FRACTION,
         "as linear",
-        "Part of the angular velocity that passes under this label.",
+        "Part of the angular velocity (x, y and z) that passes where the model sees this label.",
+    ),
+    live(
+        "act.velocity_gate.blind.linear",
+        FRACTION,
+        "0.0",
+        "Part of the linear velocity that passes where nothing is seen: input, time or engine are at fault; at most that of the safe label.",
+    ),
+    live(
+        "act.velocity_gate.blind.angular",
+        FRACTION,
+        "0.0",
+        "The same for the angular velocity.",
     ),
     live(
         "act.velocity_gate.decision_timeout_ms",
         double(1_000, 60_000_000),
         "500.0",
-        "A decision whose trigger arrived longer ago than this stops the robot.",
+        "A decision whose trigger arrived longer ago than this stops the robot; on /clock under use_sim_time.",
     ),
     live(
         "act.velocity_gate.command_timeout_ms",
         double(1_000, 60_000_000),
         "500.0",
-        "A command older than this is not repeated; the robot stops.",
+        "A command older than this, by its arrival or its header's stamp, is neither obeyed nor repeated: the robot stops. So does one stamped further ahead. On /clock under use_sim_time.",
     ),
     live(
         "act.velocity_gate.stop_pub_timeout_ms",
@@ -341,13 +396,13 @@ pub const TABLE: &[Parameter] = &[
         "realtime.priority",
         Kind::Count { least: 0, most: 98 },
         "0",
-        "SCHED_FIFO priority of the guard thread; ingest runs one below, reasoners two below. 0: normal scheduling.",
+        "SCHED_FIFO priority of the guard thread; ingest and what publishes run one below, reasoners two below. 0: normal scheduling.",
     ),
     row(
         "realtime.cpus",
         Kind::Cpus,
         "\"\"",
-        "Processors of the guard and ingest threads, such as \"1\" or \"0,2-3\"; empty: any.",
+        "Processors of the threads of the guard, of ingest and of what publishes, such as \"1\" or \"0,2-3\"; empty: any.",
     ),
     row(
         "realtime.reasoner_cpus",

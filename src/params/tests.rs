@@ -1,4 +1,5 @@
 use super::*;
+use crate::sense::{Footprint, Sector};
 
 fn bundle() -> BundleWords {
     let source = |name: &str, message: &str, required| BundleSource {
@@ -33,7 +34,7 @@ fn faults(overrides: &[&str]) -> Vec<String> {
 #[test]
 fn robots_are_namespaces_and_nobody_is_one_robot() {
     let robots = |asked: &str| Params::read(&values(&[asked]), &bundle()).map(|p| p.robots);
-    for nobody in ["robots:=[]", "robots:=['']", "deadline_ms:=20.0"] {
+    for nobody in ["robots:=['']", "deadline_ms:=20.0"] {
         assert_eq!(robots(nobody).unwrap(), Vec::<String>::new(), "{nobody}");
     }
     assert_eq!(
@@ -43,6 +44,8 @@ fn robots_are_namespaces_and_nobody_is_one_robot() {
     for bad in [
         "robots:=[r1, r1]",
         "robots:=[/r1]",
+        // Has no type in ROS, and so no value.
+        "robots:=[]",
         "robots:=['1']",
         "robots:=[r-1]",
     ] {
@@ -78,6 +81,22 @@ fn only_scans_have_beams_that_return_something() {
         faults
             .iter()
             .any(|fault| fault.contains("only sensor_msgs/msg/LaserScan"))
+    );
+}
+
+#[test]
+fn what_is_below_range_min_and_stray_beams_are_settled_by_words_of_scans_alone() {
+    let asked = ["scan.below_min:=near", "scan.speck_filter:=scans"];
+    let params = Params::read(&values(&asked), &bundle()).unwrap();
+    assert_eq!(params.sources[0].below_min, BelowMin::Near);
+    assert_eq!(params.sources[0].speck_filter, SpeckFilter::Scans);
+    assert_eq!(params.sources[1].below_min, BelowMin::Auto);
+    let faults = faults(&["odom.below_min:=none", "scan.speck_filter:=off"]);
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    let says = |words: &str| faults.iter().any(|fault| fault.contains(words));
+    assert!(
+        says("only sensor_msgs/msg/LaserScan") && says("none, beams, scans"),
+        "{faults:?}"
     );
 }
 
@@ -160,6 +179,76 @@ fn a_safe_label_that_lets_more_through_than_another_is_refused() {
     assert!(faults[0].contains("safe label \"stop\""), "{faults:#?}");
 }
 
+/// A gate of which this is said besides.
+fn gate(said: &[&str]) -> Result<GateParams, Vec<String>> {
+    let on = [
+        "act.velocity_gate.enabled:=true",
+        "act.velocity_gate.linear.go:=1.0",
+        "act.velocity_gate.linear.stop:=0.0",
+    ];
+    let params = Params::read(&values(&[&on, said].concat()), &bundle());
+    params.map(|p| p.gate.unwrap()).map_err(|faults| faults.0)
+}
+
+#[test]
+fn blind_lets_nothing_through_unless_it_is_said_and_never_more_than_the_safe_label() {
+    let turns = "act.velocity_gate.angular.stop:=0.5";
+    let limits = gate(&[turns]).unwrap().limits;
+    assert_eq!((limits.blind.linear, limits.blind.angular), (0.0, 0.0));
+    let said = gate(&[turns, "act.velocity_gate.blind.angular:=0.5"]).unwrap();
+    assert_eq!(said.limits.blind.angular, 0.5);
+    let warned = said.warnings.join("; ");
+    assert!(
+        warned.contains("blind.angular is 0.5: the robot turns on"),
+        "{warned}"
+    );
+    let more = gate(&[turns, "act.velocity_gate.blind.angular:=0.6"]).unwrap_err();
+    assert!(
+        more[0].contains("blind.angular is 0.6, and act.velocity_gate.angular.stop is 0.5"),
+        "{more:?}"
+    );
+    let drives = gate(&[turns, "act.velocity_gate.blind.linear:=0.1"]).unwrap_err();
+    assert!(drives[0].contains("blind.linear is 0.1"), "{drives:?}");
+}
+
+#[test]
+fn a_label_called_blind_is_another_parameter() {
+    let mut bundle = bundle();
+    bundle.labels.insert(0, "blind".into());
+    let said = values(&[
+        "act.velocity_gate.enabled:=true",
+        "act.velocity_gate.linear.blind:=0.75",
+        "act.velocity_gate.linear.go:=1.0",
+        "act.velocity_gate.linear.stop:=0.5",
+        "act.velocity_gate.blind.linear:=0.25",
+    ]);
+    let limits = Params::read(&said, &bundle).unwrap().gate.unwrap().limits;
+    assert_eq!(
+        (limits.factors[0].linear, limits.blind.linear),
+        (0.75, 0.25)
+    );
+}
+
+#[test]
+fn a_gate_that_would_hold_a_robot_for_ever_is_warned_about_by_name() {
+    for said in [&[][..], &["act.velocity_gate.angular.stop:=0.0"]] {
+        let warnings = gate(said).unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let remedy = "set act.velocity_gate.angular.stop to 1.0";
+        assert!(warnings[0].contains(remedy), "{warnings:?}");
+    }
+    let turns = gate(&["act.velocity_gate.angular.stop:=1.0"]).unwrap();
+    assert_eq!(turns.warnings, Vec::<String>::new());
+    let nothing = gate(&["act.velocity_gate.linear.go:=0.0"]).unwrap_err();
+    assert!(nothing[0].contains("under any label"), "{nothing:?}");
+}
+
+#[test]
+fn the_gate_measures_ages_on_the_nodes_clock() {
+    assert!(!gate(&[]).unwrap().limits.sim_time);
+    assert!(gate(&["use_sim_time:=true"]).unwrap().limits.sim_time);
+}
+
 #[test]
 fn processors_are_a_list_in_words() {
     let read = Params::read(&values(&["realtime.cpus:='0,2-3'"]), &bundle()).unwrap();
@@ -235,4 +324,82 @@ fn attention_is_off_unless_asked_for_and_released_below_where_it_is_raised() {
         "act.attention.release_share:=0.3",
     ];
     assert!(faults(&swapped)[0].contains("release_share"));
+}
+
+#[test]
+fn a_footprint_is_an_outline_or_a_radius_and_nothing_by_default() {
+    let footprint = |asked: &[&str]| Params::read(&values(asked), &bundle()).map(|p| p.footprint);
+    assert_eq!(footprint(&[]).unwrap(), None);
+    assert_eq!(footprint(&["robot_radius:=0.0"]).unwrap(), None);
+    let radius = Some(Footprint::Circle { radius: 0.25 });
+    assert_eq!(footprint(&["robot_radius:=0.25"]).unwrap(), radius);
+    let square = "footprint:='[[0.3, 0.2], [-0.3, 0.2], [-0.3, -0.2], [0.3, -0.2]]'";
+    assert!(
+        matches!(footprint(&[square]).unwrap(), Some(Footprint::Polygon(corners)) if corners.len() == 4)
+    );
+    let both = faults(&[square, "robot_radius:=0.25"]);
+    assert!(both[0].contains("both set"), "{both:?}");
+    for (bad, word) in [
+        ("footprint:='[[0.3, 0.2]]'", "1 corners"),
+        ("robot_radius:=-1.0", "0 to 20"),
+        ("base_frame:=''", "base_frame"),
+        ("base_frame:='base link'", "base_frame"),
+    ] {
+        let found = faults(&[bad]);
+        assert!(
+            found.len() == 1 && found[0].contains(word),
+            "{bad}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn mountings_are_in_force_only_where_they_are_said() {
+    let reading = Reading::of(&Values::new(), &bundle());
+    assert!(!reading.effective.contains_key("scan.yaw"));
+    assert!(!reading.effective.contains_key("scan.upside_down"));
+    let scan = &reading.params.unwrap().sources[0];
+    assert_eq!((scan.yaw, scan.upside_down), (None, None));
+    let asked = ["scan.yaw:=0.0", "scan.upside_down:=false"];
+    let scan = &Params::read(&values(&asked), &bundle()).unwrap().sources[0];
+    assert_eq!((scan.yaw, scan.upside_down), (Some(0.0), Some(false)));
+    let wrong = faults(&["odom.upside_down:=true"]);
+    assert!(wrong[0].contains("LaserScan only"), "{wrong:?}");
+}
+
+#[test]
+fn ignored_sectors_are_pairs_of_angles() {
+    let ignore = |asked: &str| {
+        let params = Params::read(&values(&[asked]), &bundle());
+        params.map(|params| params.sources[0].ignore.clone())
+    };
+    assert_eq!(ignore("deadline_ms:=20.0").unwrap(), []);
+    assert_eq!(ignore("scan.ignore:=[]").unwrap(), []);
+    let two = ignore("scan.ignore:=[1.2, 1.9, 3.0, -3.0]").unwrap();
+    assert_eq!(two[0], Sector { from: 1.2, to: 1.9 });
+    assert_eq!(
+        two[1],
+        Sector {
+            from: 3.0,
+            to: -3.0
+        }
+    );
+    assert_eq!(ignore("scan.ignore:=[1, 2]").unwrap()[0].to, 2.0);
+    for (bad, word) in [
+        ("scan.ignore:=[1.2]", "pairs"),
+        ("scan.ignore:=[1.2, 1.2]", "holds nothing"),
+        (
+            "scan.ignore:=[70.0, 110.0]",
+            "(1.2217, 1.9199 if these are degrees)",
+        ),
+        ("scan.ignore:=[1.0, .nan]", "expected rad"),
+        ("scan.ignore:=left", "a list of numbers"),
+        ("odom.ignore:=[1.2, 1.9]", "only sensor_msgs/msg/LaserScan"),
+    ] {
+        let found = faults(&[bad]);
+        assert!(
+            found.len() == 1 && found[0].contains(word),
+            "{bad}: {found:?}"
+        );
+    }
 }

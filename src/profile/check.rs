@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Fit, Machine, Profile};
+use crate::time::{Span, least_ms};
 
 /// What is known of the first engine when a node starts.
 #[derive(Clone, Copy, Debug)]
@@ -48,12 +49,12 @@ fn judge(start: &Start<'_>, profile: Option<&Profile>) -> Verdict {
     let least = start.first_stage + start.publish_margin;
     if least > start.deadline {
         return Verdict::Impossible(format!(
-            "the first exit alone takes {:.0?} on {} here, and {:?} are kept free for publishing; \
-             expected a deadline_ms above {:.2}",
-            start.first_stage,
+            "the first exit alone takes {} on {} here, and {} are kept free for publishing; \
+             expected a deadline_ms above {}",
+            Span(start.first_stage),
             start.engine,
-            start.publish_margin,
-            least.as_secs_f64() * 1e3
+            Span(start.publish_margin),
+            least_ms(least)
         ));
     }
     let known = profile.and_then(|p| p.engines.iter().find(|e| e.engine == start.engine));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::machine::memory_kib;
 use super::{EngineProfile, Profile};
+use crate::time::{Span, least_ms};
 
 /// Deadlines the verdict is given for when none is asked for, in ms.
 pub const DEADLINES_MS: [f64; 7] = [0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0];
@@ -42,16 +43,22 @@ impl EngineProfile {
         let engine = &self.engine;
         let exits = self.loaded.to_exit.len();
         match self.fit(deadline, publish_margin) {
-            Fit::Full => format!("{engine}: the full depth fits {deadline:?} with 99.9 %"),
+            Fit::Full => format!(
+                "{engine}: the full depth fits {} with 99.9 %",
+                Span(deadline)
+            ),
             Fit::Exit(exit) => format!(
-                "{engine}: exit {exit} of {exits} fits {deadline:?} with 99.9 %; the full depth does not"
+                "{engine}: exit {exit} of {exits} fits {} with 99.9 %; the full depth does not",
+                Span(deadline)
             ),
             Fit::Nothing => {
                 let first = self.loaded.to_exit.first().map_or(0.0, |cost| cost.p999_us);
                 let least = Duration::from_secs_f64((first * 1e-6).max(0.0)) + publish_margin;
                 format!(
-                    "{engine}: nothing fits {deadline:?}: the first exit takes up to {first:.0} µs \
-                     (99.9 %); the least deadline is {least:.1?}"
+                    "{engine}: nothing fits {}: the first exit takes up to {first:.0} µs (99.9 %); \
+                     the least deadline is {} ms",
+                    Span(deadline),
+                    least_ms(least)
                 )
             }
         }
@@ -174,10 +181,10 @@ mod tests {
         let us = Duration::from_micros;
         let verdict = |deadline| engine.verdict(us(deadline), us(100));
         assert_eq!(engine.fit(us(499), us(100)), Fit::Nothing);
-        assert!(verdict(499).contains("nothing fits") && verdict(499).contains("500.0µs"));
+        assert!(verdict(499).contains("nothing fits") && verdict(499).contains("is 0.5 ms"));
         assert_eq!(engine.fit(us(500), us(100)), Fit::Exit(1));
         assert!(
-            verdict(1000).contains("exit 2 of 3 fits 1ms"),
+            verdict(1000).contains("exit 2 of 3 fits 1 ms"),
             "{}",
             verdict(1000)
         );

@@ -5,15 +5,19 @@ use std::time::{Duration, Instant};
 
 use super::decision::MAX_LABELS;
 use super::engine::{Engine, EngineFault};
+use crate::time::Span;
 
 /// Windows in a row that an engine must answer right and in time.
 const WINDOWS: usize = 16;
 /// How far a probability may be from what the engine said when it was sound. Sums in another order
 /// stay far below it.
 const TOLERANCE: f32 = 1e-3;
-/// From a fault to the first try; every later one waits twice as long.
+/// From a fault to the first try; every later one waits twice as long, until the engine was sound for
+/// [`SOUND`].
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// An engine that works for so long after it came back has recovered: its next fault is a first one.
+const SOUND: Duration = Duration::from_secs(60);
 
 /// A window with what a sound engine answered at every exit.
 #[derive(Clone, Debug)]
@@ -36,7 +40,7 @@ impl Checkup {
             let found = catch_unwind(AssertUnwindSafe(|| answers(engine, &self.window)));
             let found = found.unwrap_or_else(|_| Err(EngineFault(String::from("panicked"))))?;
             if began.elapsed() >= limit {
-                return Err(EngineFault(format!("took longer than {limit:?}")));
+                return Err(EngineFault(format!("took longer than {}", Span(limit))));
             }
             let pairs = found.iter().flatten().zip(self.answers.iter().flatten());
             // Not "any pair apart": a value that is no number is apart from everything.
@@ -65,6 +69,8 @@ fn answers(engine: &mut dyn Engine, window: &[f32]) -> Result<Vec<[f32; MAX_LABE
 pub(super) struct Rounds {
     wait: Duration,
     next: Option<Instant>,
+    /// When it came back, until it fails again.
+    back: Option<Instant>,
 }
 
 impl Rounds {
@@ -72,6 +78,7 @@ impl Rounds {
         Rounds {
             wait: FIRST_WAIT,
             next: None,
+            back: None,
         }
     }
 
@@ -80,15 +87,21 @@ impl Rounds {
         match self.next {
             Some(next) => now >= next,
             None => {
+                let back = self.back.take();
+                if back.is_some_and(|back| now.duration_since(back) >= SOUND) {
+                    self.wait = FIRST_WAIT;
+                }
                 self.next = Some(now + self.wait);
                 false
             }
         }
     }
 
-    /// It was looked at. One that comes back only to fail again is asked ever less often.
-    pub fn done(&mut self) {
+    /// It was looked at, and passed or not. One that comes back only to fail again is asked ever less
+    /// often.
+    pub fn done(&mut self, passed: bool, now: Instant) {
         self.next = None;
+        self.back = passed.then_some(now);
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
     }
 }
@@ -158,9 +171,30 @@ mod tests {
         assert!(!rounds.due(start), "just failed");
         assert!(!rounds.due(start + FIRST_WAIT / 2));
         assert!(rounds.due(start + FIRST_WAIT));
-        rounds.done();
+        rounds.done(false, start);
         assert!(!rounds.due(start), "failed again");
         assert!(!rounds.due(start + FIRST_WAIT));
         assert!(rounds.due(start + FIRST_WAIT * 2));
+        for _ in 0..20 {
+            rounds.done(false, start);
+        }
+        assert!(!rounds.due(start));
+        assert!(!rounds.due(start + LONGEST_WAIT / 2));
+        assert!(rounds.due(start + LONGEST_WAIT));
+    }
+
+    #[test]
+    fn an_engine_that_was_sound_for_a_while_begins_anew_and_one_that_was_not_does_not() {
+        let start = Instant::now();
+        let after = |sound: Duration| {
+            let mut rounds = Rounds::new();
+            rounds.done(false, start);
+            rounds.done(true, start);
+            let failed = start + sound;
+            assert!(!rounds.due(failed), "just failed");
+            rounds.due(failed + FIRST_WAIT)
+        };
+        assert!(after(SOUND));
+        assert!(!after(SOUND / 2));
     }
 }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::sense::frames::Mount;
 use crate::time::{Mono, Stamp};
 
-/// Most labels a task may have; keeps a decision free of allocation.
-pub const MAX_LABELS: usize = 32;
+/// Most labels a task may have, here and in every manifest; keeps a decision free of allocation.
+pub const MAX_LABELS: usize = 64;
 /// Most exits a model may have.
 pub const MAX_EXITS: usize = 32;
 
@@ -122,10 +123,14 @@ pub enum Verdict {
 pub struct Trigger {
     /// When it arrived; its deadline counts from here.
     pub arrival: Mono,
+    /// The same in ROS time.
+    pub arrival_ros: Stamp,
     /// Header stamp of the message, or its arrival in ROS time when it has none.
     pub stamp: Stamp,
     /// Frame of the message.
     pub frame: Arc<str>,
+    /// How the laser whose sectors the window holds was mounted then.
+    pub mount: Mount,
     /// Age of the oldest source in the window.
     pub input_age: Duration,
     /// Whether the window can be used.

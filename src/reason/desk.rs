@@ -1,35 +1,36 @@
 //! What ingest, reasoners and guard share: the newest trigger, the cycles in flight and the one
 //! right each of them carries, the right to be answered.
 //!
-//! Nothing a decision needs locks or allocates after construction. Every accepted trigger is popped
-//! from `pending` by exactly one thread, which makes it a cycle; every cycle's claim is won by
+//! Nothing a decision needs allocates after construction, and locks are held to move things, never
+//! across a stage. Every accepted trigger is taken by exactly one thread, which makes it a cycle in
+//! the same move: so cycles are numbered in the order in which their triggers arrived, whoever takes
+//! them, and the guard knows of every cycle from its beginning. Every cycle's claim is won by
 //! exactly one compare-and-swap. A request carries the terms of its time: what is changed meanwhile
 //! counts from the next trigger on, and no cycle sees two sets of terms.
 
 mod relief;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use crossbeam::queue::ArrayQueue;
-use tracing::trace_span;
 
-use super::CYCLE;
 use super::counts::Counts;
 use super::decision::{Decision, Probabilities, Reason, Source, Trigger};
 use super::decision_cache::Kept;
 use super::hold::Held;
+use super::outgoing::Outgoing;
 use super::request::{Request, Terms};
 use super::station::Station;
+use crate::ring::Ring;
 use crate::time::{Clock, Mono};
 pub(super) use relief::Handed;
 
 /// Where decisions go. Called on the reasoner's and the guard's thread; must not block.
 pub trait Publish: Send + Sync {
-    /// Sends the decision.
-    fn publish(&self, decision: &Decision);
+    /// Sends the decision, or hands it to whoever does.
+    fn publish(&self, outgoing: Outgoing);
 
     /// Time passed; called by the guard at least every [`TICK`].
     fn tick(&self) {}
@@ -62,9 +63,32 @@ impl Opened {
 
 /// What goes on when another model takes over: the count of cycles, and the last decision.
 struct Ledger {
-    counts: Counts,
+    counts: Arc<Counts>,
     held: Held,
-    cycles: AtomicU64,
+    numbered: Mutex<Numbered>,
+}
+
+/// The cycles so far.
+#[derive(Default)]
+struct Numbered {
+    cycles: u64,
+    /// When the newest trigger of them arrived.
+    newest: Mono,
+}
+
+impl Ledger {
+    /// The next cycle's number; none for a trigger that is older than one that has a number, at this
+    /// desk or at one that succeeded it.
+    fn number(&self, arrival: Mono) -> Option<u64> {
+        let mut numbered = lock(&self.numbered);
+        if arrival < numbered.newest {
+            return None;
+        }
+        numbered.newest = arrival;
+        numbered.cycles += 1;
+        self.counts.accepted();
+        Some(numbered.cycles)
+    }
 }
 
 /// The shared state.
@@ -77,14 +101,13 @@ pub struct Desk {
     pub(super) labels: usize,
     window_len: usize,
     pub(super) stations: Vec<Station>,
-    pub(super) opened: ArrayQueue<Opened>,
+    pub(super) opened: Ring<Opened>,
     ledger: Arc<Ledger>,
-    pending: ArrayQueue<Box<Request>>,
-    /// When the newest trigger is due, 0 before the first: tells the guard when to look.
-    pending_due: AtomicU64,
+    /// The newest trigger, until it is taken.
+    pending: Mutex<Option<Box<Request>>>,
     /// Cycles on their way from an engine that failed to the active one.
-    handed: ArrayQueue<Handed>,
-    spare: ArrayQueue<Box<Request>>,
+    handed: Ring<Handed>,
+    spare: Ring<Box<Request>>,
     active: AtomicUsize,
     publish: Arc<dyn Publish>,
 }
@@ -100,9 +123,9 @@ impl Desk {
         publish: Arc<dyn Publish>,
     ) -> Desk {
         let ledger = Arc::new(Ledger {
-            counts: Counts::new(usize::from(terms.exits)),
+            counts: Arc::new(Counts::new(usize::from(terms.exits))),
             held: Held::new(),
-            cycles: AtomicU64::new(0),
+            numbered: Mutex::default(),
         });
         Self::with_ledger(clock, terms, (labels, window_len, engines), publish, ledger)
     }
@@ -128,13 +151,15 @@ impl Desk {
         // guard's hand, one being filled.
         let requests = 3 * engines + 3;
         let terms = Arc::new(terms);
-        let spare = ArrayQueue::new(requests);
+        let spare = Ring::new(requests);
         for _ in 0..requests {
             let request = Request {
                 trigger: Trigger {
                     arrival: Mono(0),
+                    arrival_ros: crate::time::Stamp(0),
                     stamp: crate::time::Stamp(0),
                     frame: Arc::from(""),
+                    mount: crate::sense::frames::Mount::default(),
                     input_age: Duration::ZERO,
                     verdict: super::decision::Verdict::Unusable(Reason::IncompleteInput),
                 },
@@ -150,11 +175,10 @@ impl Desk {
             labels,
             window_len,
             stations: (0..engines).map(|_| Station::new()).collect(),
-            opened: ArrayQueue::new(64),
+            opened: Ring::new(64),
             ledger,
-            pending: ArrayQueue::new(1),
-            pending_due: AtomicU64::new(0),
-            handed: ArrayQueue::new(engines),
+            pending: Mutex::new(None),
+            handed: Ring::new(engines),
             spare,
             active: AtomicUsize::new(0),
             publish,
@@ -175,10 +199,7 @@ impl Desk {
     /// Not for threads that decisions need: it allocates and frees.
     pub fn set_terms(&self, terms: Terms) {
         let before = self.terms.swap(Arc::new(terms));
-        let mut replaced = match self.replaced.lock() {
-            Ok(replaced) => replaced,
-            Err(poisoned) => poisoned.into_inner(),
-        };
+        let mut replaced = lock(&self.replaced);
         replaced.push(before);
         replaced.retain(|terms| Arc::strong_count(terms) > 1);
     }
@@ -195,7 +216,8 @@ impl Desk {
 
     /// Whether no trigger waits and no cycle is open, here or at a desk this one succeeded.
     pub fn is_at_rest(&self) -> bool {
-        self.pending.is_empty() && self.ledger.counts.in_flight() == 0
+        let pending = lock(&self.pending);
+        pending.is_none() && self.ledger.counts.in_flight() == 0
     }
 
     /// Index of the engine that takes triggers.
@@ -218,12 +240,11 @@ impl Desk {
     /// A trigger arrived. It waits for a free reasoner; a newer one supersedes it.
     pub fn offer(&self, request: Box<Request>) {
         self.ledger.counts.received();
-        let due = request.due().0.max(1);
-        if let Some(older) = self.pending.force_push(request) {
+        let older = lock(&self.pending).replace(request);
+        if let Some(older) = older {
             self.ledger.counts.superseded();
             self.put_back(older);
         }
-        self.pending_due.store(due, Ordering::Release);
     }
 
     /// Arrivals that are not accepted, because the node is not active or was not run.
@@ -238,8 +259,7 @@ impl Desk {
 
     /// When the guard must look at the pending trigger.
     pub(super) fn pending_due(&self) -> Option<Mono> {
-        let due = self.pending_due.load(Ordering::Acquire);
-        (due != 0 && !self.pending.is_empty()).then_some(Mono(due))
+        lock(&self.pending).as_ref().map(|request| request.due())
     }
 
     /// Time passed.
@@ -249,7 +269,7 @@ impl Desk {
 
     /// Whether a trigger, new or handed over, waits for the active engine.
     pub(super) fn has_pending(&self) -> bool {
-        !self.pending.is_empty() || !self.handed.is_empty()
+        lock(&self.pending).is_some() || !self.handed.is_empty()
     }
 
     /// Whether a cycle that another engine failed in waits for the active one.
@@ -259,30 +279,47 @@ impl Desk {
 
     /// Until when the pending trigger may wait for those of other robots.
     pub(super) fn pending_slack(&self) -> Option<Mono> {
-        let due = self.pending_due()?;
-        let terms = self.terms.load();
-        Some(due - (terms.deadline - terms.publish_margin) + terms.batch_slack)
+        let pending = lock(&self.pending);
+        let request = pending.as_ref()?;
+        Some(request.trigger.arrival + request.terms.batch_slack)
     }
 
-    /// Takes the newest trigger. Whoever gets it owes it an answer.
-    pub(super) fn take(&self) -> Option<Box<Request>> {
-        self.pending.pop()
+    /// Takes the newest trigger and makes it a cycle of `station`. Whoever gets it owes it an answer.
+    pub(super) fn take(&self, station: usize) -> Option<(Box<Request>, u64)> {
+        self.take_as(
+            |_| true,
+            |request, cycle| {
+                self.stations[station].open(cycle);
+                self.tell_guard(cycle, station, station, request);
+            },
+        )
     }
 
-    /// Puts a trigger that was taken too early back, unless a newer one has come.
-    pub(super) fn untake(&self, request: Box<Request>) {
-        if let Err(request) = self.pending.push(request) {
-            self.ledger.counts.superseded();
-            self.put_back(request);
+    /// Takes the newest trigger where it is due by `now`, as a cycle that no engine works on.
+    pub(super) fn take_due(&self, now: Mono) -> Option<(Box<Request>, u64)> {
+        self.take_as(|request| now >= request.due(), |_, _| ())
+    }
+
+    fn take_as(
+        &self,
+        wanted: impl FnOnce(&Request) -> bool,
+        begin: impl FnOnce(&Request, u64),
+    ) -> Option<(Box<Request>, u64)> {
+        let mut pending = lock(&self.pending);
+        let request = pending.take_if(|request| wanted(request))?;
+        let cycle = self.ledger.number(request.trigger.arrival);
+        if let Some(cycle) = cycle {
+            begin(&request, cycle);
         }
-    }
-
-    /// Makes a taken trigger a cycle of `station`.
-    pub(super) fn open(&self, station: usize, request: &Request) -> u64 {
-        let cycle = self.next_cycle();
-        self.stations[station].open(cycle);
-        self.tell_guard(cycle, station, station, request);
-        cycle
+        drop(pending);
+        match cycle {
+            Some(cycle) => Some((request, cycle)),
+            None => {
+                self.ledger.counts.superseded();
+                self.put_back(request);
+                None
+            }
+        }
     }
 
     fn tell_guard(&self, cycle: u64, claim: usize, station: usize, request: &Request) {
@@ -295,11 +332,6 @@ impl Desk {
             trigger: request.trigger.clone(),
             terms: Arc::clone(&request.terms),
         });
-    }
-
-    pub(super) fn next_cycle(&self) -> u64 {
-        self.ledger.counts.accepted();
-        self.ledger.cycles.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Answers by an exit of the model. The caller has won the cycle's claim.
@@ -352,11 +384,12 @@ impl Desk {
             decision.confidence = probabilities.as_slice().get(safe).copied().unwrap_or(0.0);
             decision.reason = Reason::LowConfidence;
         }
-        self.send(decision);
+        // Before it leaves: the next trigger's answer may look at once.
         match sure {
             true => self.ledger.held.remember(arrival, label, confidence),
             false => self.ledger.held.withdraw(arrival),
         }
+        self.send(decision);
     }
 
     /// Answers without the model: by the last decision where the reason allows it and it is young
@@ -384,21 +417,16 @@ impl Desk {
         self.send(decision);
     }
 
-    fn send(&self, mut decision: Decision) {
-        decision.latency = self.clock.now().since(decision.trigger.arrival);
-        let span = trace_span!(
-            target: CYCLE,
-            "publish",
-            cycle = decision.cycle,
-            source = decision.source.name(),
-            reason = decision.reason.name(),
-            latency_us = decision.latency.as_micros() as u64,
-        );
-        let _inside = span.enter();
-        self.publish.publish(&decision);
-        let took = self.clock.now().since(decision.trigger.arrival);
-        self.ledger.counts.decided(&decision, took);
+    fn send(&self, decision: Decision) {
+        let counts = Arc::clone(&self.ledger.counts);
+        let outgoing = Outgoing::new(decision, Arc::clone(&self.clock), counts);
+        self.publish.publish(outgoing);
     }
+}
+
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is in there is moved whole.
+    held.lock().unwrap_or_else(|held| held.into_inner())
 }
 
 fn blank_decision(cycle: u64, trigger: &Trigger, terms: &Terms) -> Decision {
@@ -418,3 +446,6 @@ fn blank_decision(cycle: u64, trigger: &Trigger, terms: &Terms) -> Decision {
         deadline: terms.deadline,
     }
 }
+
+#[cfg(test)]
+mod tests;

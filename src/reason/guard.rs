@@ -84,17 +84,9 @@ impl Guard {
 
     /// A trigger nobody has taken by the time it is due gets its answer here.
     fn answer_pending(&self, now: Mono) {
-        if self.desk.pending_due().is_none_or(|due| now < due) {
-            return;
-        }
-        let Some(request) = self.desk.take() else {
+        let Some((request, cycle)) = self.desk.take_due(now) else {
             return;
         };
-        if now < request.due() {
-            self.desk.untake(request);
-            return;
-        }
-        let cycle = self.desk.next_cycle();
         let active = self.desk.active_engine();
         let reason = match request.trigger.verdict {
             Verdict::Unusable(reason) => reason,

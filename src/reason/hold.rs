@@ -22,17 +22,28 @@ impl Held {
     /// Keeps this decision, made for a trigger that arrived at `arrival`.
     pub fn remember(&self, arrival: Mono, label: u8, confidence: f32) {
         let confidence = (confidence.clamp(0.0, 1.0) * 65535.0) as u64;
-        self.replace(arrival, u64::from(label) << 16 | confidence);
+        // Within one millisecond nobody knows which came first: what is withdrawn stays so.
+        self.replace(
+            arrival,
+            u64::from(label) << 16 | confidence,
+            |at, before, label| before < at || before == at && label != WITHDRAWN,
+        );
     }
 
     /// A trigger that arrived at `arrival` withdraws what was decided up to it.
     pub fn withdraw(&self, arrival: Mono) {
-        self.replace(arrival, u64::from(WITHDRAWN) << 16);
+        self.replace(arrival, u64::from(WITHDRAWN) << 16, |at, before, _| {
+            before <= at
+        });
     }
 
-    fn replace(&self, arrival: Mono, rest: u64) {
+    /// Where it may replace, by its own millisecond and by that and the label of what is there.
+    fn replace(&self, arrival: Mono, rest: u64, may: impl Fn(u64, u64, u8) -> bool) {
         let millis = (arrival.0 / 1_000_000 + 1) & 0xff_ffff_ffff;
-        let newer = |word: u64| (word >> 24 <= millis).then_some(millis << 24 | rest);
+        let newer = |word: u64| {
+            let label = (word >> 16 & 0xff) as u8;
+            may(millis, word >> 24, label).then_some(millis << 24 | rest)
+        };
         // A refusal: a later trigger has spoken already.
         let _ = self
             .0
@@ -86,6 +97,10 @@ mod tests {
             None,
             "a stop outlives the go before it"
         );
+        // A millisecond later: within the same one a stop stays a stop, whichever came last.
+        held.remember(late, 1, 1.0);
+        assert_eq!(held.recall(late, hold), None);
+        let late = late + Duration::from_millis(1);
         held.remember(late, 1, 1.0);
         held.withdraw(early);
         assert_eq!(held.recall(late, hold), Some((1, 1.0)));

@@ -187,8 +187,9 @@ fn reason(mut reasoner: Reasoner, station: usize, shared: &Shared, report: &Send
     while !shared.stops() {
         match reasoner.poll() {
             Poll::Idle if reasoner.may_come_back() && rounds.due(Instant::now()) => {
-                rounds.done();
-                if let Err(fault) = reasoner.come_back() {
+                let back = reasoner.come_back();
+                rounds.done(back.is_ok(), Instant::now());
+                if let Err(fault) = back {
                     let fault = format!("is not trusted yet: {fault}");
                     let _ = report.try_send(EngineReport { station, fault });
                 }
@@ -215,8 +216,7 @@ fn watch(shared: &Shared) {
     let mut guards: Vec<Guard> = desks.map(|desk| Guard::new(Arc::clone(desk))).collect();
     while !shared.stops() {
         let due = guards.iter_mut().filter_map(Guard::step).min();
-        // The guard may have put a trigger back that its reasoner had found missing, or given
-        // the triggers to another engine.
+        // The guard may have given the triggers to another engine.
         shared.wake_for_pending();
         let pulse = match shared.resting.load(Ordering::Acquire) {
             true => IDLE,

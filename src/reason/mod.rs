@@ -23,6 +23,7 @@ mod guard;
 mod hold;
 pub mod live;
 pub mod logical;
+mod outgoing;
 mod policy;
 mod reasoner;
 mod request;
@@ -38,6 +39,7 @@ pub use decision::{
 pub use desk::{Desk, Publish, TICK};
 pub use engine::{Engine, EngineFault, time_finish, time_stages};
 pub use guard::Guard;
+pub use outgoing::Outgoing;
 pub use policy::{Policy, Progress, Step};
 pub use reasoner::{Batches, Poll, Reasoner};
 pub use request::{Request, Reuse, Terms};

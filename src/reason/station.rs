@@ -2,10 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
-use crossbeam::queue::ArrayQueue;
-
 use super::decision::{MAX_EXITS, MAX_LABELS, Probabilities};
 use super::desk::Handed;
+use crate::ring::Ring;
 
 /// One engine's place at the desk.
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub(super) struct Station {
     pub stalls_at: AtomicU64,
     /// A copy of what the engine works on, so that another can take the cycle over where this one
     /// does not come back.
-    pub copy: ArrayQueue<Handed>,
+    pub copy: Ring<Handed>,
     /// It failed or stalled, another took its place, and it has not shown since that it is sound.
     pub is_out: AtomicBool,
 }
@@ -49,7 +48,7 @@ impl Station {
             claim: AtomicU64::new(1),
             banks: std::array::from_fn(|_| Bank::new()),
             stalls_at: AtomicU64::new(0),
-            copy: ArrayQueue::new(1),
+            copy: Ring::new(1),
             is_out: AtomicBool::new(false),
         }
     }
@@ -120,7 +119,12 @@ impl Station {
         }
         fence(Ordering::Acquire);
         let still = bank.progress.load(Ordering::Relaxed) >> 8 == cycle;
-        still.then(|| (exit, Probabilities::from_slice(&values[..labels])))
+        still.then(|| {
+            (
+                exit,
+                Probabilities::from_slice(&values[..labels.min(MAX_LABELS)]),
+            )
+        })
     }
 }
 
@@ -164,18 +168,22 @@ mod tests {
             scope.spawn(|| {
                 for cycle in 1..=cycles {
                     station.open(cycle);
-                    station.record_exit(cycle, 1, &Probabilities::from_slice(&[cycle as f32; 32]));
+                    station.record_exit(
+                        cycle,
+                        1,
+                        &Probabilities::from_slice(&[cycle as f32; MAX_LABELS]),
+                    );
                 }
             });
             for cycle in (1..=cycles).rev() {
-                if let Some((_, read)) = station.deepest_exit(cycle, 32) {
+                if let Some((_, read)) = station.deepest_exit(cycle, MAX_LABELS) {
                     assert!(read.as_slice().iter().all(|p| *p == cycle as f32));
                 }
             }
-            let newest = || station.deepest_exit(cycles, 32).is_some();
+            let newest = || station.deepest_exit(cycles, MAX_LABELS).is_some();
             while !newest() {
                 for cycle in (cycles - 8).max(1)..=cycles {
-                    if let Some((_, read)) = station.deepest_exit(cycle, 32) {
+                    if let Some((_, read)) = station.deepest_exit(cycle, MAX_LABELS) {
                         assert!(read.as_slice().iter().all(|p| *p == cycle as f32));
                     }
                 }

@@ -267,20 +267,19 @@ fn delays(
     let mut since: Option<f64> = None;
     let mut before = None;
     for point in points {
-        let Some(now) = wanted(point) else {
-            continue;
-        };
-        if now && before == Some(false) {
+        // Where no truth is known, as in a silence, nothing begins, but what has begun may end.
+        let now = wanted(point);
+        if now == Some(true) && before == Some(false) {
             since = Some(point.at);
         }
         let left = point.at + point.latency.as_secs_f64();
         if let Some(begun) = since
-            && (done(point) || !now)
+            && (done(point) || now == Some(false))
         {
             delays.push(left - begun);
             since = None;
         }
-        before = Some(now);
+        before = now.or(before);
     }
     delays
 }

@@ -5,21 +5,27 @@
 //! that the same inputs give byte-identical decisions on any machine.
 
 pub mod bag;
+mod clocks;
 pub mod expect;
+mod frames;
 mod one;
 mod picture;
+mod record;
 mod report;
+mod sources;
 pub mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use frames::{Looked, RecordedFrames};
 pub use report::{Report, ScoresByRobot};
 
 use crate::configure::{Configuration, ConfigureError};
 use crate::learn::{LearnError, Task};
 use crate::params::Values;
+use crate::topic_names::TopicNames;
 use bag::{BagError, find_recordings};
 use expect::{ExpectError, Expectations};
 use one::{Replayed, decisions_file, replay_one};
@@ -34,6 +40,8 @@ pub struct ReplayOptions {
     pub out: PathBuf,
     /// Parameters, as of a live node.
     pub values: Values,
+    /// How topics are named: the node's namespace and its remappings.
+    pub names: TopicNames,
     /// Task whose truth the decisions are scored against.
     pub task: Option<PathBuf>,
     /// As if the machine were this many times slower.
@@ -63,6 +71,22 @@ pub enum ReplayError {
         recording: String,
         /// What is missing or different, and what to do.
         what: String,
+    },
+    /// Log times in another unit than nanoseconds.
+    #[error(
+        "{recording}: the header stamps of {source_name} span {headers_s:.3} s, their log times \
+         {logs_s:.9} s: the log times are not in nanoseconds, so nothing was when it seems; write the \
+         recording anew with log times in nanoseconds since 1970"
+    )]
+    LogTimes {
+        /// The recording.
+        recording: String,
+        /// The source whose messages tell.
+        source_name: String,
+        /// From stamp to stamp.
+        headers_s: f64,
+        /// The same messages by their log times.
+        logs_s: f64,
     },
     /// The task.
     #[error(transparent)]

@@ -24,14 +24,18 @@ pub struct Report {
     pub task: String,
     /// Names of the recordings; the decisions of each are in a `.mcap` of its name.
     pub recordings: Vec<String>,
+    /// The source whose messages, and whose silence, are answered.
+    pub trigger: String,
     /// Recordings that could not be used, and why.
     pub failed: Vec<String>,
     /// Recordings used up to where they are cut, and where that is.
     pub cut: Vec<String>,
     /// Seconds recorded.
     pub seconds: f64,
-    /// Arrivals on the trigger topic.
+    /// Triggers: arrivals on the trigger topic that ask for a decision, and its silences.
     pub received: u64,
+    /// Silences of the trigger that were answered, once per timeout while they lasted.
+    pub silences: u64,
     /// Triggers accepted, each answered by one decision.
     pub cycles: u64,
     /// Triggers replaced by newer ones before they were taken.
@@ -40,10 +44,18 @@ pub struct Report {
     pub late: u64,
     /// Decisions by an answer to the same window that was used again (`cache.max_age_ms`).
     pub reused: u64,
+    /// Optional sources that a recording lacks, by recording and source, and why.
+    pub without: BTreeMap<String, BTreeMap<String, String>>,
+    /// What else was not as it should be, by recording.
+    pub notices: BTreeMap<String, Vec<String>>,
     /// Messages that could not be used.
     pub refused_messages: u64,
     /// The first fault of a message, per recording that had any.
     pub faults: BTreeMap<String, String>,
+    /// What people want to know of the messages, though none was refused for it: how lasers are
+    /// mounted, what of the robot they see; in sentences that begin with the recording.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Decisions by what stands behind them.
     pub by_source: BTreeMap<String, u64>,
     /// Decisions by why they are not the model's.
@@ -113,6 +125,7 @@ impl Report {
             model: configuration.bundle.id().to_owned(),
             task: manifest.task.clone(),
             recordings: replayed.iter().map(|one| one.name.to_string()).collect(),
+            trigger: configuration.params.trigger.clone(),
             failed,
             cut: replayed.iter().filter_map(|one| one.cut.clone()).collect(),
             // Not `sum`, which is -0.0 of nothing.
@@ -122,10 +135,21 @@ impl Report {
             superseded: sum(|one| one.tally.superseded),
             late: sum(|one| one.tally.late),
             reused: sum(|one| one.tally.reused),
+            silences: sum(|one| one.silences),
+            without: by_name(replayed, |one| &one.without, BTreeMap::is_empty),
+            notices: by_name(replayed, |one| &one.notices, Vec::is_empty),
             refused_messages: sum(|one| one.refused.0),
             faults: replayed
                 .iter()
                 .filter_map(|one| Some((one.name.to_string(), one.refused.1.clone()?)))
+                .collect(),
+            remarks: replayed
+                .iter()
+                .flat_map(|one| {
+                    one.remarks
+                        .iter()
+                        .map(|remark| format!("{}: {remark}", one.name))
+                })
                 .collect(),
             by_source: count(by_source.into()),
             by_reason: count(by_reason.into()),
@@ -153,6 +177,17 @@ impl Report {
         let json = serde_json::to_string_pretty(self).map_err(|cause| failed(cause.to_string()))?;
         std::fs::write(file, json + "\n").map_err(|cause| failed(cause.to_string()))
     }
+}
+
+/// What recordings have to say, of those that have something to say.
+fn by_name<T: Clone>(
+    replayed: &[Replayed],
+    of: impl Fn(&Replayed) -> &T,
+    is_empty: impl Fn(&T) -> bool,
+) -> BTreeMap<String, T> {
+    let said = replayed.iter().filter(|one| !is_empty(of(one)));
+    said.map(|one| (one.name.to_string(), of(one).clone()))
+        .collect()
 }
 
 fn scores(
@@ -198,6 +233,14 @@ impl fmt::Display for Report {
             "{} triggers: {} decided, {} superseded, {} late at {} ms",
             self.received, self.cycles, self.superseded, self.late, self.deadline_ms
         )?;
+        if self.silences > 0 {
+            let trigger = &self.trigger;
+            writeln!(
+                f,
+                "{} of them are silences of {trigger}, answered as live",
+                self.silences
+            )?;
+        }
         let list = |counts: &BTreeMap<String, u64>| {
             let words = counts.iter().map(|(name, count)| format!("{name} {count}"));
             words.collect::<Vec<_>>().join(", ")
@@ -219,6 +262,15 @@ impl fmt::Display for Report {
             for (recording, fault) in &self.faults {
                 writeln!(f, "  {recording}: first {fault}")?;
             }
+        }
+        self.write_without(f)?;
+        for (recording, notices) in &self.notices {
+            for notice in notices {
+                writeln!(f, "! {recording}: {notice}")?;
+            }
+        }
+        for remark in &self.remarks {
+            writeln!(f, "- {remark}")?;
         }
         for line in self.cut.iter().chain(&self.failed) {
             writeln!(f, "! {line}")?;
@@ -244,6 +296,25 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// One line per source and cause, however many recordings there are.
+    fn write_without(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        for (recording, sources) in &self.without {
+            for (source, why) in sources {
+                lines.entry((source, why)).or_default().push(recording);
+            }
+        }
+        for ((source, why), recordings) in lines {
+            let where_to = match recordings.as_slice() {
+                [one] => format!("{one}:"),
+                [first, ..] => format!("{first} and {} more:", recordings.len() - 1),
+                [] => String::new(),
+            };
+            writeln!(f, "! {where_to} decided without {source}: {why}")?;
+        }
+        Ok(())
+    }
+
     fn write_scores(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.scores.per_robot.is_empty() {
             return Ok(());

@@ -8,13 +8,13 @@ use arc_swap::ArcSwap;
 
 use super::handover::Handover;
 use super::models::LoadError;
-use super::outlet::{Outlet, Voice};
 use super::viewer::View;
 use crate::act::attention::AttentionLimits;
 use crate::act::diagnostics::Thresholds;
+use crate::act::outlet::{Outlet, Voice, publish_from_here};
 use crate::configure::{Configuration, Warm};
 use crate::model::Bundle;
-use crate::params::{Params, Refusal, SourceParams, Values};
+use crate::params::{GateParams, Params, Refusal, SourceParams, Values};
 use crate::realtime::Role;
 use crate::reason::Desk;
 use crate::reason::live::Live;
@@ -33,6 +33,10 @@ pub struct Face {
     pub thresholds: Thresholds,
     /// The sources.
     pub sources: Vec<SourceParams>,
+    /// Which of them triggers.
+    pub trigger: String,
+    /// The velocity gate, where there is one.
+    pub gate: Option<GateParams>,
     /// When somebody is called.
     pub attention: Option<AttentionLimits>,
     /// Between two reports.
@@ -104,9 +108,14 @@ impl Model {
         let desks: Vec<Arc<Desk>> = desks.collect();
         let reasoners = configuration.reasoners(&desks, engines);
         let wishes = configuration.params.realtime.clone();
+        let alone = outlets.len() == 1;
         let live = Live::start(desks, reasoners, move |thread| {
-            Outlet::warm_up();
-            for refused in wishes.set_up_thread(Role::of_thread(thread)) {
+            let role = Role::of_thread(thread);
+            // The engine of several robots must not be held by the topics of one of them.
+            if alone && role == Role::Reasoner {
+                publish_from_here();
+            }
+            for refused in wishes.set_up_thread(role) {
                 tracing::warn!("{refused}");
             }
         })?;
@@ -142,6 +151,8 @@ impl Model {
             view: self.view.clone(),
             thresholds: params.diagnostics,
             sources: params.sources.clone(),
+            trigger: params.trigger.clone(),
+            gate: params.gate.clone(),
             attention: params.attention,
             period: params.statistics_period,
         })
@@ -189,7 +200,16 @@ impl AtWork {
     /// Takes over what may change while the node decides: it holds from the next trigger on, for
     /// the velocity gate from its next word on. Refuses a deadline that cannot be met.
     pub fn take(&mut self, params: Params) -> Result<(), Refusal> {
+        let warnings = |params: &Params| {
+            let gate = params.gate.as_ref();
+            gate.map_or_else(Vec::new, |gate| gate.warnings.clone())
+        };
+        let before = warnings(&self.model.configuration.params);
+        let news = warnings(&params);
         self.model.take(params)?;
+        for warning in news.iter().filter(|warning| !before.contains(warning)) {
+            tracing::warn!("{warning}");
+        }
         self.tell_the_outlet();
         self.face.store(self.model.face());
         Ok(())

@@ -5,11 +5,9 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context as Poller, Poll};
 use std::time::{Duration, Instant};
 
 use futures::Stream;
-use futures::task::noop_waker;
 use r2r::{NativeMsg, Node, Publisher, QosProfile, WrappedTypesupport};
 use r2r_rcl::{
     rosidl_message_type_support_t as TypeSupport, rosidl_runtime_c__String as RosString,
@@ -17,7 +15,7 @@ use r2r_rcl::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::cold::Cold;
+use super::endpoints::waiting;
 use super::found::Found;
 use super::{RunError, ros};
 
@@ -127,13 +125,10 @@ impl Pulse {
     }
 }
 
-/// Keeps a bond from every activate to the deactivate after it, where the package `bond` is there.
-pub fn keep(
-    node: &mut Node,
-    cold: &Cold,
-    period: Duration,
-    pulse: &Arc<Pulse>,
-) -> Result<(), RunError> {
+/// Keeps a bond from every activate to the deactivate after it, where the package `bond` is there, on
+/// a thread of its own: a heartbeat that waits for other work of the cold side says of a node at work
+/// that it is dead.
+pub fn keep(node: &mut Node, period: Duration, pulse: &Arc<Pulse>) -> Result<(), RunError> {
     if let Err(cause) = FOUND.load::<StatusC>("bond", "Status", FIELDS) {
         tracing::info!(
             "no bond is kept with the lifecycle manager ({cause}); say bond_timeout: 0.0 to it, or \
@@ -159,15 +154,21 @@ pub fn keep(
         state: State::Dead,
     };
     let pulse = Arc::clone(pulse);
-    cold.spawn(async move {
+    let beat = move || {
         let mut watch = Watch::new();
+        // To the end of the process, for which nobody waits.
         loop {
-            tokio::time::sleep(period).await;
+            std::thread::sleep(period);
             let hangs = watch.hangs(pulse.turns.load(Ordering::Relaxed), Instant::now());
             heart.beat(pulse.active.load(Ordering::Acquire), hangs);
         }
-    });
-    Ok(())
+    };
+    let thread = std::thread::Builder::new().name(String::from("bond"));
+    let started = thread.spawn(beat);
+    started.map(drop).map_err(|cause| RunError::System {
+        doing: "starting the thread of the bond",
+        cause,
+    })
 }
 
 struct Heart {
@@ -224,10 +225,8 @@ impl Heart {
 
     /// Whether the other end of this bond said that it is over.
     fn sister_died(&mut self) -> bool {
-        let waker = noop_waker();
-        let mut poller = Poller::from_waker(&waker);
         let mut died = false;
-        while let Poll::Ready(Some(status)) = self.sisters.as_mut().poll_next(&mut poller) {
+        while let Some(status) = waiting(&mut self.sisters) {
             let sister = status.id == self.id && status.instance_id != self.instance_id;
             died |= sister && !status.active;
         }

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::task::Context as Poller;
+use std::task::{Context as Poller, Poll};
 
 use futures::Stream;
 use futures::task::noop_waker;
 use r2r::{Node, Publisher, PublisherUntyped, QosProfile};
 
 use super::speed_limit::SpeedLimit;
+use super::transforms::Listener;
 use super::{RunError, ros};
 
 /// The serialized messages of a subscription.
@@ -22,6 +23,7 @@ pub struct Endpoints {
     speed_limits: HashMap<String, Publisher<SpeedLimit>>,
     /// Those that nobody holds just now.
     subscriptions: HashMap<Subscription, Bytes>,
+    listeners: Vec<Listener>,
 }
 
 /// What tells subscriptions apart.
@@ -78,9 +80,7 @@ impl Endpoints {
     pub fn subscribe(&mut self, node: &mut Node, wanted: &Subscription) -> Result<Bytes, RunError> {
         if let Some(mut known) = self.subscriptions.remove(wanted) {
             // What came while nobody listened is old.
-            let waker = noop_waker();
-            let mut poller = Poller::from_waker(&waker);
-            while known.as_mut().poll_next(&mut poller).is_ready() {}
+            while waiting(&mut known).is_some() {}
             return Ok(known);
         }
         let qos = match wanted.reliable {
@@ -94,8 +94,62 @@ impl Endpoints {
         Ok(Box::pin(stream))
     }
 
+    /// What hears a robot's tf on these topics; give it back with [`Endpoints::give_back_listener`].
+    pub fn listener(&mut self, node: &mut Node, topics: [String; 2]) -> Result<Listener, RunError> {
+        let known = self
+            .listeners
+            .iter()
+            .position(|known| *known.topics() == topics);
+        match known {
+            Some(index) => {
+                let mut listener = self.listeners.swap_remove(index);
+                listener.keep();
+                Ok(listener)
+            }
+            None => Listener::new(node, topics),
+        }
+    }
+
+    /// For the next who wants it, with what it has heard.
+    pub fn give_back_listener(&mut self, listener: Listener) {
+        self.listeners.push(listener);
+    }
+
+    /// Static transforms are said once: none is lost while nobody listens.
+    pub fn keep_transforms(&mut self) {
+        self.listeners.iter_mut().for_each(Listener::keep);
+    }
+
     /// For the next who wants it.
     pub fn give_back(&mut self, subscription: Subscription, stream: Bytes) {
         self.subscriptions.insert(subscription, stream);
+    }
+}
+
+/// The next message that waits; none, too, of a stream that has ended, which is ready for ever.
+pub fn waiting<T>(stream: &mut Pin<Box<dyn Stream<Item = T> + Send>>) -> Option<T> {
+    let waker = noop_waker();
+    match stream.as_mut().poll_next(&mut Poller::from_waker(&waker)) {
+        Poll::Ready(message) => message,
+        Poll::Pending => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_has_ended_has_nothing_waiting() {
+        let mut stream: Bytes = Box::pin(futures::stream::iter([vec![1], vec![2]]));
+        assert_eq!(waiting(&mut stream), Some(vec![1]));
+        let mut rest = 0;
+        while waiting(&mut stream).is_some() {
+            rest += 1;
+            assert!(rest < 9, "never ends");
+        }
+        assert_eq!(rest, 1);
+        let mut silent: Bytes = Box::pin(futures::stream::pending());
+        assert_eq!(waiting(&mut silent), None);
     }
 }

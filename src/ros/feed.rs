@@ -2,30 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::task::{Context as Poller, Poll};
-use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
-use futures::task::noop_waker;
 use r2r::Node;
 
 use super::RunError;
-use super::endpoints::{Bytes, Endpoints, Subscription};
-use super::graph::Graph;
+use super::endpoints::{Bytes, Endpoints, Subscription, waiting};
 use super::handover::Receiving;
-use super::outlet::Outlet;
 use super::robot::Robot;
-use crate::act::Velocity;
+use super::transforms::{self, Listener};
 use crate::act::gate::topic_type;
+use crate::act::outlet::{CommandReader, Outlet};
 use crate::configure::Configuration;
-use crate::ingest::{Ingest, IngestFault};
+use crate::ingest::{Ingest, IngestFault, Remark, SourceNews};
 use crate::reason::live::Live;
 use crate::reason::{Desk, Request};
-use crate::sense::{Message, SourceId};
-use crate::time::{Mono, Stamp};
+use crate::sense::{MessageType, SourceId};
+use crate::time::{Mono, Stamp, When};
 
-/// A source that says nothing for this long is looked for on the graph.
-const SILENT: Duration = Duration::from_secs(1);
 /// Faults kept for the log; more of them between two looks are only counted.
 const FAULTS: usize = 16;
 /// A spin hands over one message per subscription and r2r's channels hold ten.
@@ -35,17 +29,21 @@ const DEPTH: usize = 10;
 pub struct Seen {
     /// Faults not logged yet.
     pub faults: ArrayQueue<IngestFault>,
-    /// What is amiss on the graph, not logged yet.
-    pub notices: ArrayQueue<String>,
+    /// What people want to know of the messages, not logged yet.
+    pub remarks: ArrayQueue<Remark>,
+    /// What was found out about lasers, not logged yet.
+    pub news: ArrayQueue<SourceNews>,
     /// All faults.
     pub refused_messages: AtomicU64,
     /// Messages thrown away because this process was not run while they waited.
     pub withheld: AtomicU64,
     /// Per source: arrival of the newest message on the monotonic clock, in ms; -1: never.
     pub newest_ms: Vec<AtomicI64>,
+    /// The same of the newest message that was not refused.
+    pub used_ms: Vec<AtomicI64>,
     /// Names of the sources.
     pub names: Vec<String>,
-    /// Their topics.
+    /// Their topics, as they are on the graph.
     pub topics: Vec<String>,
 }
 
@@ -56,10 +54,12 @@ pub struct Feed {
     outlet: Arc<Outlet>,
     streams: Vec<(SourceId, usize, Bytes)>,
     commands: Option<Bytes>,
+    reader: CommandReader,
+    /// None where no laser is heard, or tf's type is not there.
+    listener: Option<Listener>,
     /// What the streams are subscriptions to, in their order; the commands' last.
     subscriptions: Vec<Subscription>,
     seen: Arc<Seen>,
-    graph: Graph,
 }
 
 /// When messages that are taken in arrived, and now, on both clocks.
@@ -103,16 +103,16 @@ impl Office<'_> {
 }
 
 impl Feed {
-    /// Subscribes to the sources and, when the gate is on, to its commands.
+    /// Subscribes to the sources and, when the gate is on, to its commands; `topics` are the sources'
+    /// as they are on the graph.
     pub fn new(
         node: &mut Node,
         endpoints: &mut Endpoints,
         configuration: &Configuration,
-        (number, robot): (usize, &Robot),
-        graph: Graph,
+        (number, robot, topics): (usize, &Robot, Vec<String>),
         outlet: Arc<Outlet>,
     ) -> Result<Feed, RunError> {
-        let ingest = configuration.ingest()?;
+        let mut ingest = configuration.ingest()?;
         let name = super::ros("asking the node's name", node.name())?;
         let mut streams = Vec::new();
         let mut names = Vec::new();
@@ -132,7 +132,6 @@ impl Feed {
             subscriptions.push(subscription);
             names.push(source.name.clone());
         }
-        let topics = subscriptions.iter().map(|s| s.topic.clone()).collect();
         let commands = match &configuration.params.gate {
             Some(gate) => {
                 let subscription = Subscription {
@@ -147,20 +146,39 @@ impl Feed {
             }
             None => None,
         };
+        let scans = MessageType::LaserScan.ros_name();
+        let lasers = subscriptions.iter().any(|s| s.message == scans);
+        let listener = match lasers.then(transforms::load) {
+            None => None,
+            Some(Ok(())) => Some(endpoints.listener(node, transforms::topics(robot, &name))?),
+            Some(Err(cause)) => {
+                tracing::warn!(
+                    "tf is not read ({cause}): how lasers are mounted is what the parameters say, or \
+                     assumed; install the package tf2_msgs of your ROS and source it"
+                );
+                None
+            }
+        };
+        if let Some(listener) = &listener {
+            ingest.set_tree(listener.tree.clone());
+        }
         Ok(Feed {
             number,
             ingest,
             outlet,
             streams,
             commands,
+            reader: CommandReader::default(),
+            listener,
             subscriptions,
-            graph,
             seen: Arc::new(Seen {
                 faults: ArrayQueue::new(FAULTS),
-                notices: ArrayQueue::new(FAULTS),
+                remarks: ArrayQueue::new(FAULTS),
+                news: ArrayQueue::new(FAULTS),
                 refused_messages: AtomicU64::new(0),
                 withheld: AtomicU64::new(0),
                 newest_ms: names.iter().map(|_| AtomicI64::new(-1)).collect(),
+                used_ms: names.iter().map(|_| AtomicI64::new(-1)).collect(),
                 names,
                 topics,
             }),
@@ -173,7 +191,11 @@ impl Feed {
     }
 
     /// Gives the subscriptions to the next session.
-    pub fn give_back(self, endpoints: &mut Endpoints) {
+    pub fn give_back(mut self, endpoints: &mut Endpoints) {
+        if let Some(mut listener) = self.listener.take() {
+            listener.tree = self.ingest.tree().clone();
+            endpoints.give_back_listener(listener);
+        }
         let streams = self.streams.into_iter().map(|(.., stream)| stream);
         let streams = streams.chain(self.commands);
         for (subscription, stream) in self.subscriptions.into_iter().zip(streams) {
@@ -188,8 +210,12 @@ impl Feed {
 
     /// Takes in what came, and says so where the trigger is silent since before `started`.
     pub fn take_in(&mut self, office: &Office<'_>, moment: &Moment, started: Mono) {
+        self.take_transforms();
         self.take_messages(office, moment);
-        self.take_commands(moment.arrival);
+        while let Some(remark) = self.ingest.next_remark() {
+            let _ = self.seen.remarks.push(remark);
+        }
+        self.take_commands(moment);
         if office.active {
             let desk = office.desk(self.number);
             let silence = self
@@ -201,31 +227,25 @@ impl Feed {
         }
     }
 
-    /// Looks, now and then, why nothing is heard and who else drives.
-    pub fn look_at_the_graph(&mut self, node: &Node, now: Mono) {
-        let newest = &self.seen.newest_ms;
-        let heard = |source: usize| {
-            let newest = newest[source].load(Ordering::Relaxed);
-            newest >= 0 && now.since(Mono(newest as u64 * 1_000_000)) < SILENT
-        };
-        for notice in self.graph.look(node, now, heard) {
-            let _ = self.seen.notices.push(notice);
+    /// Takes in what tf says.
+    fn take_transforms(&mut self) {
+        let ingest = &mut self.ingest;
+        if let Some(listener) = &mut self.listener {
+            listener.listen(|message, links| ingest.transforms(message, links));
         }
     }
 
     /// Throws away what waits; how many messages, and triggers among them.
     pub fn discard(&mut self) -> (u64, u64) {
-        let waker = noop_waker();
-        let mut poller = Poller::from_waker(&waker);
         let (mut discarded, mut triggers) = (0, 0);
         for (source, _, stream) in &mut self.streams {
-            while stream.as_mut().poll_next(&mut poller).is_ready() {
+            while waiting(stream).is_some() {
                 discarded += 1;
                 triggers += u64::from(*source == self.ingest.trigger());
             }
         }
         if let Some(commands) = &mut self.commands {
-            while commands.as_mut().poll_next(&mut poller).is_ready() {}
+            while waiting(commands).is_some() {}
         }
         (discarded, triggers)
     }
@@ -249,8 +269,6 @@ impl Feed {
     }
 
     fn take_messages(&mut self, office: &Office<'_>, moment: &Moment) {
-        let waker = noop_waker();
-        let mut poller = Poller::from_waker(&waker);
         // Sources that fill the window before the one that asks.
         let trigger = self.ingest.trigger();
         for triggers in [false, true] {
@@ -259,18 +277,25 @@ impl Feed {
                 if (source == trigger) != triggers {
                     continue;
                 }
-                while let Poll::Ready(Some(bytes)) =
-                    self.streams[index].2.as_mut().poll_next(&mut poller)
-                {
+                while let Some(bytes) = waiting(&mut self.streams[index].2) {
                     let millis = (moment.arrival.0 / 1_000_000) as i64;
                     self.seen.newest_ms[number].store(millis, Ordering::Relaxed);
-                    self.take(office, source, &bytes, moment);
+                    if self.take(office, source, &bytes, moment) {
+                        self.seen.used_ms[number].store(millis, Ordering::Relaxed);
+                    }
                 }
             }
         }
     }
 
-    fn take(&mut self, office: &Office<'_>, source: SourceId, bytes: &[u8], moment: &Moment) {
+    /// Takes in a message; whether it was used.
+    fn take(
+        &mut self,
+        office: &Office<'_>,
+        source: SourceId,
+        bytes: &[u8],
+        moment: &Moment,
+    ) -> bool {
         let desk = office.desk(self.number);
         let (arrival, arrival_ros) = (moment.arrival, moment.arrival_ros);
         let (request, taken) = self
@@ -279,32 +304,27 @@ impl Feed {
         if let Some(request) = request {
             office.offer(self.number, request);
         }
+        if let Some(news) = self.ingest.news(source) {
+            let _ = self.seen.news.push(news);
+        }
+        let used = taken.is_ok();
         if let Err(fault) = taken {
             self.seen.refused_messages.fetch_add(1, Ordering::Relaxed);
             let _ = self.seen.faults.push(fault);
         }
+        used
     }
 
-    fn take_commands(&mut self, arrival: Mono) {
+    fn take_commands(&mut self, moment: &Moment) {
         let Some(commands) = self.commands.as_mut() else {
             return;
         };
-        let waker = noop_waker();
-        let mut poller = Poller::from_waker(&waker);
-        while let Poll::Ready(Some(bytes)) = commands.as_mut().poll_next(&mut poller) {
-            // A command that cannot be read is one the robot must not follow.
-            let (twist, frame) = match Message::decode(self.outlet.command_type(), &bytes) {
-                Ok(Message::Twist(twist)) => (Some(twist), None),
-                Ok(Message::TwistStamped(stamped)) => {
-                    (Some(stamped.twist), Some(stamped.header.frame_id))
-                }
-                _ => (None, None),
-            };
-            let velocity = twist.map_or(Velocity::ZERO, |twist| Velocity {
-                linear: [twist.linear.x, twist.linear.y, twist.linear.z],
-                angular: [twist.angular.x, twist.angular.y, twist.angular.z],
-            });
-            self.outlet.command(arrival, velocity, frame);
+        let arrival = When {
+            mono: moment.arrival,
+            ros: moment.arrival_ros,
+        };
+        while let Some(bytes) = waiting(commands) {
+            self.reader.read(&self.outlet, arrival, &bytes);
         }
     }
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam::queue::ArrayQueue;
-
 use crate::reason::live::Live;
 use crate::reason::{Request, Verdict};
+use crate::ring::Ring;
 use crate::time::Mono;
 
 /// Windows asked for at most.
@@ -18,7 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is handed over.
 pub struct Handover {
-    next: ArrayQueue<Arc<Live>>,
+    next: Ring<Arc<Live>>,
     done: AtomicU64,
     /// To try another model on.
     pub trial: Windows,
@@ -28,8 +27,8 @@ pub struct Handover {
 
 /// Copies of windows for the cold side, which brings the memory for them.
 pub struct Windows {
-    wanted: ArrayQueue<Shown>,
-    seen: ArrayQueue<Shown>,
+    wanted: Ring<Shown>,
+    seen: Ring<Shown>,
 }
 
 /// A window, and when the trigger arrived that it was assembled for.
@@ -43,8 +42,8 @@ pub struct Shown {
 impl Windows {
     fn new() -> Windows {
         Windows {
-            wanted: ArrayQueue::new(WINDOWS),
-            seen: ArrayQueue::new(WINDOWS),
+            wanted: Ring::new(WINDOWS),
+            seen: Ring::new(WINDOWS),
         }
     }
 
@@ -69,7 +68,7 @@ impl Windows {
     }
 
     fn show(&self, request: &Request) {
-        if let Some(mut copy) = self.wanted.pop()
+        if let Some(mut copy) = self.wanted.try_pop()
             && copy.window.len() == request.window.len()
         {
             copy.arrival = request.trigger.arrival;
@@ -83,7 +82,7 @@ impl Handover {
     /// Nothing is handed over yet; for so many robots.
     pub fn new(robots: usize) -> Handover {
         Handover {
-            next: ArrayQueue::new(1),
+            next: Ring::new(1),
             done: AtomicU64::new(0),
             trial: Windows::new(),
             views: (0..robots).map(|_| Windows::new()).collect(),
@@ -119,7 +118,7 @@ impl Receiving {
 
     /// Puts what was handed over into the place of `live`, once nothing is in flight there.
     pub fn take_over(&mut self, live: &mut Arc<Live>, now: Mono) {
-        if let Some(next) = self.handover.next.pop() {
+        if let Some(next) = self.handover.next.try_pop() {
             self.next = Some((next, now));
         }
         let at_rest = || live.desks().iter().all(|desk| desk.is_at_rest());

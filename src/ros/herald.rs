@@ -5,11 +5,11 @@ use r2r::{Node, PublisherUntyped, QosProfile};
 
 use super::RunError;
 use super::endpoints::Endpoints;
-use super::outlet::Outlet;
 use super::robot::Robot;
 use crate::act::attention::{
     ATTENTION_TYPE, Attention, AttentionLimits, Call, encode_attention, encode_bool,
 };
+use crate::act::outlet::Outlet;
 use crate::time::Stamp;
 
 /// On the cold side.

@@ -9,10 +9,9 @@ use r2r::{Clock as RosClock, Node};
 use super::RunError;
 use super::endpoints::Endpoints;
 use super::feed::{Feed, Moment, Office, Seen};
-use super::graph::Graph;
 use super::handover::{Handover, Receiving};
-use super::outlet::Outlet;
 use super::robot::Robot;
+use crate::act::outlet::Outlet;
 use crate::configure::Configuration;
 use crate::reason::live::Live;
 use crate::time::{Clock, Mono, Stamp};
@@ -46,20 +45,21 @@ pub struct IngestThread {
 }
 
 impl IngestThread {
-    /// Subscribes, for every robot, to the sources and, when the gate is on, to its commands.
+    /// Subscribes, for every robot, to the sources and, when the gate is on, to its commands; `topics`
+    /// are each robot's sources' as they are on the graph.
     pub fn new(
         node: &mut Node,
         endpoints: &mut Endpoints,
         configuration: &Configuration,
         (live, handover): (Arc<Live>, Arc<Handover>),
-        (robots, graphs, outlets): (&[Robot], Vec<Graph>, &[Arc<Outlet>]),
+        (robots, outlets, topics): (&[Robot], &[Arc<Outlet>], Vec<Vec<String>>),
         clock: Arc<dyn Clock>,
     ) -> Result<IngestThread, RunError> {
         let started = clock.now();
-        let numbered = robots.iter().enumerate().zip(graphs).zip(outlets);
-        let feeds = numbered.map(|((robot, graph), outlet)| {
-            let outlet = Arc::clone(outlet);
-            Feed::new(node, endpoints, configuration, robot, graph, outlet)
+        let numbered = robots.iter().enumerate().zip(topics).zip(outlets);
+        let feeds = numbered.map(|(((number, robot), topics), outlet)| {
+            let (robot, outlet) = ((number, robot, topics), Arc::clone(outlet));
+            Feed::new(node, endpoints, configuration, robot, outlet)
         });
         let feeds = feeds.collect::<Result<_, _>>()?;
         Ok(IngestThread {
@@ -141,7 +141,6 @@ impl IngestThread {
         let office = office(&self.live, &self.receiving, self.active);
         for feed in &mut self.feeds {
             feed.take_in(&office, &moment, self.started);
-            feed.look_at_the_graph(node, now);
         }
     }
 

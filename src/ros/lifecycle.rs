@@ -89,6 +89,25 @@ impl Transition {
         }
     }
 
+    /// Its name, whatever state it begins in.
+    pub fn name(self) -> &'static str {
+        self.id(State::Inactive).1
+    }
+
+    /// What holds once it has succeeded, for the log.
+    pub fn done(self) -> &'static str {
+        match self {
+            Transition::Configure => "configured: inactive until it is activated",
+            Transition::Activate => "activated: every trigger is answered from here on",
+            Transition::Deactivate => {
+                "deactivated: triggers are counted and not answered, a velocity gate has told the \
+                 robot to stop"
+            }
+            Transition::Cleanup => "cleaned up: unconfigured, nothing is loaded",
+            Transition::Shutdown => "shut down: finalized, it only waits to be ended",
+        }
+    }
+
     /// Number and name of the state in between.
     pub fn passing(self) -> (u8, &'static str) {
         match self {

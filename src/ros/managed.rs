@@ -1,150 +1,186 @@
-//! The standard services of a managed node, and `~/transition_event`.
+//! The standard services of a managed node, and `~/transition_event`. They are answered on the cold
+//! side; only a transition that is to be made comes to the main thread.
 
-use std::pin::Pin;
-use std::task::{Context as Poller, Poll};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use futures::Stream;
-use futures::task::noop_waker;
+use futures::{Stream, StreamExt};
 use r2r::lifecycle_msgs::msg::{
     State as StateMsg, Transition as TransitionMsg, TransitionDescription, TransitionEvent,
 };
 use r2r::lifecycle_msgs::srv::{
     ChangeState, GetAvailableStates, GetAvailableTransitions, GetState,
 };
-use r2r::{Node, Publisher, QosProfile, ServiceRequest};
+use r2r::{Node, Publisher, QosProfile, ServiceRequest, WrappedServiceTypeSupport};
 
+use super::cold::Cold;
 use super::lifecycle::{State, Transition};
 use super::{RunError, ros};
 use crate::time::Stamp;
 
-type Requests<T> = Pin<Box<dyn Stream<Item = ServiceRequest<T>>>>;
+const DOING: &str = "offering the services of a managed node";
+/// Transitions that wait for the one before them.
+const WAITING: usize = 16;
+
+type Change = ServiceRequest<ChangeState::Service>;
 
 /// The services, and the state they speak of.
 pub struct Managed {
-    state: State,
-    change: Requests<ChangeState::Service>,
-    state_asked: Requests<GetState::Service>,
-    states_asked: Requests<GetAvailableStates::Service>,
-    transitions_asked: Requests<GetAvailableTransitions::Service>,
-    graph_asked: Requests<GetAvailableTransitions::Service>,
+    shown: Arc<Shown>,
+    changes: Receiver<Change>,
     events: Publisher<TransitionEvent>,
+}
+
+/// The state as the services tell it.
+struct Shown(Mutex<Seen>);
+
+#[derive(Clone, Copy)]
+struct Seen {
+    /// Where the node rests, or rested before the transition it is in.
+    state: State,
+    passing: Option<Transition>,
+}
+
+impl Shown {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(|held| held.into_inner())
+    }
+}
+
+impl Seen {
+    fn id(self) -> (u8, &'static str) {
+        match self.passing {
+            Some(transition) => transition.passing(),
+            None => self.state.id(),
+        }
+    }
+
+    /// None while one is under way.
+    fn transitions(self) -> Vec<TransitionDescription> {
+        match self.passing {
+            Some(_) => Vec::new(),
+            None => described(self.state),
+        }
+    }
 }
 
 /// A transition somebody waits for.
 pub struct Asked {
     /// Which.
     pub transition: Transition,
-    request: Option<ServiceRequest<ChangeState::Service>>,
+    request: Option<Change>,
 }
 
 impl Managed {
     /// Unconfigured.
-    pub fn new(node: &mut Node) -> Result<Managed, RunError> {
-        let doing = "offering the services of a managed node";
-        let qos = QosProfile::services_default;
-        Ok(Managed {
+    pub fn new(node: &mut Node, cold: &Cold) -> Result<Managed, RunError> {
+        let shown = Arc::new(Shown(Mutex::new(Seen {
             state: State::Unconfigured,
-            change: Box::pin(ros(doing, node.create_service("~/change_state", qos()))?),
-            state_asked: Box::pin(ros(doing, node.create_service("~/get_state", qos()))?),
-            states_asked: Box::pin(ros(
-                doing,
-                node.create_service("~/get_available_states", qos()),
-            )?),
-            transitions_asked: Box::pin(ros(
-                doing,
-                node.create_service("~/get_available_transitions", qos()),
-            )?),
-            graph_asked: Box::pin(ros(
-                doing,
-                node.create_service("~/get_transition_graph", qos()),
-            )?),
+            passing: None,
+        })));
+        let seen = |shown: &Arc<Shown>| {
+            let shown = Arc::clone(shown);
+            move || *shown.lock()
+        };
+        let now = seen(&shown);
+        answer::<GetState::Service>(node, cold, "~/get_state", move || GetState::Response {
+            current_state: state(now().id()),
+        })?;
+        answer::<GetAvailableStates::Service>(node, cold, "~/get_available_states", || {
+            GetAvailableStates::Response {
+                available_states: State::ALL.map(|known| state(known.id())).to_vec(),
+            }
+        })?;
+        let (now, transitions) = (seen(&shown), "~/get_available_transitions");
+        answer::<GetAvailableTransitions::Service>(node, cold, transitions, move || {
+            GetAvailableTransitions::Response {
+                available_transitions: now().transitions(),
+            }
+        })?;
+        answer::<GetAvailableTransitions::Service>(node, cold, "~/get_transition_graph", || {
+            GetAvailableTransitions::Response {
+                available_transitions: State::ALL.into_iter().flat_map(described).collect(),
+            }
+        })?;
+        let (ask, changes) = sync_channel(WAITING);
+        let qos = QosProfile::services_default();
+        let requests = ros(DOING, node.create_service("~/change_state", qos))?;
+        cold.spawn(pass_on(requests, ask));
+        Ok(Managed {
+            shown,
+            changes,
             events: ros(
-                doing,
+                DOING,
                 node.create_publisher("~/transition_event", QosProfile::default()),
             )?,
         })
     }
 
-    /// Answers what can be answered at once; the next transition that was asked for and is allowed
-    /// here. What is not allowed is refused.
-    pub fn look(&mut self) -> Option<Asked> {
-        while let Some(request) = next(&mut self.state_asked) {
-            let answer = GetState::Response {
-                current_state: state(self.state.id()),
-            };
-            let _ = request.respond(answer);
-        }
-        while let Some(request) = next(&mut self.states_asked) {
-            let answer = GetAvailableStates::Response {
-                available_states: State::ALL.map(|known| state(known.id())).to_vec(),
-            };
-            let _ = request.respond(answer);
-        }
-        while let Some(request) = next(&mut self.transitions_asked) {
-            let answer = GetAvailableTransitions::Response {
-                available_transitions: described(self.state),
-            };
-            let _ = request.respond(answer);
-        }
-        while let Some(request) = next(&mut self.graph_asked) {
-            let answer = GetAvailableTransitions::Response {
-                available_transitions: State::ALL.into_iter().flat_map(described).collect(),
-            };
-            let _ = request.respond(answer);
-        }
-        while let Some(request) = next(&mut self.change) {
+    /// The next transition that was asked for and is allowed here. What is not allowed is refused.
+    pub fn look(&mut self, cold: &Cold) -> Option<Asked> {
+        while let Ok(request) = self.changes.try_recv() {
             let wanted = &request.message.transition;
-            match self.state.asked(wanted.id, &wanted.label) {
-                Some(transition) => {
-                    return Some(Asked {
-                        transition,
-                        request: Some(request),
-                    });
-                }
-                None => {
-                    tracing::warn!(
-                        "transition {} {:?} is not possible while {}",
-                        wanted.id,
-                        wanted.label,
-                        self.state.id().1
-                    );
-                    let _ = request.respond(ChangeState::Response { success: false });
-                }
+            let state = self.shown.lock().state;
+            if let Some(transition) = state.asked(wanted.id, &wanted.label) {
+                return Some(Asked {
+                    transition,
+                    request: Some(request),
+                });
             }
+            cold.later(move || {
+                let wanted = &request.message.transition;
+                tracing::warn!(
+                    "transition {} {:?} is not possible while {}",
+                    wanted.id,
+                    wanted.label,
+                    state.id().1
+                );
+                let _ = request.respond(ChangeState::Response { success: false });
+            });
         }
         None
     }
 
     /// The transition begins.
-    pub fn begin(&self, transition: Transition) {
-        self.tell(transition, self.state.id(), transition.passing());
+    pub fn begin(&self, cold: &Cold, transition: Transition) {
+        let mut seen = self.shown.lock();
+        let from = seen.state;
+        seen.passing = Some(transition);
+        drop(seen);
+        self.tell(cold, transition.id(from), from.id(), transition.passing());
     }
 
     /// The transition is over: the node rests in its goal, or where it began.
-    pub fn end(&mut self, asked: Asked, success: bool) {
-        let from = self.state;
+    pub fn end(&self, cold: &Cold, asked: Asked, success: bool) {
+        let mut seen = self.shown.lock();
+        let from = seen.state;
         if success {
-            self.state = asked.transition.goal();
+            seen.state = asked.transition.goal();
+            tracing::info!("{}", asked.transition.done());
         }
+        seen.passing = None;
+        let rests = seen.state;
+        drop(seen);
         let passing = asked.transition.passing();
-        self.tell_of(asked.transition.id(from), passing, self.state.id());
+        self.tell(cold, asked.transition.id(from), passing, rests.id());
         if let Some(request) = asked.request {
-            let _ = request.respond(ChangeState::Response { success });
+            cold.later(move || {
+                let _ = request.respond(ChangeState::Response { success });
+            });
         }
     }
 
-    fn tell(&self, transition: Transition, start: (u8, &str), goal: (u8, &str)) {
-        self.tell_of(transition.id(self.state), start, goal);
-    }
-
-    fn tell_of(&self, by: (u8, &str), start: (u8, &str), goal: (u8, &str)) {
+    fn tell(&self, cold: &Cold, by: (u8, &str), start: (u8, &str), goal: (u8, &str)) {
         let event = TransitionEvent {
             timestamp: u64::try_from(Stamp::wall_clock().0).unwrap_or(0),
             transition: transition(by),
             start_state: state(start),
             goal_state: state(goal),
         };
-        let _ = self.events.publish(&event);
+        let events = self.events.clone();
+        cold.later(move || {
+            let _ = events.publish(&event);
+        });
     }
 }
 
@@ -158,13 +194,38 @@ impl Asked {
     }
 }
 
-fn next<T: r2r::WrappedServiceTypeSupport>(
-    requests: &mut Requests<T>,
-) -> Option<ServiceRequest<T>> {
-    let waker = noop_waker();
-    match requests.as_mut().poll_next(&mut Poller::from_waker(&waker)) {
-        Poll::Ready(request) => request,
-        Poll::Pending => None,
+/// Offers a service that is answered by what `answer` says.
+fn answer<T: WrappedServiceTypeSupport + 'static>(
+    node: &mut Node,
+    cold: &Cold,
+    name: &str,
+    answer: impl Fn() -> T::Response + Send + 'static,
+) -> Result<(), RunError>
+where
+    T::Request: Send,
+    T::Response: Send,
+{
+    let qos = QosProfile::services_default();
+    let mut requests = ros(DOING, node.create_service::<T>(name, qos))?;
+    cold.spawn(async move {
+        while let Some(request) = requests.next().await {
+            let response = answer();
+            let respond = move || drop(request.respond(response));
+            let _ = tokio::task::spawn_blocking(respond).await;
+        }
+    });
+    Ok(())
+}
+
+/// Hands requests to the main thread; refuses those that nobody will come to.
+async fn pass_on(mut requests: impl Stream<Item = Change> + Unpin, to: SyncSender<Change>) {
+    while let Some(request) = requests.next().await {
+        if let Err(TrySendError::Full(request) | TrySendError::Disconnected(request)) =
+            to.try_send(request)
+        {
+            let refuse = move || drop(request.respond(ChangeState::Response { success: false }));
+            let _ = tokio::task::spawn_blocking(refuse).await;
+        }
     }
 }
 

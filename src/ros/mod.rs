@@ -11,33 +11,39 @@ mod handover;
 mod herald;
 mod ingest_thread;
 mod lifecycle;
+mod lines;
 mod log;
-mod mailbox;
 mod managed;
 mod models;
 mod names;
+mod node_view;
 mod outlet;
 mod parameters;
+#[cfg(test)]
+mod params_as_rcl;
 mod reporter;
 mod robot;
 mod session;
 mod shared;
 mod speed_limit;
+mod survey;
+mod transforms;
 mod values;
 mod viewer;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use r2r::{Context, Node};
 
-use crate::configure::ConfigureError;
-use cold::Cold;
+use crate::configure::{ConfigureError, portable_model};
+use crate::params::{NodeName, RosArguments, Said, Value, Values, model_name};
+use cold::{Cold, Stop};
 use endpoints::Endpoints;
 use lifecycle::Transition;
 use managed::{Asked, Managed};
+use node_view::NodeView;
 use session::Session;
 use shared::Shared;
 
@@ -99,6 +105,21 @@ pub enum RunError {
     },
 }
 
+impl RunError {
+    /// 78 (EX_CONFIG of sysexits.h) where parameters, bundle or topics were refused: whoever starts
+    /// the node again should know that nothing will have changed. 1 for all else.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            RunError::Values(_)
+            | RunError::Params(_)
+            | RunError::Configure(_)
+            | RunError::GateHearsItself { .. }
+            | RunError::NoSpeedLimit(_) => ExitCode::from(78),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
 fn ros<T, E: std::fmt::Display>(
     doing: impl Into<String>,
     result: Result<T, E>,
@@ -113,9 +134,10 @@ fn ros<T, E: std::fmt::Display>(
 /// there is a ROS log, it is told what went wrong; before that, the caller is.
 pub fn run() -> Result<ExitCode, RunError> {
     // Signals first: a node that is told to end while it starts shall end.
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = Arc::new(Stop::default());
     let cold = Cold::start(Arc::clone(&stop))?;
-    let for_others = values::check_arguments(std::env::args())?;
+    // Before rcl reads them, whose words on bad ones are fewer.
+    let arguments = RosArguments::parse(std::env::args_os())?;
     let context = ros(
         "initialisation (see the line above; is an argument behind --ros-args wrong?)",
         create_context(),
@@ -125,16 +147,38 @@ pub fn run() -> Result<ExitCode, RunError> {
         Node::create(context, "edge_reasoner", ""),
     )?;
     log::start(&mut node)?;
-    for file in for_others {
-        tracing::warn!("{file}; the defaults hold");
+    let Said { values, remarks } = arguments.for_node(&name_of(&node)?);
+    for remark in remarks {
+        tracing::warn!("{remark}");
     }
-    match serve(&mut node, &stop, cold) {
+    let view = Arc::new(NodeView::of(&node));
+    let served = serve(&mut node, &stop, (cold, &view), at_home(values));
+    // Before the node is gone.
+    view.close();
+    match served {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             tracing::error!("{error}");
-            Ok(ExitCode::FAILURE)
+            Ok(error.exit_code())
         }
     }
+}
+
+/// As rcl calls the node after all remappings: sections of params files are for names.
+fn name_of(node: &Node) -> Result<NodeName, RunError> {
+    let doing = "asking for the node's name";
+    ros(doing, ros(doing, node.fully_qualified_name())?.parse())
+}
+
+/// With the model by a name that means the same in every directory: what the node says of its
+/// parameters may start another one elsewhere.
+fn at_home(mut values: Values) -> Values {
+    // Anything but text is refused at configure.
+    if let None | Some(Value::String(_)) = values.get("model") {
+        let model = portable_model(&model_name(&values));
+        values.insert(String::from("model"), Value::String(model));
+    }
+    values
 }
 
 /// r2r panics where rcl refuses its arguments.
@@ -153,61 +197,69 @@ fn create_context() -> Result<Context, String> {
     }
 }
 
-fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold) -> Result<(), RunError> {
-    let said = values::of_node(node);
+fn serve(
+    node: &mut Node,
+    stop: &Stop,
+    (cold, view): (Cold, &Arc<NodeView>),
+    said: Values,
+) -> Result<(), RunError> {
     let autostart = values::autostart(&said)?;
     let heartbeat = values::bond_heartbeat_period(&said)?;
     let shared = Arc::new(Shared::new(said));
-    let mut managed = Managed::new(node)?;
+    let mut managed = Managed::new(node, &cold)?;
     parameters::serve(node, &cold, &shared)?;
     models::serve(node, &cold, &shared)?;
     let pulse = Arc::new(bond::Pulse::default());
     // A node that configures and activates itself has no manager.
     if !autostart && !heartbeat.is_zero() {
-        bond::keep(node, &cold, heartbeat, &pulse)?;
+        bond::keep(node, heartbeat, &pulse)?;
     }
     let mut endpoints = Endpoints::default();
     let mut session: Option<Session> = None;
-    let mut change = |node: &mut Node, session: &mut Option<Session>, transition| {
-        let rooms = (&mut endpoints, &cold, &*shared);
-        let done = change(node, rooms, session, transition);
-        match transition {
-            Transition::Activate => pulse.set_active(done.is_ok()),
-            _ => pulse.set_active(false),
-        }
-        done
-    };
+    let change =
+        |node: &mut Node, endpoints: &mut Endpoints, session: &mut Option<Session>, transition| {
+            let rooms = (endpoints, &cold, &*shared, view);
+            let done = change(node, rooms, session, transition);
+            let active = transition == Transition::Activate && done.is_ok();
+            pulse.set_active(active);
+            stop.set_active(active);
+            done
+        };
     let mut ended = Ok(());
     if autostart {
         for transition in [Transition::Configure, Transition::Activate] {
-            managed.begin(transition);
+            managed.begin(&cold, transition);
             // Nobody waits for an answer here: what is wrong ends the node.
-            change(node, &mut session, transition)?;
-            managed.end(Asked::by_itself(transition), true);
+            change(node, &mut endpoints, &mut session, transition)?;
+            managed.end(&cold, Asked::by_itself(transition), true);
         }
     } else {
         tracing::info!("unconfigured; autostart is false, waiting for ~/change_state");
     }
-    while !stop.load(Ordering::Acquire) {
+    while !stop.is_asked() {
         pulse.beat();
         match &mut session {
             Some(session) => ended = session.turn(node),
-            None => node.spin_once(IDLE),
+            None => {
+                node.spin_once(IDLE);
+                endpoints.keep_transforms();
+            }
         }
         if ended.is_err() {
             break;
         }
-        if let Some(asked) = managed.look() {
-            managed.begin(asked.transition);
-            let done = change(node, &mut session, asked.transition);
+        if let Some(asked) = managed.look(&cold) {
+            managed.begin(&cold, asked.transition);
+            let done = change(node, &mut endpoints, &mut session, asked.transition);
             if let Err(error) = &done {
-                tracing::error!("{:?} failed: {error}", asked.transition);
+                tracing::error!("{} failed: {error}", asked.transition.name());
             }
-            managed.end(asked, done.is_ok());
+            managed.end(&cold, asked, done.is_ok());
         }
     }
+    stop.notice();
     if session.is_some() {
-        let _ = change(node, &mut session, Transition::Shutdown);
+        let _ = change(node, &mut endpoints, &mut session, Transition::Shutdown);
     }
     cold.finish();
     ended
@@ -216,14 +268,14 @@ fn serve(node: &mut Node, stop: &AtomicBool, cold: Cold) -> Result<(), RunError>
 /// Does what a transition asks for; on an error everything is as it was.
 fn change(
     node: &mut Node,
-    (endpoints, cold, shared): (&mut Endpoints, &Cold, &Shared),
+    (endpoints, cold, shared, view): (&mut Endpoints, &Cold, &Shared, &Arc<NodeView>),
     session: &mut Option<Session>,
     transition: Transition,
 ) -> Result<(), RunError> {
     match (transition, session.as_mut()) {
         (Transition::Configure, _) => {
             let values = shared.begin_configure();
-            let configured = Session::configure(node, endpoints, cold, &values);
+            let configured = Session::configure(node, endpoints, (cold, view), &values);
             let (made, at_work) = configured.inspect_err(|_| shared.end_configure(None))?;
             shared.end_configure(Some(at_work));
             *session = Some(made);
@@ -231,6 +283,10 @@ fn change(
         (Transition::Activate, Some(session)) => session.activate(),
         (Transition::Deactivate, Some(session)) => session.deactivate(),
         (Transition::Cleanup | Transition::Shutdown, _) => {
+            // The stop first: the cold side may have what it shares in its hands for a while.
+            if let Some(session) = session.as_mut() {
+                session.deactivate();
+            }
             shared.cleanup();
             if let Some(session) = session.take() {
                 session.end(endpoints, cold);

@@ -15,7 +15,7 @@ use super::handover::{Handover, WINDOWS};
 use super::shared::Shared;
 use super::values::without_zeros;
 use super::{RunError, ros};
-use crate::configure::{Configuration, ConfigureError, Warm, find_bundle};
+use crate::configure::{Configuration, ConfigureError, Warm, find_bundle, portable_model};
 use crate::model::Bundle;
 use crate::params::{Refusal, Value};
 use crate::reason::EngineFault;
@@ -44,7 +44,7 @@ pub enum LoadError {
     /// The bundle is for other work.
     #[error(
         "{model} has {differences} other than {present}, so it cannot take over on the same inputs \
-         for the same acts; set the parameter model, and cleanup and configure the node"
+         for the same acts; {advice}"
     )]
     Different {
         /// Of the bundle asked for.
@@ -53,6 +53,8 @@ pub enum LoadError {
         present: String,
         /// What differs.
         differences: String,
+        /// How to come to it all the same.
+        advice: String,
     },
     /// The parameters do not fit it.
     #[error(transparent)]
@@ -94,13 +96,16 @@ pub fn serve(node: &mut Node, cold: &Cold, shared: &Arc<Shared>) -> Result<(), R
             let (shared, path) = (Arc::clone(&this), request.message.path.clone());
             let done = tokio::task::spawn_blocking(move || load(&shared, &path)).await;
             let done = done.unwrap_or(Err(LoadError::Panicked));
-            let model_id = this.model_id().unwrap_or_default();
-            let (success, message) = said(done);
-            let _ = request.respond(LoadModel::Response {
-                success,
-                message,
-                model_id,
-            });
+            let shared = Arc::clone(&this);
+            let respond = move || {
+                let (success, message) = said(done);
+                let _ = request.respond(LoadModel::Response {
+                    success,
+                    message,
+                    model_id: shared.model_id().unwrap_or_default(),
+                });
+            };
+            let _ = tokio::task::spawn_blocking(respond).await;
         }
     });
     let this = Arc::clone(shared);
@@ -108,8 +113,11 @@ pub fn serve(node: &mut Node, cold: &Cold, shared: &Arc<Shared>) -> Result<(), R
         while let Some(request) = rollbacks.next().await {
             let shared = Arc::clone(&this);
             let done = tokio::task::spawn_blocking(move || rollback(&shared)).await;
-            let (success, message) = said(done.unwrap_or(Err(LoadError::Panicked)));
-            let _ = request.respond(Trigger::Response { success, message });
+            let respond = move || {
+                let (success, message) = said(done.unwrap_or(Err(LoadError::Panicked)));
+                let _ = request.respond(Trigger::Response { success, message });
+            };
+            let _ = tokio::task::spawn_blocking(respond).await;
         }
     });
     Ok(())
@@ -129,6 +137,7 @@ fn said(done: Result<String, LoadError>) -> (bool, String) {
 }
 
 fn load(shared: &Shared, name: &str) -> Result<String, LoadError> {
+    let name = &portable_model(name);
     let Present {
         mut said,
         bundle: present,
@@ -141,14 +150,16 @@ fn load(shared: &Shared, name: &str) -> Result<String, LoadError> {
     let asked = Instant::now();
     let bundle = Bundle::load(&find_bundle(name)?).map_err(ConfigureError::from)?;
     let differences = Configuration::differences(&present, &bundle);
+    said.insert(String::from("model"), Value::String(name.to_owned()));
     if !differences.is_empty() {
+        let model = bundle.id().to_owned();
         return Err(LoadError::Different {
-            model: bundle.id().to_owned(),
+            advice: advice(name, Configuration::with_bundle(&said, bundle)),
+            model,
             present: present.id().to_owned(),
             differences: differences.join(", "),
         });
     }
-    said.insert(String::from("model"), Value::String(name.to_owned()));
     let mut configuration = Configuration::with_bundle(&said, bundle)?;
     let engines = configuration.warm_engines()?;
     let tried = try_on(&handover, asked, engines);
@@ -193,6 +204,21 @@ fn rollback(shared: &Shared) -> Result<String, LoadError> {
         "{model} decides again, in the place of {}",
         present.id()
     ))
+}
+
+/// How a node comes to decide by a bundle for other work. Parameters that were said for the bundle at
+/// work (a params file names its sources and labels) keep another one from being configured.
+fn advice(name: &str, configured: Result<Configuration, ConfigureError>) -> String {
+    match configured {
+        Ok(_) => format!(
+            "deactivate and cleanup the node, set the parameter model to {name}, then configure and \
+             activate it"
+        ),
+        Err(faults) => format!(
+            "start the node anew with parameters made for it, since those of this node do not fit it: \
+             {faults}"
+        ),
+    }
 }
 
 /// Runs all engines on the windows that came meanwhile; how many there were.

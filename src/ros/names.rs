@@ -6,6 +6,8 @@ use r2r::Node;
 use r2r_rcl as rcl;
 
 use super::{RunError, ros};
+use crate::params::NodeName;
+use crate::topic_names::expand;
 
 unsafe extern "C" {
     /// rcl/remap.h; not among r2r's bindings. `output` stays null where no rule matches.
@@ -25,7 +27,6 @@ pub struct Names {
     arguments: rcl::rcl_arguments_t,
     node: CString,
     namespace: CString,
-    full: String,
 }
 
 impl Names {
@@ -38,13 +39,7 @@ impl Names {
             arguments: parse(std::env::args())?,
             node: text("asking the node's name", node.name())?,
             namespace: text("asking the node's namespace", node.namespace())?,
-            full: ros("asking the node's name", node.fully_qualified_name())?,
         })
-    }
-
-    /// The node's own name and namespace.
-    pub fn is_me(&self, name: &str, namespace: &str) -> bool {
-        self.node.to_bytes() == name.as_bytes() && self.namespace.to_bytes() == namespace.as_bytes()
     }
 
     /// The node's name, without its namespace.
@@ -52,9 +47,21 @@ impl Names {
         self.node.to_string_lossy().into_owned()
     }
 
+    /// Its namespace.
+    pub fn namespace(&self) -> String {
+        self.namespace.to_string_lossy().into_owned()
+    }
+
+    fn name(&self) -> NodeName {
+        NodeName {
+            namespace: self.namespace(),
+            name: self.node(),
+        }
+    }
+
     /// The topic as it is on the graph.
     pub fn resolve(&self, topic: &str) -> Result<String, RunError> {
-        let expanded = expand(topic, &self.full, &self.namespace.to_string_lossy());
+        let expanded = expand(topic, &self.name());
         let doing = || format!("resolving the topic name {topic}");
         let name = ros(doing(), CString::new(expanded.clone()))?;
         let mut output: *mut c_char = std::ptr::null_mut();
@@ -94,17 +101,6 @@ impl Drop for Names {
     }
 }
 
-/// An absolute name stays, `~` is the node, anything else lives in the node's namespace.
-fn expand(topic: &str, node: &str, namespace: &str) -> String {
-    if topic.starts_with('/') {
-        topic.to_owned()
-    } else if let Some(private) = topic.strip_prefix('~') {
-        format!("{node}{private}")
-    } else {
-        format!("{}/{topic}", namespace.trim_end_matches('/'))
-    }
-}
-
 fn parse(args: impl Iterator<Item = String>) -> Result<rcl::rcl_arguments_t, RunError> {
     let doing = "reading the command line's remappings";
     let args = ros(doing, args.map(CString::new).collect::<Result<Vec<_>, _>>())?;
@@ -131,7 +127,6 @@ mod tests {
             arguments: parse(args.iter().map(|arg| (*arg).to_owned())).unwrap(),
             node: c"edge_reasoner".into(),
             namespace: c"/r1".into(),
-            full: "/r1/edge_reasoner".into(),
         }
     }
 

@@ -85,7 +85,7 @@ impl Offer<'_> {
     fn service<T: WrappedServiceTypeSupport + 'static>(
         &mut self,
         name: &str,
-        answer: impl Fn(&Shared, &T::Request) -> T::Response + Send + 'static,
+        answer: impl Fn(&Shared, &T::Request) -> T::Response + Send + Sync + 'static,
     ) -> Result<(), RunError>
     where
         T::Request: Send,
@@ -93,21 +93,26 @@ impl Offer<'_> {
         let qos = QosProfile::services_default();
         let requests = ros(DOING, self.node.create_service::<T>(name, qos))?;
         let shared = Arc::clone(self.shared);
-        self.cold.spawn(answer_all(requests, move |request| {
-            answer(&shared, request)
-        }));
+        let answer = move |request: &T::Request| answer(&shared, request);
+        self.cold.spawn(answer_all(requests, Arc::new(answer)));
         Ok(())
     }
 }
 
+/// One after another, where it may take its time: a parameter may name a bundle that is read first.
 async fn answer_all<T: WrappedServiceTypeSupport + 'static>(
     mut requests: impl Stream<Item = ServiceRequest<T>> + Unpin,
-    answer: impl Fn(&T::Request) -> T::Response,
+    answer: Arc<impl Fn(&T::Request) -> T::Response + Send + Sync + 'static>,
 ) {
     while let Some(request) = requests.next().await {
-        let response = answer(&request.message);
-        // Whoever asked may be gone.
-        let _ = request.respond(response);
+        let answer = Arc::clone(&answer);
+        let answered = tokio::task::spawn_blocking(move || {
+            let response = answer(&request.message);
+            // Whoever asked may be gone.
+            let _ = request.respond(response);
+        });
+        // A panic is told by its hook; the next request is answered.
+        let _ = answered.await;
     }
 }
 
@@ -209,7 +214,7 @@ fn descriptor(name: &str, value: &Value, row: &Parameter) -> ParameterDescriptor
         Kind::Word(words) if !words.is_empty() => {
             constraints = format!("one of {}; {constraints}", words.join(", "));
         }
-        Kind::Word(_) | Kind::Words | Kind::Bool | Kind::Cpus => {}
+        Kind::Word(_) | Kind::Words | Kind::Doubles | Kind::Bool | Kind::Cpus => {}
     }
     descriptor.additional_constraints = constraints;
     descriptor

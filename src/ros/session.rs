@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use r2r::{Node, QosProfile};
-use tokio::task::JoinHandle;
 
 use super::at_work::{AtWork, Candidate, Model};
 use super::cold::Cold;
@@ -16,16 +16,23 @@ use super::handover::Handover;
 use super::herald::Herald;
 use super::ingest_thread::IngestThread;
 use super::names::Names;
-use super::outlet::Outlet;
+use super::node_view::NodeView;
+use super::outlet;
 use super::reporter::Reporter;
 use super::robot::Robot;
+use super::transforms;
 use super::viewer::Viewer;
 use super::{RunError, ros};
 use crate::act::diagnostics::DIAGNOSTICS_TYPE;
+use crate::act::outlet::Outlet;
 use crate::configure::Configuration;
 use crate::params::{Values, model_name};
 use crate::realtime::{Realtime, Role};
-use crate::time::{Clock, SystemClock};
+use crate::sense::MessageType;
+use crate::time::{Clock, Span, SystemClock};
+
+/// How long a stop waits for publishers that DDS holds, before the node goes on without them.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Everything loaded and warm. Begins inactive.
 pub struct Session {
@@ -45,7 +52,7 @@ impl Session {
     pub fn configure(
         node: &mut Node,
         endpoints: &mut Endpoints,
-        cold: &Cold,
+        (cold, view): (&Cold, &Arc<NodeView>),
         values: &Values,
     ) -> Result<(Session, AtWork), RunError> {
         let began = Instant::now();
@@ -61,15 +68,24 @@ impl Session {
         // First: what contradicts itself is refused before anything speaks or is told to stop.
         let graphs = robots
             .iter()
-            .map(|robot| Graph::new(Names::of(node)?, &configuration, robot, clock.now()));
+            .map(|robot| Graph::new(&Names::of(node)?, &configuration, robot, clock.now()));
         let graphs = graphs.collect::<Result<Vec<_>, _>>()?;
+        let topics = robots.iter().zip(&graphs).flat_map(|(robot, graph)| {
+            let lines = graph.announcement().into_iter();
+            lines.map(|line| robot.says(line))
+        });
+        let topics: Vec<String> = topics.collect();
+        let echoes = robots.iter().zip(&graphs).flat_map(|(robot, graph)| {
+            let lines = graph.echoes().into_iter();
+            lines.map(|line| robot.says(line))
+        });
+        let echoes: Vec<String> = echoes.collect();
         let outlets = robots.iter().map(|robot| {
             let clock = Arc::clone(&clock);
-            Outlet::new(node, endpoints, &configuration, robot, clock).map(Arc::new)
+            outlet::open(node, endpoints, &configuration, robot, clock).map(Arc::new)
         });
         let outlets = outlets.collect::<Result<Vec<_>, _>>()?;
         let farewell = Farewell(outlets.clone());
-        Outlet::warm_up();
         let realtime = configuration.params.realtime.clone();
         let candidate = Candidate {
             name: model_name(values),
@@ -84,23 +100,35 @@ impl Session {
             cause,
         })?;
         let handover = Arc::new(Handover::new(robots.len()));
+        // Before anybody hears a scan: no decision shall rest on an assumed mounting that tf corrects a
+        // moment later.
+        if asks_tf(&model.configuration) {
+            transforms::wait(node, endpoints, &robots)?;
+        }
         let ingest = IngestThread::new(
             node,
             endpoints,
             &model.configuration,
             (Arc::clone(&model.live), Arc::clone(&handover)),
-            (&robots, graphs, &outlets),
+            (
+                &robots,
+                &outlets,
+                graphs.iter().map(Graph::topics).collect(),
+            ),
             clock,
         )?;
-        announce(&model.configuration, began);
+        announce(&model.configuration, &topics, began);
+        warn_all(echoes);
         ingest.announce_clock();
         let at_work = AtWork::new(model, outlets.clone(), handover);
         let over = Arc::new(AtomicBool::new(false));
         let mut reporters = Vec::new();
-        for (number, (robot, seen)) in robots.into_iter().zip(ingest.seen()).enumerate() {
+        let seen = robots.into_iter().zip(ingest.seen()).zip(graphs);
+        for (number, ((robot, seen), graph)) in seen.enumerate() {
             let of = (robot, number, seen, Arc::clone(&outlets[number]));
-            let reporter = reporter(node, endpoints, &at_work, of)?;
-            reporters.push(cold.report(reporter, Arc::clone(&over)));
+            let graph = (graph, Arc::clone(view));
+            let reporter = reporter(node, endpoints, &at_work, of, graph)?;
+            reporters.push(cold.report(reporter, Arc::clone(&over))?);
         }
         let session = Session {
             reporters,
@@ -133,11 +161,23 @@ impl Session {
             let outlets = self.outlets.iter();
             outlets.for_each(|outlet| outlet.lift_speed_limit());
         }
+        let until = Instant::now() + PATIENCE;
+        for outlet in &self.outlets {
+            let held = outlet.flush(until);
+            if !held.is_empty() {
+                let held = held.join(", ");
+                tracing::error!(
+                    "DDS holds what publishes {held}, and has for {PATIENCE:?}: the last of it is not \
+                     sent yet; look for readers that have stopped to read"
+                );
+            }
+        }
     }
 
     /// One turn: whatever came is taken in and offered.
     pub fn turn(&mut self, node: &mut Node) -> Result<(), RunError> {
-        match self.ingest.live().has_fallen() {
+        let fallen = self.outlets.iter().any(|outlet| outlet.has_fallen());
+        match fallen || self.ingest.live().has_fallen() {
             true => Err(RunError::Fallen),
             false => {
                 self.ingest.turn(node);
@@ -150,11 +190,22 @@ impl Session {
     pub fn end(mut self, endpoints: &mut Endpoints, cold: &Cold) {
         self.deactivate();
         self.over.store(true, Ordering::Release);
-        for reporter in self.reporters.drain(..) {
-            cold.wait_for(reporter);
-        }
+        cold.wait_for(std::mem::take(&mut self.reporters));
         self.ingest.give_back(endpoints);
     }
+}
+
+/// Whether anything of a mounting is left to tf.
+fn asks_tf(configuration: &Configuration) -> bool {
+    let params = &configuration.params;
+    let scans = MessageType::LaserScan.ros_name();
+    let mut lasers = params
+        .sources
+        .iter()
+        .filter(|source| source.message == scans);
+    lasers.any(|source| {
+        source.yaw.is_none() || source.upside_down.is_none() || params.footprint.is_some()
+    })
 }
 
 fn reporter(
@@ -162,6 +213,7 @@ fn reporter(
     endpoints: &mut Endpoints,
     at_work: &AtWork,
     (robot, number, seen, outlet): (Robot, usize, Arc<Seen>, Arc<Outlet>),
+    graph: (Graph, Arc<NodeView>),
 ) -> Result<Reporter, RunError> {
     let name = ros("asking the node's name", node.name())?;
     let topic = |topic: &str| robot.topic(topic, &name);
@@ -184,7 +236,7 @@ fn reporter(
     let full = node.fully_qualified_name().unwrap_or_default();
     Ok(Reporter::new(
         (statistics, diagnostics.ok()),
-        (herald, viewer.transpose()?),
+        (herald, viewer.transpose()?, graph),
         ((robot, number), &full),
         faces,
         seen,
@@ -208,43 +260,20 @@ fn warn_all(refused: impl IntoIterator<Item = String>) {
     }
 }
 
-fn announce(configuration: &Configuration, began: Instant) {
+/// Says what is listened to and published, by which model.
+fn announce(configuration: &Configuration, topics: &[String], began: Instant) {
     let params = &configuration.params;
     if !params.robots.is_empty() {
-        let robots = params.robots.join(", ");
-        tracing::info!("a gateway for {robots}: every topic below is under each of them");
+        tracing::info!("a gateway for {}", params.robots.join(", "));
     }
-    for source in &params.sources {
-        tracing::info!(
-            "{}: {} ({}){}",
-            source.name,
-            source.topic,
-            source.message,
-            match source.name == params.trigger {
-                true => ", triggers",
-                false => "",
-            }
-        );
-    }
-    if let Some(gate) = &params.gate {
-        tracing::info!("velocity gate: {} → {}", gate.input, gate.output);
-        let safe = &configuration.bundle.manifest.safe_label;
-        let passes = gate.limits.factors[usize::from(configuration.terms().safe_label)].linear;
-        if passes > 0.0 {
-            tracing::warn!(
-                "act.velocity_gate.linear.{safe} is {passes}: the robot goes on driving when the \
-                 answer is a fallback; 0.0 would stop it"
-            );
-        }
-    }
-    if let Some(speed) = &params.speed_limit {
-        tracing::info!("speed limit: {}", speed.topic);
+    for line in topics {
+        tracing::info!("{line}");
     }
     tracing::info!(
-        "{} on {}, deadline {:?}, ready after {:.2} s",
+        "{} on {}, deadline {}, ready after {}",
         configuration.bundle.id(),
         params.engines.join(", then "),
-        params.deadline,
-        began.elapsed().as_secs_f64()
+        Span(params.deadline),
+        Span(began.elapsed())
     );
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::at_work::{AtWork, Candidate, Present};
 use super::handover::Handover;
 use super::models::LoadError;
-use crate::configure::{bundle_words, words};
+use crate::configure::{bundle_words, portable_model, words};
 use crate::params::{Effective, Phase, Refusal, Store, Value, Values};
 
 /// Shared by the main thread, which changes states, and the cold side.
@@ -64,7 +64,13 @@ impl Shared {
     ) -> Result<Vec<(String, Value)>, Refusal> {
         let mut inside = self.lock();
         let Inside { store, at_work } = &mut *inside;
-        let proposal = store.propose(changes)?;
+        let mut changes = changes.to_vec();
+        for (name, value) in &mut changes {
+            if let ("model", Some(Value::String(model))) = (name.as_str(), value) {
+                *model = portable_model(model);
+            }
+        }
+        let proposal = store.propose(&changes)?;
         if let Some(at_work) = at_work
             && let Ok(params) = &proposal.params
         {

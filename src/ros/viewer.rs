@@ -11,9 +11,9 @@ use super::RunError;
 use super::at_work::Face;
 use super::endpoints::Endpoints;
 use super::handover::{Handover, Shown};
-use super::outlet::Outlet;
 use crate::act::Vocabulary;
 use crate::act::markers::{MARKERS_TYPE, Seen, encode_markers};
+use crate::act::outlet::Outlet;
 use crate::configure::Configuration;
 use crate::model::{Bundle, BundleError, EngineKind, Precision};
 use crate::reason::{Decision, Engine, occlusion};
@@ -115,7 +115,7 @@ impl Viewer {
             .map_or(Vec::new(), |(sectors, weights)| {
                 let seen = |sector: usize| {
                     Some(Seen {
-                        edges: sectors.edges(sector),
+                        edges: sectors.edges(sector, &decision.trigger.mount),
                         nearest_m: sectors.nearest_m(window, sector)?,
                         weight: weights[sector],
                     })

@@ -4,8 +4,7 @@
 
 use std::f32::consts::TAU;
 
-use super::message::LaserScan;
-use super::scan::nearest;
+use super::laser::Prepared;
 
 /// Points kept of a scan: the nearest of every 3 degrees. The edges of the sectors lie at odd
 /// multiples of 1.5 degrees, so that a cone of ± 22.5 degrees has whole ones.
@@ -50,9 +49,9 @@ impl Points<'_> {
 }
 
 /// Writes the points of a scan that has passed its check.
-pub(super) fn points(scan: &LaserScan, yaw: f32, out: &mut [f32]) {
+pub(super) fn points(beams: &Prepared, out: &mut [f32]) {
     let mut found = [(f32::INFINITY, 0.0); POINTS];
-    nearest(scan, yaw, &mut found);
+    beams.nearest(&mut found);
     let (x, y) = out.split_at_mut(POINTS);
     for ((x, y), (range, angle)) in x.iter_mut().zip(y).zip(found) {
         (*x, *y) = match range.is_finite() {
@@ -88,15 +87,14 @@ pub(super) fn least_after(points: Points<'_>, motion: Motion, horizon: f32, slop
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sense::clearance;
-    use crate::sense::testing::scan;
+    use crate::sense::testing::prepared;
     use proptest::prelude::*;
 
     const HALF_ANGLE: f32 = 22.5 * std::f32::consts::PI / 180.0;
 
     fn after(ranges: Vec<f32>, forward: f32, turn: f32, horizon: f32) -> f32 {
         let mut values = [0.0; POINT_VALUES];
-        points(&scan(ranges), 0.0, &mut values);
+        points(&prepared(ranges), &mut values);
         let motion = Motion { forward, turn };
         least_after(Points::of(&values), motion, horizon, HALF_ANGLE.tan())
     }
@@ -143,7 +141,7 @@ mod tests {
     proptest! {
         #[test]
         fn at_rest_it_is_the_clearance(ranges in prop::collection::vec(0.0f32..6.0, 360)) {
-            let exact = clearance(&scan(ranges.clone()), 0.0, HALF_ANGLE).unwrap_or(f32::INFINITY);
+            let exact = prepared(ranges.clone()).clearance(HALF_ANGLE).unwrap_or(f32::INFINITY);
             let found = after(ranges, 0.0, 0.0, 1.0);
             prop_assert!((found - exact).abs() < 1e-3 || (found > 1e3 && exact > 1e3));
         }

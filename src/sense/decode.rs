@@ -29,18 +29,18 @@ pub enum DecodeError {
     #[error(
         "{kind}: {length} bytes are too few, a CDR message starts with a header of 4 bytes; the message is cut or empty"
     )]
-    NoHeader { kind: MessageType, length: usize },
+    NoHeader { kind: &'static str, length: usize },
 
     #[error(
         "{kind}: encapsulation {found:#06x} is not plain CDR (expected 0x0000, big endian, or 0x0001, little endian); the publisher uses another wire format or these are not CDR bytes"
     )]
-    Encapsulation { kind: MessageType, found: u16 },
+    Encapsulation { kind: &'static str, found: u16 },
 
     #[error(
         "{kind}: cannot be read at byte {position} of {length}: {cause}; the message is damaged or of another type"
     )]
     Body {
-        kind: MessageType,
+        kind: &'static str,
         /// Where reading stopped.
         position: usize,
         length: usize,
@@ -60,24 +60,36 @@ impl Message {
     /// Decodes one message from CDR with its 4-byte encapsulation header, in either byte order.
     /// Bytes after the payload are allowed: some middlewares pad.
     pub fn decode(kind: MessageType, cdr: &[u8]) -> Result<Message, DecodeError> {
-        match byte_order(kind, cdr)? {
+        match byte_order(kind.ros_name(), cdr)? {
             (Order::Little, body) => decode_body::<LittleEndian>(kind, body),
             (Order::Big, body) => decode_body::<BigEndian>(kind, body),
         }
     }
 
-    /// The same, over a message that is not needed any more: a scan that is read over a scan takes
-    /// no memory unless it is longer. After an error what is left is no message.
+    /// The same, over a message that is not needed any more: one that is read over another of its type
+    /// takes no memory unless it is longer. After an error what is left is no message.
     pub fn decode_over(&mut self, kind: MessageType, cdr: &[u8]) -> Result<(), DecodeError> {
-        match (kind, &mut *self) {
-            (MessageType::LaserScan, Message::LaserScan(scan)) => match byte_order(kind, cdr)? {
-                (Order::Little, body) => read_with::<_, LittleEndian>(kind, body, InPlace(scan)),
-                (Order::Big, body) => read_with::<_, BigEndian>(kind, body, InPlace(scan)),
-            },
-            _ => {
-                *self = Message::decode(kind, cdr)?;
-                Ok(())
-            }
+        if self.kind() != kind {
+            *self = Message::decode(kind, cdr)?;
+            return Ok(());
+        }
+        match byte_order(kind.ros_name(), cdr)? {
+            (Order::Little, body) => self.read_over::<LittleEndian>(body),
+            (Order::Big, body) => self.read_over::<BigEndian>(body),
+        }
+    }
+
+    fn read_over<BO: ByteOrder>(&mut self, body: &[u8]) -> Result<(), DecodeError> {
+        let kind = self.kind().ros_name();
+        match self {
+            Message::LaserScan(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::Odometry(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::Twist(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::TwistStamped(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::Imu(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::JointState(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::Float32MultiArray(m) => read_with::<_, BO>(kind, body, InPlace(m)),
+            Message::String(m) => read_with::<_, BO>(kind, body, InPlace(m)),
         }
     }
 
@@ -112,7 +124,7 @@ enum Order {
 }
 
 /// The byte order that the encapsulation header says, and what is behind it.
-fn byte_order(kind: MessageType, cdr: &[u8]) -> Result<(Order, &[u8]), DecodeError> {
+fn byte_order<'a>(kind: &'static str, cdr: &'a [u8]) -> Result<(Order, &'a [u8]), DecodeError> {
     let Some((header, body)) = cdr.split_first_chunk::<HEADER>() else {
         return Err(DecodeError::NoHeader {
             kind,
@@ -126,8 +138,20 @@ fn byte_order(kind: MessageType, cdr: &[u8]) -> Result<(Order, &[u8]), DecodeErr
     }
 }
 
-fn decode_body<BO: ByteOrder>(kind: MessageType, body: &[u8]) -> Result<Message, DecodeError> {
-    Ok(match kind {
+/// Reads a message of a type that is no input, by its ROS name.
+pub(super) fn decode_of<T: for<'a> Deserialize<'a>>(
+    kind: &'static str,
+    cdr: &[u8],
+) -> Result<T, DecodeError> {
+    match byte_order(kind, cdr)? {
+        (Order::Little, body) => read::<T, LittleEndian>(kind, body),
+        (Order::Big, body) => read::<T, BigEndian>(kind, body),
+    }
+}
+
+fn decode_body<BO: ByteOrder>(of: MessageType, body: &[u8]) -> Result<Message, DecodeError> {
+    let kind = of.ros_name();
+    Ok(match of {
         MessageType::LaserScan => Message::LaserScan(read::<LaserScan, BO>(kind, body)?),
         MessageType::Odometry => Message::Odometry(read::<Odometry, BO>(kind, body)?),
         MessageType::Twist => Message::Twist(read::<Twist, BO>(kind, body)?),
@@ -142,14 +166,14 @@ fn decode_body<BO: ByteOrder>(kind: MessageType, body: &[u8]) -> Result<Message,
 }
 
 fn read<'a, T: Deserialize<'a>, BO: ByteOrder>(
-    kind: MessageType,
+    kind: &'static str,
     body: &'a [u8],
 ) -> Result<T, DecodeError> {
     read_with::<_, BO>(kind, body, PhantomData::<T>)
 }
 
 fn read_with<'a, S: DeserializeSeed<'a>, BO: ByteOrder>(
-    kind: MessageType,
+    kind: &'static str,
     body: &'a [u8],
     seed: S,
 ) -> Result<S::Value, DecodeError> {

@@ -3,8 +3,8 @@
 use super::arc::{POINT_VALUES, points};
 use super::fault::InvalidSample;
 use super::fields::Field;
+use super::laser::Prepared;
 use super::message::Message;
-use super::scan::clearance;
 use super::travelled::Trail;
 
 #[derive(Debug, PartialEq)]
@@ -35,22 +35,21 @@ impl Extra {
         }
     }
 
-    /// Writes its values of a message, which the trails know already; a scan must have passed its
-    /// check.
+    /// Writes its values of a message, which the trails know already; a scan has passed its check
+    /// and comes with its beams.
     pub(super) fn write(
         &self,
-        message: &Message,
+        (message, beams): (&Message, Option<&Prepared>),
         trails: &[Trail],
-        yaw: f32,
         values: &mut [f32],
     ) -> Result<(), InvalidSample> {
-        match (self, message) {
-            (Extra::Clearance { half_angle }, Message::LaserScan(scan)) => {
-                values.fill(clearance(scan, yaw, *half_angle).unwrap_or(f32::INFINITY));
+        match (self, beams) {
+            (Extra::Clearance { half_angle }, Some(beams)) => {
+                values.fill(beams.clearance(*half_angle).unwrap_or(f32::INFINITY));
             }
-            (Extra::Points, Message::LaserScan(scan)) => points(scan, yaw, values),
+            (Extra::Points, Some(beams)) => points(beams, values),
             // `Layout::new` lets these have LaserScans only.
-            (Extra::Clearance { .. } | Extra::Points, _) => values.fill(f32::INFINITY),
+            (Extra::Clearance { .. } | Extra::Points, None) => values.fill(f32::INFINITY),
             (Extra::Rate { field, most }, _) => {
                 let rate = field.value(message)?;
                 // NaN is in no range.

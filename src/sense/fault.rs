@@ -35,7 +35,7 @@ pub enum SenseFault {
     Invalid { input: String, what: InvalidSample },
 
     #[error(
-        "input `{input}`: message refused: its header stamp is {:.3} s before the last one's; messages arrive out of order",
+        "input `{input}`: message refused: its header stamp is {:.3} s before the last one's; messages arrive out of order, or the clock was set back: then it is taken after a few messages",
         back.as_secs_f64()
     )]
     OutOfOrder { input: String, back: Duration },
@@ -68,10 +68,20 @@ pub enum InvalidSample {
     Repeated { stamp: Stamp },
 
     #[error(
-        "header stamp {stamp} is {:.1} s away from where the arrival times put it; if the next message agrees, it is taken as a new clock",
+        "header stamp {stamp} is {:.1} s away from where the arrival times put it; {needed} messages in a row that agree are taken as a new clock",
         *off_ns as f64 * 1e-9
     )]
-    StampLeap { stamp: Stamp, off_ns: i64 },
+    StampLeap {
+        stamp: Stamp,
+        off_ns: i64,
+        needed: u32,
+    },
+
+    #[error(
+        "messages of two clocks, {:.3} s apart, come in turn: are there two publishers on the topic (ros2 topic info -v)? The clock in use is kept",
+        (*off_ns as f64 * 1e-9).abs()
+    )]
+    TwoClocks { off_ns: i64 },
 
     #[error(
         "frame_id changed from `{expected}` to `{found}`; it is taken after {needed} messages in a row"
@@ -91,6 +101,20 @@ pub enum FieldFault {
 
     #[error("the message has no element `{path}`: the array is shorter")]
     Missing { path: String },
+
+    #[error(
+        "the message names no joint for `{path}`, its joints are: {joints}; put the names of this robot's joints into the model.yaml of a copy of the bundle"
+    )]
+    NoJoint { path: String, joints: String },
+
+    #[error(
+        "element {place} was joint `{was}` and is now `{found}`: joints come in another order and cannot be told by their place; name them in the bundle's model.yaml, as in `velocity[{was}]`"
+    )]
+    OtherJoint {
+        place: usize,
+        was: String,
+        found: String,
+    },
 }
 
 /// What started time anew.

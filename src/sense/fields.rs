@@ -4,7 +4,7 @@ use super::decode::MAX_ELEMENTS;
 use super::fault::FieldFault;
 use super::message::{Message, MessageType};
 
-/// A resolved path such as `twist.twist.linear.x` or `velocity[0]`.
+/// A resolved path such as `twist.twist.linear.x`, `velocity[0]` or `velocity[left_wheel]`.
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     path: String,
@@ -20,18 +20,21 @@ impl PartialEq for Field {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Get {
     Scalar(fn(&Message) -> Option<f64>),
     Element(fn(&Message, usize) -> Option<f64>, usize),
+    /// The element of the joint of this name.
+    Named(fn(&Message, usize) -> Option<f64>, String),
     /// The least from the first to the last of these.
     Least(fn(&Message, usize) -> Option<f64>, usize, usize),
 }
 
 /// As `Get`, to change what is read there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Add {
     Scalar(fn(&mut Message, By<'_>)),
+    Named(fn(&mut Message, usize, By<'_>), String),
     Elements(fn(&mut Message, usize, By<'_>), usize, usize),
 }
 
@@ -161,7 +164,10 @@ pub(super) fn known_paths(kind: MessageType) -> String {
     let paths: Vec<String> = scalars(kind)
         .iter()
         .map(|field| field.path.to_owned())
-        .chain(arrays(kind).iter().map(|a| format!("{}[i]", a.path)))
+        .chain(arrays(kind).iter().map(|a| match kind {
+            MessageType::JointState => format!("{0}[i], {0}[NAME OF A JOINT]", a.path),
+            _ => format!("{}[i]", a.path),
+        }))
         .chain(
             arrays(kind)
                 .iter()
@@ -200,26 +206,61 @@ impl Field {
             let add = Add::Elements(array.add, first, last);
             return sound.then(|| found(Get::Least(array.get, first, last), add, None));
         }
-        let (name, index) = path.strip_suffix(']')?.split_once('[')?;
-        let index = index_of(index)?;
+        let (name, element) = path.strip_suffix(']')?.split_once('[')?;
         let array = arrays(kind).iter().find(|a| a.path == name)?;
-        let add = Add::Elements(array.add, index, index);
-        Some(found(Get::Element(array.get, index), add, None))
+        if let Some(index) = index_of(element) {
+            let add = Add::Elements(array.add, index, index);
+            return Some(found(Get::Element(array.get, index), add, None));
+        }
+        // Numbers and ranges that are no index are no name either.
+        let is_name = kind == MessageType::JointState
+            && element.contains(char::is_alphabetic)
+            && !element.contains(['[', ']']);
+        let name = || element.to_owned();
+        let (get, add) = (Get::Named(array.get, name()), Add::Named(array.add, name()));
+        is_name.then(|| found(get, add, None))
+    }
+
+    /// The elements that are read by their place, from the first to the last.
+    pub(super) fn places(&self) -> Option<(usize, usize)> {
+        match self.get {
+            Get::Element(_, index) => Some((index, index)),
+            Get::Least(_, first, last) => Some((first, last)),
+            Get::Scalar(_) | Get::Named(..) => None,
+        }
     }
 
     /// The value, if the message has one; it may be infinite or NaN.
     pub(super) fn value(&self, message: &Message) -> Result<f64, FieldFault> {
-        let value = match self.get {
+        let value = match &self.get {
             Get::Scalar(get) => get(message),
-            Get::Element(get, index) => get(message, index),
+            Get::Element(get, index) => get(message, *index),
+            Get::Named(get, name) => match joint(message, name) {
+                Some(index) => get(message, index),
+                None => return Err(self.no_joint(message)),
+            },
             // All of them must be there. NaN is less than nothing.
-            Get::Least(get, first, last) => (first..=last)
+            Get::Least(get, first, last) => (*first..=*last)
                 .map(|index| get(message, index))
                 .try_fold(f64::INFINITY, |least, value| Some(least.min(value?))),
         };
         value.ok_or_else(|| FieldFault::Missing {
             path: self.path.clone(),
         })
+    }
+
+    fn no_joint(&self, message: &Message) -> FieldFault {
+        let names = match message {
+            Message::JointState(state) => state.name.as_slice(),
+            _ => &[],
+        };
+        FieldFault::NoJoint {
+            path: self.path.clone(),
+            joints: match names.is_empty() {
+                true => String::from("none"),
+                false => names.join(", "),
+            },
+        }
     }
 
     /// The value, refused when it is not a finite number.
@@ -238,10 +279,15 @@ impl Field {
     /// Adds to everything that is read here, to each a number of its own by what it is; what the
     /// message lacks is passed over.
     pub(super) fn add(&self, message: &mut Message, mut by: impl FnMut(f64) -> f64) {
-        match self.add {
+        match &self.add {
             Add::Scalar(add) => add(message, &mut by),
+            Add::Named(add, name) => {
+                if let Some(index) = joint(message, name) {
+                    add(message, index, &mut by);
+                }
+            }
             Add::Elements(add, first, last) => {
-                (first..=last).for_each(|index| add(message, index, &mut by));
+                (*first..=*last).for_each(|index| add(message, index, &mut by));
             }
         }
     }
@@ -250,6 +296,14 @@ impl Field {
     /// (which wheel is `velocity[0]`?).
     pub(super) fn mirror(&self) -> Option<f32> {
         self.mirror
+    }
+}
+
+/// The place of a joint in the message's arrays.
+fn joint(message: &Message, name: &str) -> Option<usize> {
+    match message {
+        Message::JointState(state) => state.name.iter().position(|there| there == name),
+        _ => None,
     }
 }
 
@@ -320,6 +374,38 @@ mod tests {
     }
 
     #[test]
+    fn a_joint_is_read_by_its_name_wherever_it_stands() {
+        let mut state = JointState {
+            name: vec!["left".into(), "2nd/right-wheel".into()],
+            velocity: vec![0.5, 0.75],
+            effort: vec![3.0],
+            ..JointState::default()
+        };
+        let read = |state: &JointState, path| {
+            let field = Field::resolve(MessageType::JointState, path).unwrap();
+            field.value(&Message::JointState(state.clone()))
+        };
+        assert_eq!(read(&state, "velocity[left]"), Ok(0.5));
+        assert_eq!(read(&state, "velocity[2nd/right-wheel]"), Ok(0.75));
+        state.name.reverse();
+        assert_eq!(read(&state, "velocity[left]"), Ok(0.75));
+        assert_eq!(read(&state, "effort[2nd/right-wheel]"), Ok(3.0));
+        let missing = read(&state, "effort[left]").unwrap_err().to_string();
+        assert!(missing.contains("shorter"), "{missing}");
+        let unknown = read(&state, "velocity[leg]").unwrap_err().to_string();
+        assert!(unknown.contains("velocity[leg]"), "{unknown}");
+        assert!(unknown.contains("2nd/right-wheel, left"), "{unknown}");
+        state.name.clear();
+        assert!(read(&state, "velocity[left]").is_err(), "no name, no place");
+
+        let left = Field::resolve(MessageType::JointState, "velocity[left]").unwrap();
+        state.name = vec!["right".into(), "left".into()];
+        let mut message = Message::JointState(state);
+        left.add(&mut message, |_| 1.0);
+        assert!(matches!(message, Message::JointState(state) if state.velocity == [0.5, 1.75]));
+    }
+
+    #[test]
     fn noise_goes_where_the_path_reads_and_nowhere_else() {
         for kind in MessageType::ALL {
             for scalar in scalars(kind) {
@@ -374,6 +460,7 @@ mod tests {
                 "{path}"
             );
         }
+        assert!(Field::resolve(MessageType::Float32MultiArray, "data[left]").is_none());
         assert!(known_paths(MessageType::JointState).contains("velocity[i]"));
         assert!(known_paths(MessageType::String).starts_with("none"));
     }

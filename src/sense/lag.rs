@@ -15,6 +15,10 @@ const DOUBT: Duration = Duration::from_secs(5);
 const MARGIN_NS: i64 = 100_000_000;
 /// A longer lag counts at once, a shorter one by this part.
 const FORGETTING: i64 = 64;
+/// So many shorter lags in a row are another clock: the longest of them is usual.
+const SHORTER: u32 = 20;
+/// What lags alike for so long, in step with its stamps, is not sent again: its clock was set back.
+const IN_STEP: Duration = Duration::from_millis(150);
 
 /// How far one source's stamps are behind their arrivals.
 #[derive(Clone, Debug, Default)]
@@ -22,12 +26,28 @@ pub struct Lag {
     /// In ns; negative where the sensor's clock is ahead.
     usual_ns: Option<i64>,
     doubted_until: Option<Mono>,
+    /// The longest of the shorter lags in a row, and how many.
+    shorter: Option<(i64, u32)>,
+    doubted: Option<Doubted>,
+}
+
+/// Messages that lag too much, each in step with the one before.
+#[derive(Clone, Copy, Debug)]
+struct Doubted {
+    since: Mono,
+    stamp: Stamp,
+    arrival: Mono,
 }
 
 impl Lag {
     /// This process was not run until `now`.
     pub fn doubt(&mut self, now: Mono) {
         self.doubted_until = Some(now + DOUBT);
+    }
+
+    /// The source has another clock from its next message on.
+    pub fn forget(&mut self) {
+        (self.usual_ns, self.shorter, self.doubted) = (None, None, None);
     }
 
     /// Looks at a message's stamp; by how much it lags more than is usual, if that is too much.
@@ -37,17 +57,56 @@ impl Lag {
             && let Some(usual) = self.usual_ns
         {
             let more = lag.saturating_sub(usual);
-            if more > MARGIN_NS {
+            if more > MARGIN_NS && !self.is_in_step(stamp, arrival) {
                 return Some(Duration::from_nanos(more.unsigned_abs()));
             }
         }
+        self.doubted = None;
         self.usual_ns = Some(match self.usual_ns {
-            Some(usual) if lag < usual => {
-                usual.saturating_add(lag.saturating_sub(usual) / FORGETTING)
+            Some(usual) if lag < usual => self.follow(usual, lag),
+            _ => {
+                self.shorter = None;
+                lag
             }
-            _ => lag,
         });
         None
+    }
+
+    /// The usual lag after a shorter one.
+    fn follow(&mut self, usual: i64, lag: i64) -> i64 {
+        let slowly = usual.saturating_add(lag.saturating_sub(usual) / FORGETTING);
+        if usual.saturating_sub(lag) <= MARGIN_NS {
+            self.shorter = None;
+            return slowly;
+        }
+        let (longest, count) = self.shorter.unwrap_or((lag, 0));
+        self.shorter = Some((longest.max(lag), count + 1));
+        match self.shorter {
+            Some((longest, count)) if count >= SHORTER => {
+                self.shorter = None;
+                longest
+            }
+            _ => slowly,
+        }
+    }
+
+    /// Whether messages have come at the pace of their stamps for a while: what is sent again comes
+    /// all at once.
+    fn is_in_step(&mut self, stamp: Stamp, arrival: Mono) -> bool {
+        let before = self.doubted;
+        let goes_on = before.filter(|before| {
+            let stamps = stamp.delta_ns(before.stamp);
+            let arrivals = i64::try_from(arrival.since(before.arrival).as_nanos());
+            let off = stamps.saturating_sub(arrivals.unwrap_or(i64::MAX));
+            stamps > 0 && off.saturating_abs() <= stamps / 2
+        });
+        let since = goes_on.map_or(arrival, |before| before.since);
+        self.doubted = Some(Doubted {
+            since,
+            stamp,
+            arrival,
+        });
+        arrival.since(since) >= IN_STEP
     }
 }
 
@@ -108,5 +167,38 @@ mod tests {
         }
         lag.doubt(mono(50_000));
         assert!(look(&mut lag, 50_010, 1000, 0).is_some());
+    }
+
+    #[test]
+    fn a_clock_set_back_while_this_process_was_stopped_is_soon_believed() {
+        let mut lag = Lag::default();
+        for at in (0..1000).step_by(100) {
+            look(&mut lag, at, 20, 0);
+        }
+        lag.doubt(mono(4000));
+        let refused = (0..10).filter(|n| look(&mut lag, 4010 + 100 * n, 3020, 0).is_some());
+        assert_eq!(refused.count(), 2);
+        // What is sent again comes all at once, older and younger.
+        let mut lag = Lag::default();
+        look(&mut lag, 0, 20, 0);
+        lag.doubt(mono(4000));
+        let refused = (0..30).filter(|n| look(&mut lag, 4010 + n, 3000 - 90 * n, 0).is_some());
+        assert_eq!(refused.count(), 30);
+    }
+
+    #[test]
+    fn a_clock_set_ahead_is_followed_within_twenty_messages() {
+        for told in [false, true] {
+            let mut lag = Lag::default();
+            look(&mut lag, 0, 3020, 0);
+            if told {
+                lag.forget();
+            }
+            for n in 1..=if told { 1 } else { 20 } {
+                look(&mut lag, 100 * n, 20, 0);
+            }
+            lag.doubt(mono(5000));
+            assert!(look(&mut lag, 5010, 1000, 0).is_some(), "{told}");
+        }
     }
 }

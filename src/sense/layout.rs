@@ -5,8 +5,9 @@ use super::derived::Derived;
 use super::extra::Extra;
 use super::fault::InvalidSample;
 use super::fields::{Field, known_paths};
+use super::laser::{Prepared, ScanPreparation};
 use super::message::{Message, MessageType};
-use super::scan::{check, sectors};
+use super::scan::{ScanFault, check};
 use super::spec::{ExtractorSpec, FieldSpec, InputSpec, SourceSettings, SpecError, WindowSpec};
 use super::travelled::Trail;
 use crate::time::Stamp;
@@ -31,7 +32,7 @@ pub(super) struct Input {
     pub timeout_ns: i64,
     /// First column.
     pub offset: usize,
-    yaw: f32,
+    settings: SourceSettings,
     pub extractor: Extractor,
     /// Values that derived features need, kept behind the features of a sample.
     extras: Vec<Extra>,
@@ -64,9 +65,24 @@ impl Input {
         }
     }
 
-    /// Turn of the sensor against the robot's forward direction, rad.
-    pub(super) fn yaw(&self) -> f32 {
-        self.yaw
+    /// What its scans go through first; none where it has other messages.
+    pub(super) fn preparation(&self) -> Option<ScanPreparation> {
+        let scans = self.kind == MessageType::LaserScan;
+        scans.then(|| ScanPreparation::new(&self.settings))
+    }
+
+    /// Elements of arrays that are read by their place, from the first to the last of each.
+    pub(super) fn places(&self) -> Vec<(usize, usize)> {
+        let own = match &self.extractor {
+            Extractor::Fields(fields) | Extractor::Chunk(Chunk { fields, .. }) => fields.as_slice(),
+            Extractor::Sectors { .. } => &[],
+        };
+        let own = own.iter().map(|scaled| &scaled.field);
+        let extras = self.extras.iter().filter_map(|extra| match extra {
+            Extra::Rate { field, .. } => Some(field),
+            _ => None,
+        });
+        own.chain(extras).filter_map(Field::places).collect()
     }
 
     /// Without a past yet, one per span.
@@ -90,23 +106,43 @@ impl Input {
         self.own_values() + self.extras.iter().map(Extra::width).sum::<usize>()
     }
 
-    /// Turns a message into a sample of `width` values and notes it in the trails, one per span, or
-    /// says why it cannot be used. The sample is undefined after a fault.
-    pub(super) fn extract(
+    /// Checks and prepares a scan; none where the message is another.
+    pub(super) fn prepare<'a>(
         &self,
         message: &Message,
+        arrival: Stamp,
+        preparation: Option<&'a mut ScanPreparation>,
+    ) -> Result<Option<&'a Prepared>, ScanFault> {
+        let (Message::LaserScan(scan), Some(preparation)) = (message, preparation) else {
+            return Ok(None);
+        };
+        check(scan)?;
+        let prepared = preparation.prepare(scan, arrival);
+        if let Some((hidden, ahead)) = prepared.hidden_ahead() {
+            return Err(ScanFault::Hidden { hidden, ahead });
+        }
+        let (share, least) = (prepared.returns(), self.settings.min_returns);
+        match share < least {
+            true => Err(ScanFault::Blind { share, least }),
+            false => Ok(Some(prepared)),
+        }
+    }
+
+    /// Turns a message, with its beams where it is a scan, into a sample of `width` values and notes
+    /// it in the trails, one per span, or says why it cannot be used. The sample is undefined after a
+    /// fault.
+    pub(super) fn extract(
+        &self,
+        (message, beams): (&Message, Option<&Prepared>),
         arrival: Stamp,
         trails: &mut [Trail],
         sample: &mut [f32],
     ) -> Result<(), InvalidSample> {
         let (features, extras) = sample.split_at_mut(self.own_values());
-        match (&self.extractor, message) {
-            (Extractor::Sectors { far, .. }, Message::LaserScan(scan)) => {
-                check(scan)?;
-                sectors(scan, self.yaw, *far, features);
-            }
+        match (&self.extractor, beams) {
+            (Extractor::Sectors { far, .. }, Some(beams)) => beams.sectors(*far, features),
             // `Layout::new` lets sectors have LaserScans only.
-            (Extractor::Sectors { .. }, _) => features.fill(0.0),
+            (Extractor::Sectors { .. }, None) => features.fill(0.0),
             (Extractor::Fields(fields) | Extractor::Chunk(Chunk { fields, .. }), _) => {
                 for (feature, scaled) in features.iter_mut().zip(fields) {
                     let value = scaled.field.finite(message)? - scaled.offset;
@@ -116,12 +152,12 @@ impl Input {
             }
         }
         for trail in &mut *trails {
-            trail.note(message, self.yaw, arrival);
+            trail.note((message, beams), arrival);
         }
         let mut rest = extras;
         for extra in &self.extras {
             let (values, behind) = rest.split_at_mut(extra.width());
-            extra.write(message, trails, self.yaw, values)?;
+            extra.write((message, beams), trails, values)?;
             rest = behind;
         }
         Ok(())
@@ -221,7 +257,7 @@ impl Layout {
             required: spec.required,
             timeout_ns: timeout as i64,
             offset: self.features,
-            yaw: settings.yaw,
+            settings: settings.clone(),
             extractor,
             extras: Vec::new(),
             spans_ns: Vec::new(),

@@ -17,9 +17,12 @@ mod derived;
 mod extra;
 mod fault;
 mod fields;
+pub mod frames;
 mod frozen;
 mod history;
+mod joints;
 mod lag;
+mod laser;
 mod layout;
 mod message;
 mod mirror;
@@ -30,6 +33,7 @@ mod spec;
 mod stamps;
 mod thin;
 mod travelled;
+mod way;
 mod window;
 
 #[cfg(test)]
@@ -42,13 +46,17 @@ pub use decode::{DecodeError, EncodeError};
 pub use fault::{FaultReason, FieldFault, InvalidSample, JumpCause, SenseFault};
 pub use frozen::Frozen;
 pub use lag::Lag;
+pub use laser::{
+    Beam, BelowMin, Finding, Footprint, LEAST_AHEAD, OwnBody, Prepared, ScanNews, ScanPreparation,
+    Sector, SpeckFilter, Standing,
+};
 pub use message::{
     Float32MultiArray, Header, Imu, JointState, LaserScan, Message, MessageType,
     MultiArrayDimension, MultiArrayLayout, Odometry, Point, Pose, PoseWithCovariance, Quaternion,
     RosString, Twist, TwistStamped, TwistWithCovariance, Vector3,
 };
 pub use mirror::Mirror;
-pub use scan::{ScanFault, clearance, returns};
+pub use scan::ScanFault;
 pub use sectors::Sectors;
 pub use spec::{
     DerivedSpec, ExtractorSpec, FieldSpec, InputSpec, MotionSpec, Resample, SourceSettings,

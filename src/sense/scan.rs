@@ -1,21 +1,14 @@
-//! What a LaserScan says about the surroundings of the robot, whatever the scanner: beam count,
-//! field of view, direction of turning, limits and coding of "no return" are read per message.
+//! Whether the fields of a LaserScan fit each other, whatever the scanner: beam count, field of view,
+//! direction of turning and limits are read per message.
 
 use std::f64::consts::TAU;
 
 use super::decode::MAX_ELEMENTS;
+use super::laser::LEAST_RANGE;
 use super::message::LaserScan;
 
-/// Below this no scanner measures; a range_min of 0 must not turn the "no return" code 0 into an
-/// obstacle.
-const LEAST_RANGE: f32 = 0.001;
-
-/// Beams within this share of a sector of an edge belong to the sectors on both sides, so that
-/// rounding in the driver's angles cannot decide and left and right are treated alike.
-const EDGE: f64 = 1e-4;
-
-/// Likewise for the two ends of the forward cone, in rad.
-const CONE_EDGE: f64 = 1e-5;
+/// Angles that span nearly what the beams span, the other way round, are those of the beams.
+const LIKE: f64 = 0.25;
 
 /// Why a scan cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -26,13 +19,38 @@ pub enum ScanFault {
     #[error("the scan has {ranges} ranges; at most {MAX_ELEMENTS} are taken")]
     TooMany { ranges: usize },
 
-    #[error("{ranges} ranges, but the angles say {expected}")]
+    #[error(
+        "{ranges} ranges, but angle_min, angle_max and angle_increment say {expected}; the scan is cut, \
+         or angle_increment is too small"
+    )]
     Count { ranges: usize, expected: u64 },
 
+    #[error("angle_min is {angle_min}; expected a finite angle in rad, within two turns of 0{}", degrees(*.angle_min, 1))]
+    Start { angle_min: f32 },
+
     #[error(
-        "angles {angle_min}..{angle_max} rad in steps of {angle_increment} rad describe no scan; expected finite radians within one turn"
+        "angle_increment is {angle_increment}, with {ranges} ranges; expected the angle between two \
+         beams in rad, not 0"
     )]
-    Angles {
+    Step { angle_increment: f32, ranges: usize },
+
+    #[error(
+        "{ranges} ranges in steps of {angle_increment} rad (angle_increment) make {:.1} turns; expected \
+         one at most{}",
+        turns(*.ranges, *.angle_increment), degrees(*.angle_increment, *.ranges)
+    )]
+    Turns { ranges: usize, angle_increment: f32 },
+
+    #[error(
+        "angle_increment is {angle_increment} ({}), but angle_max ({angle_max}) lies {} angle_min \
+         ({angle_min}): {}; left and right cannot be told apart until the driver says a {} step, or \
+         exchanges angle_min and angle_max",
+        match *.angle_increment < 0.0 { true => "negative: clockwise", false => "positive: counter-clockwise" },
+        match *.angle_increment < 0.0 { true => "above", false => "below" },
+        match *.angle_increment < 0.0 { true => "counter-clockwise", false => "clockwise" },
+        match *.angle_increment < 0.0 { true => "positive", false => "negative" },
+    )]
+    Direction {
         angle_min: f32,
         angle_max: f32,
         angle_increment: f32,
@@ -43,64 +61,20 @@ pub enum ScanFault {
 
     #[error("all {ranges} ranges are NaN")]
     AllNan { ranges: usize },
-}
 
-/// The beams of a scan that can be trusted, and where they look.
-pub(super) struct Beams<'a> {
-    ranges: &'a [f32],
-    least: f32,
-    most: f32,
-    /// Angle of beam 0 in the robot frame, rad, not wrapped.
-    first: f64,
-    step: f64,
-}
+    #[error(
+        "{:.1} % of its beams return something, min_returns asks for {:.1} %; look whether the laser \
+         is covered or dirty, or lower min_returns of this input in the open",
+        100.0 * share, 100.0 * least
+    )]
+    Blind { share: f32, least: f32 },
 
-impl<'a> Beams<'a> {
-    fn new(scan: &'a LaserScan, yaw: f32) -> Self {
-        Beams {
-            ranges: &scan.ranges,
-            // f32::max takes the number when the other is NaN.
-            least: scan.range_min.max(LEAST_RANGE),
-            most: scan.range_max,
-            first: f64::from(scan.angle_min) + f64::from(yaw),
-            step: f64::from(scan.angle_increment),
-        }
-    }
-
-    /// Index and range of the valid beams. NaN fails both comparisons; infinity is excluded even
-    /// where range_max is infinite.
-    fn valid(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
-        let (least, most) = (self.least, self.most.min(f32::MAX));
-        let ranges = self.ranges.iter().copied().enumerate();
-        ranges.filter(move |&(_, range)| range >= least && range <= most)
-    }
-
-    fn angle(&self, beam: usize) -> f64 {
-        self.first + beam as f64 * self.step
-    }
-}
-
-/// c(t) of the clearance task: the least valid range (m) among the beams within `half_angle` (rad)
-/// of the robot's forward direction; none when no beam there is valid ("far"). A beam is valid
-/// when it is finite and max(range_min, 1 mm) ≤ range ≤ range_max. `yaw` (rad) is added to the
-/// scan's angles to get angles in the robot frame.
-pub fn clearance(scan: &LaserScan, yaw: f32, half_angle: f32) -> Option<f32> {
-    let beams = Beams::new(scan, yaw);
-    let reach = f64::from(half_angle) + CONE_EDGE;
-    beams
-        .valid()
-        .filter(|&(beam, _)| {
-            let angle = beams.angle(beam);
-            let wrapped = angle - TAU * (angle / TAU).round();
-            wrapped.abs() <= reach
-        })
-        .map(|(_, range)| range)
-        .reduce(f32::min)
-}
-
-/// Share of a scan's beams that return something valid, 0..1; 0 for a scan without beams.
-pub fn returns(scan: &LaserScan) -> f32 {
-    Beams::new(scan, 0.0).valid().count() as f32 / scan.ranges.len().max(1) as f32
+    #[error(
+        "{hidden} of its {ahead} beams ahead are inside the footprint or ignored; a guard that looks at \
+         nothing is none: look whether the laser is covered, and correct footprint, robot_radius or \
+         ignore"
+    )]
+    Hidden { hidden: usize, ahead: usize },
 }
 
 /// Refuses scans whose fields contradict each other.
@@ -127,103 +101,74 @@ pub(super) fn check(scan: &LaserScan) -> Result<(), ScanFault> {
     Ok(())
 }
 
+/// `angle_min`, the step and the count say where every beam looks. `angle_max` is what drivers get
+/// wrong most: it is held against them only where it shows that beams are missing, or that the step
+/// has the wrong sign.
 fn check_angles(scan: &LaserScan) -> Result<(), ScanFault> {
     let ranges = scan.ranges.len();
+    let LaserScan {
+        angle_min,
+        angle_max,
+        angle_increment,
+        ..
+    } = *scan;
     let (min, max, step) = (
-        f64::from(scan.angle_min),
-        f64::from(scan.angle_max),
-        f64::from(scan.angle_increment),
+        f64::from(angle_min),
+        f64::from(angle_max),
+        f64::from(angle_increment),
     );
-    let fault = ScanFault::Angles {
-        angle_min: scan.angle_min,
-        angle_max: scan.angle_max,
-        angle_increment: scan.angle_increment,
-    };
     // Two turns is far beyond any convention and far below degrees given as radians.
-    let sane = |angle: f64| angle.is_finite() && angle.abs() <= 2.0 * TAU;
-    if !sane(min) || !sane(max) || !sane(step) {
-        return Err(fault);
+    if !min.is_finite() || min.abs() > 2.0 * TAU {
+        return Err(ScanFault::Start { angle_min });
     }
     if ranges == 1 {
         return Ok(());
     }
-    if step == 0.0 {
-        return Err(fault);
+    if step == 0.0 || !step.is_finite() {
+        return Err(ScanFault::Step {
+            angle_increment,
+            ranges,
+        });
     }
-    let expected = ((max - min) / step).round() + 1.0;
-    if expected < 1.0 {
-        // The step turns away from angle_max.
-        return Err(fault);
+    let within_a_turn = |span: f64| span <= TAU * 1.01 + 2.0 * step.abs();
+    let span = (ranges - 1) as f64 * step.abs();
+    if !within_a_turn(span) {
+        return Err(ScanFault::Turns {
+            ranges,
+            angle_increment,
+        });
     }
-    // Drivers differ on whether angle_max is the last beam or the one after; for scans of many
-    // beams the rounding of the step adds up.
-    let slack = 1.0_f64.max(ranges as f64 * 0.005);
-    if (expected - ranges as f64).abs() > slack {
+    let said = max - min;
+    if !said.is_finite() || !within_a_turn(said.abs()) {
+        return Ok(());
+    }
+    let expected = (said / step).round() + 1.0;
+    if expected < 1.0 && (said.abs() - span).abs() <= LIKE * span {
+        return Err(ScanFault::Direction {
+            angle_min,
+            angle_max,
+            angle_increment,
+        });
+    }
+    if expected + 1.0 >= 2.0 * ranges as f64 && expected > 4.0 {
         return Err(ScanFault::Count {
             ranges,
             expected: expected as u64,
         });
     }
-    let span = (ranges - 1) as f64 * step.abs();
-    if span > TAU * 1.01 + 2.0 * step.abs() {
-        return Err(fault);
-    }
     Ok(())
 }
 
-/// Writes 2 × count features: least valid range per sector / far, clamped to 0..1 (1 without a
-/// valid beam), then 1 where the sector has a valid beam. The scan must have passed `check`.
-pub(super) fn sectors(scan: &LaserScan, yaw: f32, far: f32, out: &mut [f32]) {
-    let count = out.len() / 2;
-    let (near, seen) = out.split_at_mut(count);
-    near.fill(1.0);
-    seen.fill(0.0);
-    let per_far = far.recip();
-    by_sector(scan, yaw, count, |sector, _, range| {
-        near[sector] = near[sector].min((range * per_far).min(1.0));
-        seen[sector] = 1.0;
-    });
+fn turns(ranges: usize, step: f32) -> f64 {
+    ranges.saturating_sub(1) as f64 * f64::from(step).abs() / TAU
 }
 
-/// Range (m) and angle (rad, robot frame, not wrapped) of the nearest valid beam of every sector;
-/// sectors without one are left alone. The scan must have passed `check`.
-pub(super) fn nearest(scan: &LaserScan, yaw: f32, out: &mut [(f32, f32)]) {
-    let angles = Beams::new(scan, yaw);
-    by_sector(scan, yaw, out.len(), |sector, beam, range| {
-        if range < out[sector].0 {
-            out[sector] = (range, angles.angle(beam) as f32);
-        }
-    });
-}
-
-/// Calls `note` with sector, beam and range (m) of every valid beam; one on an edge belongs to
-/// both sectors.
-fn by_sector(scan: &LaserScan, yaw: f32, count: usize, mut note: impl FnMut(usize, usize, f32)) {
-    if count == 0 {
-        return;
-    }
-    let beams = Beams::new(scan, yaw);
-    // Angles in sectors, shifted by half a sector so that sector 0 is 0..1, and by whole turns so
-    // that the least is in the second turn: truncation is then the floor, and a few subtractions
-    // are the remainder. Both are much cheaper than the general ones.
-    let turn = count as f64;
-    let stride = beams.step * turn / TAU;
-    let start = beams.first * turn / TAU + 0.5;
-    let least = start.min(start + stride * beams.ranges.len() as f64);
-    let start = start - turn * (least / turn).floor() + turn;
-    let wrap = |mut sector: usize| {
-        while sector >= count {
-            sector -= count;
-        }
-        sector
-    };
-    for (beam, range) in beams.valid() {
-        let at = start + beam as f64 * stride;
-        let (low, high) = ((at - EDGE) as usize, (at + EDGE) as usize);
-        note(wrap(low), beam, range);
-        if high != low {
-            note(wrap(high), beam, range);
-        }
+/// A hint where so many steps of a value that is too large in rad are an angle in degrees.
+fn degrees(value: f32, steps: usize) -> String {
+    let rad = f64::from(value).to_radians();
+    match (0.45..=TAU * 1.01).contains(&(rad.abs() * steps as f64)) {
+        true => format!("; {value} looks like degrees, which are {rad:.5} rad"),
+        false => String::new(),
     }
 }
 

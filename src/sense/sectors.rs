@@ -2,6 +2,7 @@
 
 use std::f32::consts::TAU;
 
+use super::frames::Mount;
 use super::layout::{Extractor, Layout};
 
 /// The sectors of a window's first scan.
@@ -9,8 +10,6 @@ use super::layout::{Extractor, Layout};
 pub struct Sectors {
     count: usize,
     far_m: f32,
-    /// Added to the sensor's angles to get the robot's, rad.
-    yaw: f32,
     column: usize,
     features: usize,
 }
@@ -24,7 +23,6 @@ impl Sectors {
                 Extractor::Sectors { count, far } => Some(Sectors {
                     count,
                     far_m: far,
-                    yaw: input.yaw(),
                     column: input.offset,
                     features: layout.features,
                 }),
@@ -37,10 +35,11 @@ impl Sectors {
         self.count
     }
 
-    /// Where a sector begins and ends, rad in the frame of the sensor, counter-clockwise.
-    pub fn edges(&self, sector: usize) -> (f32, f32) {
+    /// Where a sector begins and ends, rad in the frame of the sensor that is mounted like this, the
+    /// lesser angle first.
+    pub fn edges(&self, sector: usize, mount: &Mount) -> (f32, f32) {
         let width = TAU / self.count as f32;
-        let middle = sector as f32 * width - self.yaw;
+        let middle = mount.sense() as f32 * (sector as f32 * width - mount.yaw);
         (middle - width / 2.0, middle + width / 2.0)
     }
 
@@ -69,16 +68,23 @@ mod tests {
     const SECTORS: Sectors = Sectors {
         count: 4,
         far_m: 2.0,
-        yaw: 0.5,
         column: 1,
         features: 10,
     };
 
     #[test]
     fn edges_meet_and_are_those_of_the_sensor() {
-        let (from, to) = SECTORS.edges(0);
+        let mut mount = Mount {
+            yaw: 0.5,
+            ..Mount::default()
+        };
+        let (from, to) = SECTORS.edges(0, &mount);
         assert!((from + TAU / 8.0 + 0.5).abs() < 1e-6 && (to - TAU / 8.0 + 0.5).abs() < 1e-6);
-        assert!((SECTORS.edges(1).0 - to).abs() < 1e-6);
+        assert!((SECTORS.edges(1, &mount).0 - to).abs() < 1e-6);
+        // Upside down the left is on the sensor's right.
+        mount.upside_down = true;
+        let (from, to) = SECTORS.edges(1, &mount);
+        assert!((from + TAU * 3.0 / 8.0 - 0.5).abs() < 1e-6 && (to + TAU / 8.0 - 0.5).abs() < 1e-6);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What a model wants to see: written by training, read from `model.yaml`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::frames::Mount;
+use super::laser::{BelowMin, OwnBody, SpeckFilter};
 use super::message::MessageType;
 
 /// A window of `frames` rows, `period_ms` apart, the newest at the trigger.
@@ -43,20 +46,68 @@ pub struct InputSpec {
 }
 
 /// What the robot's parameters say about one input.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SourceSettings {
     /// Added to the angles of scans to get angles in the robot frame; rad, left positive.
     pub yaw: f32,
+    /// Whether the laser is mounted with its z axis down: its angles then count to the right.
+    pub upside_down: bool,
+    /// Where the sensor sits in the base frame, m ahead and to the left of its origin.
+    pub place: [f32; 2],
+    /// What of a scan is the robot itself.
+    pub body: Arc<OwnBody>,
+    /// What the values of a scan below range_min mean.
+    pub below_min: BelowMin,
+    /// Whether returns of a scan that stand alone are dropped.
+    pub speck_filter: SpeckFilter,
+    /// A scan of which a smaller share of the beams (0..1) sees something is refused; 0: none is.
+    pub min_returns: f32,
     /// Age beyond which a sample counts for nothing.
     pub timeout: Duration,
 }
 
-impl SourceSettings {
-    /// What holds when the parameters say nothing: yaw 0, the specification's timeout.
-    pub fn of(spec: &InputSpec) -> SourceSettings {
+impl Default for SourceSettings {
+    fn default() -> SourceSettings {
         SourceSettings {
             yaw: 0.0,
+            upside_down: false,
+            place: [0.0; 2],
+            body: Arc::default(),
+            below_min: BelowMin::default(),
+            speck_filter: SpeckFilter::default(),
+            min_returns: 0.0,
+            timeout: Duration::from_secs(1),
+        }
+    }
+}
+
+impl SourceSettings {
+    /// How a laser is mounted.
+    pub fn mount(&self) -> Mount {
+        let [x, y] = self.place;
+        Mount {
+            yaw: self.yaw,
+            upside_down: self.upside_down,
+            x,
+            y,
+        }
+    }
+
+    /// The same for a laser mounted otherwise.
+    pub fn mounted(self, mount: Mount) -> SourceSettings {
+        SourceSettings {
+            yaw: mount.yaw,
+            upside_down: mount.upside_down,
+            place: [mount.x, mount.y],
+            ..self
+        }
+    }
+
+    /// What holds when the parameters say nothing: the specification's timeout.
+    pub fn of(spec: &InputSpec) -> SourceSettings {
+        SourceSettings {
             timeout: Duration::from_millis(u64::from(spec.timeout_ms)),
+            ..SourceSettings::default()
         }
     }
 }
@@ -147,8 +198,8 @@ fn is_zero(value: &u32) -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldSpec {
-    /// Such as `twist.twist.linear.x`, `velocity[0]`, or `min(data[10..14])` for the least of the
-    /// elements 10 to 14.
+    /// Such as `twist.twist.linear.x`, `velocity[left_wheel]` of a JointState, `data[0]`, or
+    /// `min(data[10..14])` for the least of the elements 10 to 14.
     pub path: String,
     /// The value that becomes 0.
     #[serde(default, skip_serializing_if = "is_naught")]

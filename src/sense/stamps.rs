@@ -11,6 +11,26 @@ use crate::time::Stamp;
 /// Wi-Fi and burst delays of a few seconds are real; more is another clock.
 const LEAP_NS: i64 = 5_000_000_000;
 
+/// Messages in a row that agree with each other on another clock until it is taken, however far
+/// away it is.
+const CLOCK_MESSAGES: u32 = 3;
+
+/// The same where they fit between the last two that were taken: they may be late ones.
+const LATE_MESSAGES: u32 = 6;
+
+/// A clock that was left and comes back needs twice as many messages every time, this often.
+const DOUBLINGS: u32 = 4;
+
+/// A clock that was left is known again for so long after its last message.
+const REMEMBERED_NS: i64 = 10_000_000_000;
+
+/// Changes between two clocks until they are called two.
+const TURNS: u32 = 3;
+
+/// Messages of the clock in use between two that are a few seconds off, as of a second publisher;
+/// rarer ones may just be late.
+const BETWEEN: u32 = 3;
+
 /// Messages in a row with the same new frame until it is taken.
 const FRAME_MESSAGES: u32 = 3;
 
@@ -28,8 +48,12 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeaderCheck {
     last: Option<Tick>,
-    /// A leap that waits for a second message to confirm it.
-    leapt: Option<Tick>,
+    /// Stamp of the message that was taken before `last`.
+    before: Option<Stamp>,
+    /// Messages that do not fit the clock in use, but each other.
+    other: Option<Run>,
+    /// The clock in use before this one.
+    left: Option<Left>,
     frame: Option<String>,
     new_frame: String,
     new_frame_seen: u32,
@@ -48,21 +72,57 @@ impl Tick {
         let header = self.header.delta_ns(earlier.header);
         header.saturating_sub(self.arrival.delta_ns(earlier.arrival))
     }
+
+    /// Whether this may follow `earlier` on one clock, which a message `off_ns` away is not on.
+    fn follows(self, earlier: Tick, off_ns: i64) -> bool {
+        // Nearer to each other than to the clock in use, or jitter would pass for a clock.
+        let tolerance = LEAP_NS.min(off_ns.saturating_abs() / 2);
+        self.header > earlier.header && self.off(earlier).saturating_abs() <= tolerance
+    }
+}
+
+/// Messages that agree with each other.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    newest: Tick,
+    /// Without one of the clock in use between them.
+    in_row: u32,
+    /// In a row, until their clock is taken.
+    needed: u32,
+    /// How often the clock in use came between.
+    turns: u32,
+    /// Messages of the clock in use since the newest.
+    since: u32,
+    /// They are of the clock that was left.
+    returning: bool,
+}
+
+/// A clock that was in use.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    newest: Tick,
+    /// How often it and the one in use have taken each other's place.
+    returns: u32,
 }
 
 impl HeaderCheck {
-    /// Judges a header. After `Anew`, call `clear` and admit the message again: it is then the
-    /// first of its time.
+    /// Judges a header. A message judged `Anew` is already known as the first of its time.
     pub(super) fn admit(&mut self, header: &Header, arrival: Stamp) -> Verdict {
         match self.admit_stamp(header.stamp, arrival) {
             Verdict::Accept => self.admit_frame(&header.frame_id),
+            Verdict::Anew(cause) => {
+                self.set_frame(&header.frame_id);
+                Verdict::Anew(cause)
+            }
             other => other,
         }
     }
 
     pub(super) fn clear(&mut self) {
         self.last = None;
-        self.leapt = None;
+        self.before = None;
+        self.other = None;
+        self.left = None;
         self.frame = None;
         self.new_frame_seen = 0;
     }
@@ -77,36 +137,107 @@ impl HeaderCheck {
             self.last = Some(tick);
             return Verdict::Accept;
         };
+        let off_ns = tick.off(last);
+        // A step ahead is taken for what was held up on its way, unless it leads back to the clock
+        // that was left.
+        let left = self.left.filter(|left| tick.follows(left.newest, off_ns));
+        if header > last.header && off_ns.saturating_abs() <= LEAP_NS && left.is_none() {
+            self.take(tick, last);
+            return Verdict::Accept;
+        }
+        let run = self.run(tick, last, off_ns, left);
         let repeats = |earlier: Tick| earlier.header == header;
-        if repeats(last) || self.leapt.is_some_and(repeats) {
+        // On its way, a clock that was set back passes the last stamp of the old one.
+        let passes = run.in_row > 1;
+        if (repeats(last) && !passes) || self.other.is_some_and(|run| repeats(run.newest)) {
             return Verdict::Refuse(InvalidSample::Repeated { stamp: header });
         }
-        let off_ns = tick.off(last);
+        self.other = Some(run);
+        if let (true, Some(left)) = (run.returning, &mut self.left) {
+            left.newest = tick;
+        }
+        if run.in_row >= run.needed {
+            self.change_clock(tick, last, run.returning);
+            return Verdict::Anew(JumpCause::NewClock(off_ns));
+        }
+        let late = run.needed == LATE_MESSAGES;
+        if run.returning || (run.turns >= TURNS && !late) {
+            return Verdict::Refuse(InvalidSample::TwoClocks { off_ns });
+        }
         if off_ns.saturating_abs() > LEAP_NS {
-            let confirmed = self
-                .leapt
-                .is_some_and(|leapt| tick.off(leapt).saturating_abs() <= LEAP_NS);
-            self.leapt = Some(tick);
-            return if confirmed {
-                Verdict::Anew(JumpCause::NewClock(off_ns))
-            } else {
-                Verdict::Refuse(InvalidSample::StampLeap {
-                    stamp: header,
-                    off_ns,
-                })
+            let stamp = header;
+            return Verdict::Refuse(InvalidSample::StampLeap {
+                stamp,
+                off_ns,
+                needed: run.needed,
+            });
+        }
+        Verdict::OutOfOrder(last.header.since(header))
+    }
+
+    /// A message of the clock in use.
+    fn take(&mut self, tick: Tick, last: Tick) {
+        self.before = Some(last.header);
+        self.last = Some(tick);
+        let old = |newest: Tick| tick.arrival.delta_ns(newest.arrival) > REMEMBERED_NS;
+        if self.left.is_some_and(|left| old(left.newest)) {
+            self.left = None;
+        }
+        self.other = self.other.filter(|run| !old(run.newest));
+        if let Some(run) = &mut self.other {
+            run.in_row = 0;
+            run.since = run.since.saturating_add(1);
+        }
+    }
+
+    /// What a message that is not of the clock in use continues, or begins.
+    fn run(&self, tick: Tick, last: Tick, off_ns: i64, left: Option<Left>) -> Run {
+        let known = self.other;
+        let known = known.filter(|run| tick.follows(run.newest, off_ns));
+        if let Some(run) = known.filter(|run| run.in_row > 0) {
+            return Run {
+                newest: tick,
+                in_row: run.in_row + 1,
+                ..run
             };
         }
-        self.leapt = None;
-        if header < last.header {
-            return Verdict::OutOfOrder(last.header.since(header));
+        let in_turn = |run: &Run| run.since <= BETWEEN || off_ns.saturating_abs() > LEAP_NS;
+        let between = |before: Stamp| before < tick.header && tick.header < last.header;
+        Run {
+            newest: tick,
+            in_row: 1,
+            needed: match left {
+                Some(left) => CLOCK_MESSAGES << (left.returns + 1).min(DOUBLINGS),
+                None if self.before.is_some_and(between) => LATE_MESSAGES,
+                None => CLOCK_MESSAGES,
+            },
+            turns: known.filter(in_turn).map_or(0, |run| run.turns + 1),
+            since: 0,
+            returning: left.is_some(),
         }
+    }
+
+    fn change_clock(&mut self, tick: Tick, last: Tick, returning: bool) {
+        let returns = self.left.filter(|_| returning);
+        self.left = Some(Left {
+            newest: last,
+            returns: returns.map_or(0, |left| left.returns + 1),
+        });
         self.last = Some(tick);
-        Verdict::Accept
+        self.before = None;
+        self.other = None;
+    }
+
+    fn set_frame(&mut self, found: &str) {
+        let frame = self.frame.get_or_insert_default();
+        frame.clear();
+        frame.push_str(found);
+        self.new_frame_seen = 0;
     }
 
     fn admit_frame(&mut self, found: &str) -> Verdict {
         let Some(frame) = &self.frame else {
-            self.frame = Some(found.to_owned());
+            self.set_frame(found);
             return Verdict::Accept;
         };
         if frame == found {
@@ -120,6 +251,7 @@ impl HeaderCheck {
         }
         self.new_frame_seen += 1;
         if self.new_frame_seen >= FRAME_MESSAGES {
+            self.set_frame(found);
             return Verdict::Anew(JumpCause::NewFrame(found.to_owned()));
         }
         Verdict::Refuse(InvalidSample::Frame {
@@ -131,155 +263,4 @@ impl HeaderCheck {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sense::testing::{START, at};
-
-    /// Feeds (header ms, arrival ms) and gives the verdicts; after `Anew` as `Window` does.
-    fn verdicts(ticks: &[(i64, i64)]) -> Vec<Verdict> {
-        let mut check = HeaderCheck::default();
-        let feed = |&(header, arrival): &(i64, i64)| {
-            let header = Header {
-                stamp: Stamp(header * 1_000_000),
-                frame_id: "laser".to_owned(),
-            };
-            let verdict = check.admit(&header, at(arrival));
-            if matches!(verdict, Verdict::Anew(_)) {
-                check.clear();
-                assert_eq!(check.admit(&header, at(arrival)), Verdict::Accept);
-            }
-            verdict
-        };
-        ticks.iter().map(feed).collect()
-    }
-
-    fn letters(ticks: &[(i64, i64)]) -> String {
-        let letter = |verdict: &Verdict| match verdict {
-            Verdict::Accept => 'a',
-            Verdict::Anew(_) => 'n',
-            Verdict::Refuse(InvalidSample::Repeated { .. }) => 'r',
-            Verdict::Refuse(_) => 'x',
-            Verdict::OutOfOrder(_) => 'o',
-        };
-        verdicts(ticks).iter().map(letter).collect()
-    }
-
-    #[test]
-    fn a_sensor_clock_hours_away_is_fine() {
-        assert_eq!(letters(&[(5, 0), (105, 100), (205, 200)]), "aaa");
-        let far = START / 1_000_000 * 3;
-        assert_eq!(letters(&[(far, 0), (far + 100, 100)]), "aa");
-    }
-
-    #[test]
-    fn bursts_and_delays_of_seconds_are_fine() {
-        // 3 s of silence on the network, then everything at once.
-        assert_eq!(
-            letters(&[(1000, 0), (1200, 3200), (1400, 3201), (4200, 3202)]),
-            "aaaa"
-        );
-    }
-
-    #[test]
-    fn zero_stamps_count_for_nothing() {
-        assert_eq!(
-            letters(&[(0, 0), (0, 100), (7000, 200), (0, 300), (7200, 400)]),
-            "aaaaa"
-        );
-    }
-
-    #[test]
-    fn a_frozen_stamp_is_refused_until_it_moves_again() {
-        assert_eq!(
-            letters(&[(1000, 0), (1000, 100), (1000, 9000), (10100, 9100)]),
-            "arra"
-        );
-    }
-
-    #[test]
-    fn a_small_step_back_is_out_of_order() {
-        assert_eq!(
-            letters(&[(1000, 0), (1200, 100), (1100, 200), (1300, 300)]),
-            "aaoa"
-        );
-        let back = verdicts(&[(1000, 0), (900, 100)]).pop().unwrap();
-        assert_eq!(back, Verdict::OutOfOrder(Duration::from_millis(100)));
-    }
-
-    #[test]
-    fn one_odd_stamp_is_refused_and_the_next_good_one_taken() {
-        for odd in [1_000_000_000, -1_000_000_000, 20_000] {
-            assert_eq!(
-                letters(&[(1000, 0), (odd, 100), (1200, 200), (1300, 300)]),
-                "axaa"
-            );
-        }
-    }
-
-    #[test]
-    fn two_that_agree_are_a_new_clock() {
-        for new in [1_000_000_000, 50_000, -1_000_000_000] {
-            let ticks = [(1000, 0), (new, 100), (new + 100, 200), (new + 200, 300)];
-            assert_eq!(letters(&ticks), "axna", "{new}");
-        }
-    }
-
-    #[test]
-    fn leaps_that_do_not_agree_or_do_not_move_are_no_clock() {
-        let wild = [
-            (1000, 0),
-            (100_000, 100),
-            (900_000, 200),
-            (100_000, 300),
-            (1400, 400),
-        ];
-        assert_eq!(letters(&wild), "axxxa");
-        assert_eq!(
-            letters(&[(1000, 0), (90_000, 100), (90_000, 200), (1300, 300)]),
-            "axra"
-        );
-    }
-
-    #[test]
-    fn odd_stamps_with_good_ones_between_are_no_clock() {
-        let ticks = [
-            (1000, 0),
-            (90_000, 100),
-            (1200, 200),
-            (90_200, 300),
-            (1400, 400),
-        ];
-        assert_eq!(letters(&ticks), "axaxa");
-    }
-
-    #[test]
-    fn extreme_stamps_do_not_overflow() {
-        let max = i64::MAX / 1_000_000;
-        assert_eq!(letters(&[(max, 0), (-max, 100), (max - 1, 200)]), "axo");
-    }
-
-    #[test]
-    fn a_new_frame_is_taken_at_its_third_message_in_a_row() {
-        let mut check = HeaderCheck::default();
-        let mut feed = |frame: &str| {
-            let header = Header {
-                stamp: Stamp(0),
-                frame_id: frame.to_owned(),
-            };
-            let verdict = check.admit(&header, at(0));
-            if matches!(verdict, Verdict::Anew(_)) {
-                check.clear();
-                check.admit(&header, at(0));
-            }
-            verdict
-        };
-        let new = Verdict::Anew(JumpCause::NewFrame("b".to_owned()));
-        assert_eq!(feed("a"), Verdict::Accept);
-        for frame in ["b", "b", "a", "b", "c", "b", "b"] {
-            assert_eq!(feed(frame) == Verdict::Accept, frame == "a", "{frame}");
-        }
-        assert_eq!(feed("b"), new);
-        assert_eq!(feed("b"), Verdict::Accept);
-        assert!(matches!(feed("a"), Verdict::Refuse(_)));
-    }
-}
+mod tests;

@@ -43,6 +43,20 @@ pub(super) fn scan(ranges: Vec<f32>) -> LaserScan {
     }
 }
 
+/// The beams of such a scan.
+pub(super) fn prepared(ranges: Vec<f32>) -> Prepared {
+    prepare(&scan(ranges), 0.0)
+}
+
+/// The beams of a scan of a sensor turned by `yaw` (rad) that is the first of its source.
+pub(super) fn prepare(scan: &LaserScan, yaw: f32) -> Prepared {
+    let settings = SourceSettings {
+        yaw,
+        ..SourceSettings::of(&spec().inputs[0])
+    };
+    ScanPreparation::new(&settings).prepare(scan, at(0)).clone()
+}
+
 /// A scan of 360 beams with the same range everywhere and this header stamp.
 pub(super) fn stamped(range: f32, stamp: Stamp) -> Message {
     let mut scan = scan(vec![range; 360]);

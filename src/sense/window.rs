@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::chunk::Scratch;
-use super::fault::{JumpCause, SenseFault};
+use super::fault::{InvalidSample, JumpCause, SenseFault};
+use super::frames::Mount;
 use super::history::History;
+use super::joints::JointOrder;
+use super::laser::{ScanNews, ScanPreparation, Standing, Still};
 use super::layout::{Extractor, INPUT_EXTRAS, Input, Layout};
 use super::message::Message;
 use super::mirror::Mirror;
@@ -12,6 +15,7 @@ use super::sectors::Sectors;
 use super::spec::{SourceSettings, SpecError, WindowSpec};
 use super::stamps::{HeaderCheck, Verdict};
 use super::travelled::Trail;
+use super::way::Way;
 use crate::time::Stamp;
 
 /// Parts of a period that are told apart in the memory of a source; a chunk says its own.
@@ -60,11 +64,24 @@ pub struct Window {
     picks: Vec<usize>,
     /// Newest arrival of all.
     last_arrival: Option<Stamp>,
+    /// Where what stands still in scans is looked for.
+    watch: Option<Watch>,
+}
+
+#[derive(Debug)]
+struct Watch {
+    way: Way,
+    /// Per source.
+    stills: Vec<Still>,
+    found: Option<(SourceId, Standing)>,
 }
 
 #[derive(Debug)]
 struct Source {
     headers: HeaderCheck,
+    joints: JointOrder,
+    /// Of a source of scans.
+    preparation: Option<ScanPreparation>,
     /// One per span of its input.
     trails: Vec<Trail>,
     history: History,
@@ -79,6 +96,8 @@ impl Window {
         let period_ns = i64::from(spec.period_ms) * 1_000_000;
         let sources = layout.inputs.iter().map(|input| Source {
             headers: HeaderCheck::default(),
+            joints: JointOrder::new(input.places()),
+            preparation: input.preparation(),
             trails: input.trails(),
             history: history(input, spec.frames, period_ns),
             last_arrival: None,
@@ -95,7 +114,46 @@ impl Window {
             period_ns,
             trigger,
             last_arrival: None,
+            watch: None,
         })
+    }
+
+    /// From here on looks for what stands still in scans while the robot drives.
+    pub fn watch_for_own_body(&mut self) {
+        self.watch = Some(Watch {
+            way: Way::default(),
+            stills: vec![Still::default(); self.sources.len()],
+            found: None,
+        });
+    }
+
+    /// What was found last and not asked for yet.
+    pub fn standing(&mut self) -> Option<(SourceId, Standing)> {
+        self.watch.as_mut()?.found.take()
+    }
+
+    /// From here on the laser of this source is mounted like this.
+    pub fn mount(&mut self, source: SourceId, mount: Mount) {
+        let of = self.sources.get_mut(usize::from(source.0));
+        if let Some(preparation) = of.and_then(|source| source.preparation.as_mut()) {
+            preparation.mount(mount);
+        }
+        if let Some(watch) = &mut self.watch
+            && let Some(still) = watch.stills.get_mut(usize::from(source.0))
+        {
+            still.reset();
+        }
+    }
+
+    /// How the laser that [`Window::sectors`] belong to is mounted.
+    pub fn mount_of_sectors(&self) -> Mount {
+        let inputs = self.layout.inputs.iter().zip(&self.sources);
+        let mut scans =
+            inputs.filter(|(input, _)| matches!(input.extractor, Extractor::Sectors { .. }));
+        let preparation = scans
+            .next()
+            .and_then(|(_, source)| source.preparation.as_ref());
+        preparation.map_or_else(Mount::default, ScanPreparation::mounted)
     }
 
     /// Columns F of a row: per input its features, then 1 where its sample is valid, then its
@@ -141,11 +199,25 @@ impl Window {
         Some(now.since(Stamp(newest)))
     }
 
+    /// What was found out about a source of scans since the last call, to be said once.
+    pub fn news(&mut self, source: SourceId) -> Option<ScanNews> {
+        let source = self.sources.get_mut(usize::from(source.0))?;
+        source.preparation.as_mut()?.news()
+    }
+
     /// Forgets everything, as at the start.
     pub fn reset(&mut self) {
         self.last_arrival = None;
+        if let Some(watch) = &mut self.watch {
+            watch.stills.iter_mut().for_each(Still::reset);
+        }
         for source in &mut self.sources {
             source.headers.clear();
+            source.joints.clear();
+            source
+                .preparation
+                .iter_mut()
+                .for_each(ScanPreparation::reset);
             source.trails.iter_mut().for_each(Trail::clear);
             source.history.clear();
             source.last_arrival = None;
@@ -177,11 +249,23 @@ impl Window {
             });
         }
         let mut jump = self.arrival_jump(index, arrival);
-        if jump.is_none() {
+        if jump.is_some() {
+            self.reset();
+            self.note_arrival(index, arrival);
+            // The first header after a reset is always admitted.
+            self.admit(index, message, arrival);
+        } else {
             self.note_arrival(index, arrival);
             match self.admit(index, message, arrival) {
                 Verdict::Accept => {}
-                Verdict::Anew(cause) => jump = Some(cause),
+                Verdict::Anew(cause) => {
+                    // The source's own past of clocks outlasts its samples.
+                    let headers = std::mem::take(&mut self.sources[index].headers);
+                    self.reset();
+                    self.sources[index].headers = headers;
+                    self.note_arrival(index, arrival);
+                    jump = Some(cause);
+                }
                 Verdict::Refuse(what) => {
                     let input = self.layout.inputs[index].name.clone();
                     return Err(SenseFault::Invalid { input, what });
@@ -192,16 +276,27 @@ impl Window {
                 }
             }
         }
-        if jump.is_some() {
-            self.reset();
-            self.note_arrival(index, arrival);
-            // The first header after a reset is always admitted.
-            self.admit(index, message, arrival);
-        }
         let input = &self.layout.inputs[index];
         let source = &mut self.sources[index];
         let sample = &mut self.scratch[..input.width()];
-        let extracted = input.extract(message, arrival, &mut source.trails, sample);
+        let joints = source.joints.admit(message).map_err(InvalidSample::from);
+        let trails = &mut source.trails;
+        let prepared = input.prepare(message, arrival, source.preparation.as_mut());
+        let prepared = joints.and_then(|()| prepared.map_err(InvalidSample::from));
+        let extracted = prepared.and_then(|beams| {
+            input.extract((message, beams), arrival, trails, sample)?;
+            if let Some(watch) = &mut self.watch {
+                let travelled = trails.first().and_then(Trail::travelled);
+                watch.way.note(message, travelled, arrival);
+                if let Some(beams) = beams {
+                    let still = &mut watch.stills[index];
+                    let standing = still.look(beams, watch.way.metres(), arrival);
+                    let standing = standing.map(|standing| (SourceId(index as u8), standing));
+                    watch.found = standing.or(watch.found.take());
+                }
+            }
+            Ok(())
+        });
         if extracted.is_ok() {
             let history = &mut source.history;
             match &input.extractor {

@@ -89,7 +89,7 @@ fn sensors() {
     use SensorFault::*;
     // Unless it is watched, a delay is not seen: stamps may be another clock's. Nor is a frozen
     // sensor: simulated ones have no noise. Nor is a blind one: in the open nothing returns. FutureStamp and WrongFrame that last are a new clock and
-    // a new mounting, taken at the second and third message. A command has no header: its stamp and
+    // a new mounting, each taken at the third message. A command has no header: its stamp and
     // frame cannot be wrong. The scan triggers; it is needed whatever `required` says.
     let table = [
         // source, fault, its parameter   when it is required                  when it is optional
@@ -196,6 +196,24 @@ fn a_stall_that_shows_before_the_deadline_costs_no_decision_where_there_is_a_sec
     let mut wrong = Wrong::default();
     wrong.hold("Hangs for longer than fault_ms", &answers, "MODEL");
     wrong.none();
+}
+
+/// A laser of ten scans a second of the simulation is not silent because the machine is slow, and not
+/// heard for longer because it is quick.
+#[test]
+fn silence_in_a_simulation_is_silence_in_its_time() {
+    let params = ["use_sim_time:=true", "scan.timeout_ms:=500.0"].map(String::from);
+    for factor in [0.05, 0.2, 1.0, 5.0] {
+        let silences = world::silences(factor, 5, &params);
+        let expected = [5_400, 5_900];
+        let first: Vec<i64> = silences.iter().copied().take(2).collect();
+        let near = |(found, expected): (&i64, &i64)| (found - expected).abs() <= 60;
+        assert_eq!(first.len(), 2, "factor {factor}: {silences:?}");
+        assert!(
+            first.iter().zip(&expected).all(near),
+            "factor {factor}: {silences:?}"
+        );
+    }
 }
 
 /// The period of the window's rows times their number, as in the shipped bundle.

@@ -10,7 +10,9 @@ use edge_reasoner::ingest::Ingest;
 use edge_reasoner::model::Bundle;
 use edge_reasoner::params::{Value, Values, parse_override};
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
-use edge_reasoner::reason::{CostModel, Decision, EngineFault, Publish, Reason, Reasoner, Source};
+use edge_reasoner::reason::{
+    CostModel, Decision, EngineFault, Outgoing, Publish, Reason, Reasoner, Source,
+};
 use edge_reasoner::sense::{Message, Odometry, Twist};
 use edge_reasoner::time::{Clock, Mono, Stamp};
 
@@ -76,9 +78,11 @@ struct Sink {
 }
 
 impl Publish for Sink {
-    fn publish(&self, decision: &Decision) {
-        let sent = (self.clock.now(), decision.clone());
-        self.sent.lock().unwrap().push(sent);
+    fn publish(&self, outgoing: Outgoing) {
+        outgoing.send(|decision| {
+            let sent = (self.clock.now(), decision.clone());
+            self.sent.lock().unwrap().push(sent);
+        });
     }
 }
 
@@ -219,6 +223,37 @@ fn run(
         let silence = ingest.silence(logical.desk(0), mono(0), mono(ms), ros_time(fault, ms));
         silence.into_iter().for_each(|r| logical.offer(0, r));
     }
+}
+
+/// A simulation `factor` times as fast as the machine, with ten scans a second for `seconds` of it
+/// and none for as long after that: when silence was answered, in ms of the simulation, each time.
+pub fn silences(factor: f64, seconds: i64, settings: &[String]) -> Vec<i64> {
+    let configuration = configuration(settings, 1);
+    let clock = Arc::new(LogicalClock::default());
+    let desk = configuration.desk(clock, Arc::new(Sink::default()));
+    let mut ingest = configuration.ingest().unwrap();
+    let scans = ingest.trigger();
+    let mut answered = Vec::new();
+    // The ingest thread turns every few ms of the machine.
+    let turns = (2.0 * seconds as f64 * 1e3 / factor / 4.0) as i64;
+    let mut next = 0;
+    for turn in 0..turns {
+        let shown = (turn as f64 * 4.0 * factor) as i64;
+        let (now, ros) = (mono(turn * 4), Stamp((EPOCH + shown) * MS));
+        if shown >= next && shown < seconds * 1000 {
+            next += 100;
+            let bytes = measured("scan", shown, ros).encode().unwrap();
+            let (request, _) = ingest.message(&desk, scans, &bytes, now, ros);
+            request
+                .into_iter()
+                .for_each(|request| desk.put_back(request));
+        }
+        if let Some(request) = ingest.silence(&desk, mono(0), now, ros) {
+            desk.put_back(request);
+            answered.push(shown);
+        }
+    }
+    answered
 }
 
 /// What the node's ROS clock shows.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
 use edge_reasoner::reason::{
-    Batches, CostModel, Decision, Desk, Engine, EngineFault, Policy, Publish, Reasoner, Terms,
-    Verdict,
+    Batches, CostModel, Decision, Desk, Engine, EngineFault, Outgoing, Policy, Publish, Reasoner,
+    Terms, Verdict,
 };
 use edge_reasoner::time::{Clock, Mono};
 
@@ -80,9 +80,11 @@ pub struct Sink {
 }
 
 impl Publish for Sink {
-    fn publish(&self, decision: &Decision) {
-        let now = self.clock.now();
-        self.decisions.lock().unwrap().push((now, decision.clone()));
+    fn publish(&self, outgoing: Outgoing) {
+        outgoing.send(|decision| {
+            let now = self.clock.now();
+            self.decisions.lock().unwrap().push((now, decision.clone()));
+        });
     }
 }
 

@@ -1,15 +1,18 @@
 """The bond with a lifecycle manager, as bond_core has it and Nav2 uses it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from edge_reasoner.srv import LoadModel
 from lifecycle_msgs.msg import Transition
 from package import environment_with, in_sourced_ros
 from test_lifecycle import Manager
+from test_models import bundle
 
 STATUS = """std_msgs/Header header
 string id
@@ -128,6 +131,28 @@ def test_a_node_that_is_stopped_does_not_beat(robot, start, sister):
     assert len(sister.heard()) == stopped
     node.process.send_signal(signal.SIGCONT)
     sister.hears(lambda heard: len(heard) > stopped + 5 and heard[-1]["active"])
+
+
+def test_it_beats_while_a_model_is_loaded_that_never_comes_and_markers_are_drawn(
+    robot, start, sister, tmp_path
+):
+    hanging = bundle(tmp_path / "hanging")
+    (hanging / "weights.safetensors").unlink()
+    os.mkfifo(hanging / "weights.safetensors")
+    node = start("autostart:=false", "act.markers.enabled:=true")
+    manager = Manager(robot)
+    assert manager.to(Transition.TRANSITION_CONFIGURE) and manager.to(Transition.TRANSITION_ACTIVATE)
+    sister.hears(lambda heard: len(heard) >= 5)
+    loads = robot.node.create_client(LoadModel, "/edge_reasoner/load_model")
+    assert robot.spin_until(loads.service_is_ready, 10.0)
+    robot.spin(0.5)
+    answer = loads.call_async(LoadModel.Request(path=str(hanging)))
+    robot.drive(20)
+    beats = [beat["at"] for beat in sister.heard() if beat["active"]]
+    assert not answer.done(), "it hangs"
+    before = len(beats)
+    sister.hears(lambda heard: len(heard) >= before + 10)
+    assert node.end(signal.SIGTERM)[0] == 0
 
 
 def test_a_node_that_starts_itself_keeps_no_bond(robot, start, sister):

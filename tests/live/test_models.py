@@ -168,3 +168,30 @@ def test_only_a_configured_node_loads_models(robot, start):
     assert manager.call(client, request, 20.0).success, "inactive: loaded, to decide once active"
     assert manager.to(Transition.TRANSITION_CLEANUP)
     assert manager.to(Transition.TRANSITION_CONFIGURE), "the loaded one is configured"
+
+
+
+@pytest.mark.parametrize("form", ["params file", "nothing said"])
+def test_the_advice_for_a_bundle_of_other_work_works(robot, start, form, tmp_path):
+    """What the answer says is done; then the node decides by that bundle."""
+    params = ROOT / "params/clearance.yaml" if form == "params file" else None
+    node = start("deadline_ms:=100.0", params_file=params)
+    manager = Manager(robot)
+    node.wait_ready(robot)
+    terrain = ROOT / "models/terrain"
+    client = robot.node.create_client(LoadModel, AT + "load_model")
+    refused = manager.call(client, LoadModel.Request(path=str(terrain)), 20.0)
+    assert not refused.success and "so it cannot take over" in refused.message
+    if form == "params file":
+        # Its sections are about the other bundle's sources: no order of transitions helps.
+        assert "start the node anew with parameters made for it" in refused.message, refused.message
+        assert "scan.topic" in refused.message, "why"
+        assert node.end()[0] == 0
+        start("model:=" + str(terrain), params_file=ROOT / "params/terrain.yaml")
+    else:
+        assert f"set the parameter model to {terrain}" in refused.message, refused.message
+        assert manager.to(Transition.TRANSITION_DEACTIVATE) and manager.to(Transition.TRANSITION_CLEANUP)
+        assert Client(robot).set(model=str(terrain)).successful
+        assert manager.to(Transition.TRANSITION_CONFIGURE) and manager.to(Transition.TRANSITION_ACTIVATE)
+    heard = lambda: robot.node.count_subscribers("/imu/data")  # noqa: E731
+    assert robot.spin_until(heard, 15.0)

@@ -190,18 +190,17 @@ fn a_clock_that_jumps_starts_the_window_anew() {
     };
     let answers = decide((BEFORE..BEFORE + 6).map(ahead).collect());
     let reasons: Vec<&str> = answers.iter().map(|a| a.reason.as_str()).collect();
-    assert_eq!(reasons[BEFORE], "INVALID_INPUT", "one stamp may be wrong");
     assert_eq!(
-        reasons[BEFORE + 1],
-        "TIME_JUMP",
-        "two that agree are a clock"
+        reasons[BEFORE..BEFORE + 3],
+        ["INVALID_INPUT", "INVALID_INPUT", "TIME_JUMP"],
+        "three that agree are a clock"
     );
     assert_eq!(answers[BEFORE + 5].source, "MODEL");
 }
 
 #[test]
 fn topics_of_unknown_types_are_nobodys_business() {
-    let odd = (0..50).map(|n| (at(BEFORE) + n, "/odd", vec![0xff; 16]));
+    let odd = (0..3).map(|n| (at(BEFORE) + n, "/odd", vec![0xff; 16]));
     let answers = decide(odd.collect());
     assert!(answers.iter().skip(2).all(|a| a.source == "MODEL"));
 }

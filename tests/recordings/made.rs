@@ -8,6 +8,7 @@ use edge_reasoner::replay::writer::McapWriter;
 use edge_reasoner::replay::{ReplayOptions, Report, replay};
 use edge_reasoner::sense::{LaserScan, Message};
 use edge_reasoner::time::Stamp;
+use edge_reasoner::topic_names::TopicNames;
 
 pub use crate::support::scan;
 
@@ -18,6 +19,11 @@ pub const EPOCH: i64 = 1_700_000_000_000 * MS;
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A recording that is kept with the tests.
+pub fn case(name: &str) -> PathBuf {
+    root().join("tests/cases").join(name)
 }
 
 /// One recorded message: log time, topic, bytes.
@@ -68,17 +74,30 @@ pub struct Answer {
 
 /// Replays with the shipped model. Overrides are `name:=value`.
 pub fn run(bags: &[PathBuf], out: &Path, slowdown: f64, overrides: &[&str]) -> Report {
+    run_with("clearance", bags, out, slowdown, overrides)
+}
+
+/// Replays with a shipped model and its task.
+pub fn run_with(
+    model: &str,
+    bags: &[PathBuf],
+    out: &Path,
+    slowdown: f64,
+    overrides: &[&str],
+) -> Report {
+    let task = root().join(format!("params/tasks/{model}.yaml"));
     let mut values: Values = overrides
         .iter()
         .map(|text| parse_override(text).unwrap())
         .collect();
-    let model = root().join("models/clearance").display().to_string();
+    let model = root().join("models").join(model).display().to_string();
     values.insert("model".into(), edge_reasoner::params::Value::String(model));
     replay(&ReplayOptions {
         recordings: bags.to_vec(),
         out: out.to_path_buf(),
         values,
-        task: Some(root().join("params/tasks/clearance.yaml")),
+        names: TopicNames::default(),
+        task: Some(task),
         slowdown,
         robot: None,
         expectations: None,

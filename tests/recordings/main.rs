@@ -2,8 +2,15 @@
 
 mod bad_input;
 mod engines;
+mod joints;
+mod left_out;
 mod made;
+mod mounting;
+mod near;
+mod new_clocks;
 mod replay;
+mod shipped;
+mod silence;
 #[path = "../support/mod.rs"]
 mod support;
 mod training;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
 use edge_reasoner::reason::{
-    CostModel, Decision, Desk, EngineFault, Policy, Publish, Reasoner, Terms, Trigger, Verdict,
+    CostModel, Decision, Desk, EngineFault, Outgoing, Policy, Publish, Reasoner, Terms, Trigger,
+    Verdict,
 };
 use edge_reasoner::time::{Clock, Mono, Stamp};
 
@@ -92,9 +93,11 @@ pub struct Sink {
 }
 
 impl Publish for Sink {
-    fn publish(&self, decision: &Decision) {
-        let now = self.clock.as_ref().unwrap().now();
-        self.decisions.lock().unwrap().push((now, decision.clone()));
+    fn publish(&self, outgoing: Outgoing) {
+        outgoing.send(|decision| {
+            let now = self.clock.as_ref().unwrap().now();
+            self.decisions.lock().unwrap().push((now, decision.clone()));
+        });
     }
 }
 
@@ -166,8 +169,10 @@ impl World {
             .expect("requests never run out");
         request.trigger = Trigger {
             arrival: at,
+            arrival_ros: Stamp(at.0 as i64),
             stamp: Stamp(at.0 as i64),
             frame: "laser".into(),
+            mount: Default::default(),
             input_age: Duration::ZERO,
             verdict,
         };

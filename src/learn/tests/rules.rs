@@ -11,7 +11,7 @@ use crate::learn::{BaselineTallies, EvalOptions};
 use crate::learn::{LabelRule, SplitBy, Taught, TrainOptions, cross_validate, eval, train};
 use crate::model::{Backend, Bundle};
 use crate::replay::bag::Bag;
-use crate::sense::{Float32MultiArray, MessageType, RosString};
+use crate::sense::{Float32MultiArray, MessageType, RosString, SourceSettings};
 
 fn ship(name: &str) -> Task {
     let file = format!("params/tasks/{name}.yaml");
@@ -358,7 +358,13 @@ fn the_replay_reads_the_same_truth() {
     let task = small();
     let bag = folder.path().join("run.mcap");
     follow(&bag, &task, 20);
-    let truth = Truth::read(&Bag::open(&bag).unwrap(), &task, &BTreeMap::new(), 0.0).unwrap();
+    let truth = Truth::read(
+        &Bag::open(&bag).unwrap(),
+        &task,
+        &BTreeMap::new(),
+        &SourceSettings::default(),
+    )
+    .unwrap();
     let mut baselines = BaselineTallies::of(&task.truth, task.labels.len());
     truth.scans.iter().for_each(|scan| baselines.add(scan));
     assert_eq!(

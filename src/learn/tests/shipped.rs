@@ -104,7 +104,11 @@ fn baselines_on_the_recordings_are_those_of_the_design() {
         let mut tallies = BaselineTallies::new(3);
         for recording in found.iter().filter(|recording| recording.robot == robot) {
             let bag = Bag::open(&recording.path).unwrap();
-            let truth = Truth::read(&bag, &task, &BTreeMap::new(), recording.yaw).unwrap();
+            let laser = SourceSettings {
+                yaw: recording.yaw,
+                ..SourceSettings::default()
+            };
+            let truth = Truth::read(&bag, &task, &BTreeMap::new(), &laser).unwrap();
             truth.scans.iter().for_each(|scan| tallies.add(scan));
         }
         let scores = tallies.scores();

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::learn::{BaselineTallies, ScanTruth, Scores, Tally, Truth, TruthBuilder, class_of};
 use crate::replay::bag::Bag;
+use crate::sense::SourceSettings;
 
 fn build(messages: &[(&str, f64, Message)]) -> Truth {
     let mut builder = TruthBuilder::new(&task(), 0.0);
@@ -130,11 +131,11 @@ fn truth_reads_from_a_bag_under_other_topic_names() {
     record(&file, &messages);
     let bag = Bag::open(&file).unwrap();
     let topics = BTreeMap::from([("scan".to_owned(), "/laser".to_owned())]);
-    let truth = Truth::read(&bag, &task(), &topics, 0.0).unwrap();
+    let truth = Truth::read(&bag, &task(), &topics, &SourceSettings::default()).unwrap();
     assert_eq!(truth.scans.len(), 10);
     assert_eq!(truth.scans[0].label, Some(1));
     assert_eq!(truth.scans[5].label, None, "0.8 s before the end");
-    let word = Truth::read(&bag, &task(), &BTreeMap::new(), 0.0)
+    let word = Truth::read(&bag, &task(), &BTreeMap::new(), &SourceSettings::default())
         .unwrap_err()
         .to_string();
     assert!(word.contains("/scan"), "{word}");

@@ -15,6 +15,7 @@ use crate::sense::{
 mod engines;
 #[cfg(feature = "wgpu")]
 mod gpu;
+mod labels;
 mod operation;
 mod scalar;
 mod stored;

@@ -111,9 +111,9 @@ impl Seat {
         if let Some(handed) = self.desk.take_handed(station) {
             return Some((handed, Reason::BackendFault));
         }
-        let request = self.desk.take()?;
+        let (request, cycle) = self.desk.take(station)?;
         let fresh = Handed {
-            cycle: self.desk.open(station, &request),
+            cycle,
             claim: station,
             request,
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::decision::{Decision, Source, Verdict};
 use super::super::desk::Publish;
 use super::super::logical::LogicalClock;
+use super::super::outgoing::Outgoing;
 use super::super::request::Terms;
 use super::*;
 
@@ -53,8 +54,8 @@ impl Engine for Stub {
 struct Sink(std::sync::Mutex<Vec<Decision>>);
 
 impl Publish for Sink {
-    fn publish(&self, decision: &Decision) {
-        self.0.lock().unwrap().push(decision.clone());
+    fn publish(&self, outgoing: Outgoing) {
+        outgoing.send(|decision| self.0.lock().unwrap().push(decision.clone()));
     }
 }
 

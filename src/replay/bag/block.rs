@@ -182,7 +182,7 @@ pub(super) fn walk(
 /// What the records of a block define and hold.
 #[derive(Default)]
 pub(super) struct Inventory {
-    pub(super) schemas: Vec<(u16, String)>,
+    pub(super) schemas: Vec<(u16, wire::Schema)>,
     pub(super) channels: Vec<wire::Channel>,
     /// Channel and log time of every message.
     pub(super) messages: Vec<(u16, Stamp)>,

@@ -141,6 +141,7 @@ fn topics(counts: Vec<TopicCount>) -> Vec<Topic> {
         name: count.topic_metadata.name,
         type_name: count.topic_metadata.type_name,
         encoding: count.topic_metadata.serialization_format,
+        schema_encoding: String::new(),
         messages: count.message_count,
     };
     counts.into_iter().map(topic).collect()

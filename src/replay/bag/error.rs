@@ -70,18 +70,15 @@ pub enum BagError {
         /// What SQLite or the table said.
         what: String,
     },
-    /// A topic in another encoding than ROS 2's.
-    #[error(
-        "{path}: topic {topic} is encoded as {encoding:?}, expected \"cdr\"; convert the \
-         recording to ROS 2 first (rosbags-convert does that for ROS 1)"
-    )]
+    /// A topic whose messages are not ROS 2's.
+    #[error("{path}: topic {topic} holds {what}")]
     Encoding {
         /// The recording.
         path: PathBuf,
         /// The topic asked for.
         topic: String,
-        /// The encoding it is in.
-        encoding: String,
+        /// What it holds and what to do, as a clause.
+        what: String,
     },
     /// A search that met no recording.
     #[error(

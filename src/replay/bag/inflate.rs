@@ -1,11 +1,13 @@
 //! Where the bytes of a recording come from: the file itself, or a zstd-compressed one unpacked
-//! for as long as it is read. Single messages may be compressed as well.
+//! for as long as it is read, or a copy where the original cannot be read in its place. Single messages may be compressed as well.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::wal::beside;
 use super::{BagError, Payload};
 
 const ZSTD: &[u8] = b"\x28\xB5\x2F\xFD";
@@ -53,6 +55,23 @@ impl Source {
         })
     }
 
+    /// Copies the file, and those beside it with these endings, to where temporary ones are.
+    pub(super) fn copy_with(&mut self, endings: &[&str]) -> io::Result<()> {
+        let copy = Unpacked(temporary());
+        std::fs::copy(self.file(), &copy.0)?;
+        for ending in endings {
+            let from = beside(self.file(), ending);
+            std::fs::copy(from, beside(&copy.0, ending))?;
+        }
+        // Those that may only be read are copied as such.
+        for file in std::iter::once("").chain(endings.iter().copied()) {
+            let file = beside(&copy.0, file);
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+        }
+        self.copy = Some(copy);
+        Ok(())
+    }
+
     /// The file that holds the bytes.
     pub(super) fn file(&self) -> &Path {
         self.copy.as_ref().map_or(&self.shown, |copy| &copy.0)
@@ -95,19 +114,26 @@ struct Unpacked(PathBuf);
 impl Drop for Unpacked {
     fn drop(&mut self) {
         // Nothing can be done about a file that will not go; the system clears its folder.
-        let _ = std::fs::remove_file(&self.0);
+        for ending in ["", "-wal", "-shm", "-journal"] {
+            let _ = std::fs::remove_file(beside(&self.0, ending));
+        }
     }
 }
 
-/// Unpacks a whole file; a cut or damaged one gives its beginning and the reason.
-fn unpack(path: &Path) -> Result<(Unpacked, Option<String>), BagError> {
+/// A name for a temporary file that nobody else has.
+fn temporary() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!(
         "edge_reasoner-{}-{}.unpacked",
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed)
     );
-    let copy = std::env::temp_dir().join(name);
+    std::env::temp_dir().join(name)
+}
+
+/// Unpacks a whole file; a cut or damaged one gives its beginning and the reason.
+fn unpack(path: &Path) -> Result<(Unpacked, Option<String>), BagError> {
+    let copy = temporary();
     let doing = "unpack it into the folder for temporary files";
     let mut out = OpenOptions::new()
         .write(true)

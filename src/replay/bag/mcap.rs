@@ -119,11 +119,10 @@ fn topics(summary: &Summary) -> (Vec<Topic>, HashMap<u16, usize>) {
     let mut topics: Vec<Topic> = Vec::new();
     let mut channels = HashMap::new();
     for channel in summary.channels.values() {
-        let type_name = summary
-            .schemas
-            .get(&channel.schema)
-            .cloned()
-            .unwrap_or_default();
+        let (type_name, schema_encoding) = match summary.schemas.get(&channel.schema) {
+            Some(schema) => (schema.type_name.clone(), schema.encoding.clone()),
+            None => Default::default(),
+        };
         let count = summary.counts.get(&channel.id).copied().unwrap_or_default();
         let same = |known: &Topic| {
             known.name == channel.topic
@@ -135,6 +134,7 @@ fn topics(summary: &Summary) -> (Vec<Topic>, HashMap<u16, usize>) {
                 name: channel.topic.clone(),
                 type_name: type_name.clone(),
                 encoding: channel.encoding.clone(),
+                schema_encoding,
                 messages: Some(0),
             });
             topics.len() - 1

@@ -20,6 +20,7 @@ mod outline;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod wal;
 mod wire;
 
 use std::ops::{Deref, Range};
@@ -52,6 +53,8 @@ pub struct Topic {
     pub type_name: String,
     /// How the messages are serialized: `cdr` for ROS 2.
     pub encoding: String,
+    /// How their type is described, such as `ros2msg`; empty where the recording does not say.
+    pub schema_encoding: String,
     /// How many there are, as far as the recording can be read.
     pub messages: Option<u64>,
 }
@@ -87,6 +90,33 @@ pub enum End {
         /// File, place and cause, in one sentence.
         why: String,
     },
+}
+
+impl Topic {
+    /// What its messages are, where they are not ROS 2's and cannot be read, with what to do.
+    pub fn unreadable(&self) -> Option<String> {
+        let Topic {
+            encoding,
+            schema_encoding,
+            ..
+        } = self;
+        if encoding == "ros1" || schema_encoding == "ros1msg" {
+            let of = match schema_encoding.as_str() {
+                "" => String::new(),
+                schema => format!("schema encoding {schema}, "),
+            };
+            return Some(format!(
+                "ROS 1 messages ({of}message encoding {encoding}), which cannot be read; convert the \
+                 ROS 1 .bag that they come from: rosbags-convert --src drive.bag --dst drive"
+            ));
+        }
+        (encoding != "cdr").then(|| {
+            format!(
+                "messages encoded as {encoding:?}, which cannot be read; expected \"cdr\", as ROS 2's \
+                 recorders write them"
+            )
+        })
+    }
 }
 
 impl Bag {
@@ -165,11 +195,11 @@ impl Bag {
             let Some(topic) = self.topics.iter().find(|topic| topic.name == *name) else {
                 continue;
             };
-            if topic.encoding != "cdr" {
+            if let Some(what) = topic.unreadable() {
                 return Err(BagError::Encoding {
                     path: self.path.clone(),
                     topic: topic.name.clone(),
-                    encoding: topic.encoding.clone(),
+                    what,
                 });
             }
             let asked = topics.iter().position(|other| other == name);

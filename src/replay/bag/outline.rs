@@ -20,7 +20,7 @@ const MAX_SUMMARY: u64 = 1 << 28;
 pub(super) struct Outline {
     pub(super) blocks: Vec<Block>,
     /// Defined outside of chunks.
-    pub(super) schemas: HashMap<u16, String>,
+    pub(super) schemas: HashMap<u16, wire::Schema>,
     pub(super) channels: BTreeMap<u16, wire::Channel>,
     /// Where and why the file ends before its end, without the file's name.
     pub(super) cut: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Outline {
 /// What a file holds.
 #[derive(Default)]
 pub(super) struct Summary {
-    pub(super) schemas: HashMap<u16, String>,
+    pub(super) schemas: HashMap<u16, wire::Schema>,
     /// By id, so in a fixed order.
     pub(super) channels: BTreeMap<u16, wire::Channel>,
     /// Messages per channel.

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::inflate::Source;
 use super::merge::{Item, Wanted, place};
+use super::wal;
 use super::{BagError, Payload, Topic};
 use crate::time::Stamp;
 
@@ -38,15 +39,18 @@ struct Row {
 }
 
 impl SqliteFile {
-    pub(super) fn open(source: Source) -> Result<SqliteFile, BagError> {
+    pub(super) fn open(mut source: Source) -> Result<SqliteFile, BagError> {
+        // Before SQLite touches it.
+        let lost = wal::lost(source.file());
+        let connection = connect_or_copy(&mut source)?;
         let bad = |error: rusqlite::Error| BagError::Sqlite {
             path: source.shown.clone(),
             what: error.to_string(),
         };
-        let connection = connect(source.file()).map_err(bad)?;
         let ids = read_topics(&connection).map_err(bad)?;
         let (ids, mut topics): (Vec<i64>, Vec<Topic>) = ids.into_iter().unzip();
-        let len = std::fs::metadata(source.file()).map_or(0, |found| found.len());
+        let len = |file: &Path| std::fs::metadata(file).map_or(0, |found| found.len());
+        let len = len(source.file()) + len(&wal::beside(source.file(), "-wal"));
         let mut rows = Vec::new();
         let limit = usize::try_from(len / LEAST_ROW).unwrap_or(usize::MAX);
         let why = read_rows(&connection, &ids, limit, &mut rows).err();
@@ -63,7 +67,7 @@ impl SqliteFile {
         Ok(SqliteFile {
             range: rows.first().zip(rows.last()).map(|(a, b)| (a.time, b.time)),
             // Unpacking failed first: whatever SQLite met is its consequence.
-            cut: source.cut.clone().or(cut),
+            cut: source.cut.clone().or(cut).or(lost),
             source,
             topics,
             rows,
@@ -71,25 +75,62 @@ impl SqliteFile {
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let usable = |connection: Connection| {
-        // Without writable_schema, SQLite refuses a file that is shorter than its head says.
-        // The connection is read-only; nothing in the file is run on its behalf.
-        connection.execute_batch(
-            "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF; PRAGMA writable_schema=ON;",
-        )?;
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        Ok(connection)
+/// Opens the file. Changes that lie beside it, in a write-ahead log or a journal, need a folder that
+/// can be written to; where it cannot, all is copied to one.
+fn connect_or_copy(source: &mut Source) -> Result<Connection, BagError> {
+    let bad = |source: &Source, what: String| BagError::Sqlite {
+        path: source.shown.clone(),
+        what,
     };
-    Connection::open_with_flags(path, flags)
-        .and_then(usable)
-        .or_else(|error| {
-            // A file in write-ahead mode needs a folder that can be written to, unless SQLite
-            // is told that nobody writes.
-            let uri = immutable_uri(path).ok_or(error)?;
-            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI).and_then(usable)
+    let error = match connect(source.file(), OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        Ok(connection) => return Ok(connection),
+        Err(error) => error,
+    };
+    let companions = wal::companions(source.file());
+    if companions.is_empty() {
+        // A file in write-ahead mode needs such a folder even if its log is empty, unless SQLite is
+        // told that nobody writes.
+        return connect_immutable(source.file())
+            .unwrap_or(Err(error))
+            .map_err(|error| bad(source, error.to_string()));
+    }
+    source
+        .copy_with(&companions)
+        .map_err(|error| error.to_string())
+        .and_then(|()| {
+            let opened = connect(source.file(), OpenFlags::SQLITE_OPEN_READ_WRITE);
+            opened.map_err(|error| error.to_string())
         })
+        .map_err(|error| {
+            let what = format!(
+                "what was recorded last is in the file beside it ({}), which cannot be read along: \
+                 {error}",
+                companions.join(", ")
+            );
+            bad(source, what)
+        })
+}
+
+fn connect(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).and_then(usable)
+}
+
+/// None where the path cannot be written as an address.
+fn connect_immutable(path: &Path) -> Option<rusqlite::Result<Connection>> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let uri = immutable_uri(path)?;
+    let opened = Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI);
+    Some(opened.and_then(usable))
+}
+
+fn usable(connection: Connection) -> rusqlite::Result<Connection> {
+    // Without writable_schema, SQLite refuses a file that is shorter than its head says. Nothing in
+    // the file is run on its behalf.
+    connection.execute_batch(
+        "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF; PRAGMA writable_schema=ON;",
+    )?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(connection)
 }
 
 fn immutable_uri(path: &Path) -> Option<String> {
@@ -123,6 +164,7 @@ fn read_topics(connection: &Connection) -> rusqlite::Result<Vec<(i64, Topic)>> {
             name: row.get(1)?,
             type_name: row.get(2)?,
             encoding: row.get(3)?,
+            schema_encoding: String::new(),
             messages: Some(0),
         };
         Ok((row.get(0)?, topic))
@@ -172,10 +214,13 @@ pub(super) struct SqliteReader {
 
 impl SqliteReader {
     pub(super) fn new(part: &Arc<SqliteFile>, wanted: &Wanted) -> Result<SqliteReader, BagError> {
-        let connection = connect(part.source.file()).map_err(|error| BagError::Sqlite {
-            path: part.source.shown.clone(),
-            what: error.to_string(),
-        })?;
+        let file = part.source.file();
+        let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .or_else(|error| connect_immutable(file).unwrap_or(Err(error)))
+            .map_err(|error| BagError::Sqlite {
+                path: part.source.shown.clone(),
+                what: error.to_string(),
+            })?;
         Ok(SqliteReader {
             places: part
                 .topics

@@ -36,10 +36,23 @@ pub(super) fn message(body: &[u8]) -> Option<(u16, Stamp)> {
     Some((channel, stamp(fields.u64()?)))
 }
 
-/// Id and type name. `body` may be cut after them.
-pub(super) fn schema(body: &[u8]) -> Option<(u16, String)> {
+/// What a message looks like, as far as its name goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Schema {
+    pub(super) type_name: String,
+    /// `ros2msg`, `ros1msg` and others.
+    pub(super) encoding: String,
+}
+
+/// Id and names. `body` may be cut after them.
+pub(super) fn schema(body: &[u8]) -> Option<(u16, Schema)> {
     let mut fields = Fields(body);
-    Some((fields.u16()?, fields.string()?))
+    let id = fields.u16()?;
+    let schema = Schema {
+        type_name: fields.string()?,
+        encoding: fields.string()?,
+    };
+    Some((id, schema))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,7 +25,11 @@ fn recording(name: &str, points: &[(u8, usize, usize)]) -> Replayed {
         tally: Default::default(),
         points: points.collect(),
         seconds: 1.0,
+        silences: 0,
+        without: Default::default(),
+        notices: Vec::new(),
         refused: (0, None),
+        remarks: Vec::new(),
         cut: None,
         scored: None,
     }
@@ -113,4 +117,24 @@ fn a_file_that_expects_nothing_or_what_is_not_there_is_refused() {
         let error = Expectations::load(&file).unwrap_err().to_string();
         assert!(error.contains(word), "{text}: {error}");
     }
+}
+
+#[test]
+fn a_stop_in_a_silence_ends_the_way_to_the_stop_and_counts_as_fallback() {
+    // The wall comes at 0.1 s, is missed at 0.1 and 0.2 s, and the laser falls silent at 0.3 s.
+    let mut run = recording(
+        "wall",
+        &[(0, 0, 0), (0, 2, 2), (0, 2, 2), (2, 2, 2), (2, 2, 2)],
+    );
+    for point in &mut run.points[3..] {
+        point.truth = None;
+        point.source = Source::Fallback;
+    }
+    let all = outcome(
+        "expect: {time_to_stop_s: {max: 1}, fallback_share: {max: 0}}",
+        &[run],
+    );
+    assert!(near(all.measured["time_to_stop_s"], 0.201), "{all:?}");
+    assert!(near(all.measured["fallback_share"], 0.4), "{all:?}");
+    assert_eq!(all.failures.len(), 1, "{all:?}");
 }

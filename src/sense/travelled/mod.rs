@@ -6,6 +6,7 @@ mod scans;
 
 use std::collections::VecDeque;
 
+use super::laser::Prepared;
 use super::message::{Message, MessageType};
 use crate::time::Stamp;
 use poses::Pose;
@@ -60,17 +61,17 @@ impl Trail {
         }
     }
 
-    /// Takes a message that has passed its check; `yaw` is that of the sensor. Where the driver
+    /// Takes a message that has passed its check, with its beams where it is a scan. Where the driver
     /// stamps its messages, the stamps say when: arrivals come in bursts.
-    pub(super) fn note(&mut self, message: &Message, yaw: f32, arrival: Stamp) {
+    pub(super) fn note(&mut self, (message, beams): (&Message, Option<&Prepared>), arrival: Stamp) {
         let stamp = message.header().map(|header| header.stamp);
         let time = stamp.filter(|stamp| *stamp != Stamp(0)).unwrap_or(arrival);
-        self.travelled = match (&mut self.shown, message) {
-            (Shown::Poses(past), Message::Odometry(odometry)) => {
+        self.travelled = match (&mut self.shown, message, beams) {
+            (Shown::Poses(past), Message::Odometry(odometry), _) => {
                 poses::travelled(past, odometry, time.0)
             }
-            (Shown::Scans(past), Message::LaserScan(scan)) => {
-                scans::travelled(past, scan, yaw, time.0, self.travelled)
+            (Shown::Scans(past), _, Some(beams)) => {
+                scans::travelled(past, beams, time.0, self.travelled)
             }
             // `new` made it for the source's type.
             _ => None,

@@ -86,7 +86,7 @@ mod tests {
             let message = posed((x + 1e5, y - 3e4, yaw), stamp);
             // Bursts: arrivals say nothing about when, unless they are all there is.
             let arrival = if stamped { at(0) } else { at(i * step_ms) };
-            trail.note(&message, 0.0, arrival);
+            trail.note((&message, None), arrival);
         }
     }
 
@@ -108,7 +108,7 @@ mod tests {
         let mut trail = fresh();
         for i in 0..10 {
             let message = posed((0.0, 0.1 * i as f64, -PI / 2.0), at(100 * i));
-            trail.note(&message, 0.0, at(0));
+            trail.note((&message, None), at(0));
         }
         let found = trail.travelled().unwrap();
         assert!((found.forward + 1.0).abs() < 1e-9 && found.turn.abs() < 1e-9);
@@ -124,7 +124,7 @@ mod tests {
                     odometry.twist.twist.linear.x = forward;
                     odometry.twist.twist.angular.z = turn;
                 }
-                trail.note(&message, 0.0, at(100 * i));
+                trail.note((&message, None), at(100 * i));
             }
             trail.travelled().is_some()
         };
@@ -137,7 +137,7 @@ mod tests {
     fn what_is_too_short_too_old_or_no_pose_tells_nothing() {
         let mut trail = fresh();
         let mut moved = |x: f64, ms: i64| {
-            trail.note(&posed((x, 0.0, 0.0), at(ms)), 0.0, at(ms));
+            trail.note((&posed((x, 0.0, 0.0), at(ms)), None), at(ms));
             trail.travelled().is_some()
         };
         assert!(!moved(0.0, 0));
@@ -150,13 +150,13 @@ mod tests {
         assert!(moved(0.0, 2400));
         assert!(!moved(0.0, 1000), "the clock went back");
         let mut trail = fresh();
-        trail.note(&posed((0.0, 0.0, 0.0), at(0)), 0.0, at(0));
+        trail.note((&posed((0.0, 0.0, 0.0), at(0)), None), at(0));
         let mut message = posed((1.0, 0.0, 0.0), at(400));
         if let Message::Odometry(odometry) = &mut message {
             // A driver that leaves the orientation empty.
             odometry.pose.pose.orientation.w = 0.0;
         }
-        trail.note(&message, 0.0, at(400));
+        trail.note((&message, None), at(400));
         assert_eq!(trail.travelled(), None);
     }
 }

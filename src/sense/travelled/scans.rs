@@ -8,8 +8,7 @@ use std::f32::consts::TAU;
 
 use super::{Past, Travelled};
 use crate::sense::arc::POINTS;
-use crate::sense::message::LaserScan;
-use crate::sense::scan::nearest;
+use crate::sense::laser::Prepared;
 
 /// Points beyond this (m) say little about the way: a sector is wider there than a robot goes.
 const FAR: f32 = 4.0;
@@ -44,13 +43,12 @@ pub(super) type Sight = [(f32, f32); POINTS];
 /// Keeps what a scan shows; how the laser came there, given how it came to where it was `lately`.
 pub(super) fn travelled(
     past: &mut Past<Sight>,
-    scan: &LaserScan,
-    yaw: f32,
+    beams: &Prepared,
     time: i64,
     lately: Option<Travelled>,
 ) -> Option<Travelled> {
     let mut now = [(f32::INFINITY, 0.0); POINTS];
-    nearest(scan, yaw, &mut now);
+    beams.nearest(&mut now);
     let before = past.before(time);
     let travelled = before.and_then(|(then, seconds)| between(then, &now, seconds, lately));
     past.keep(time, now);
@@ -255,8 +253,8 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sense::message::{Message, MessageType};
-    use crate::sense::testing::{at, scan};
+    use crate::sense::message::{LaserScan, Message, MessageType};
+    use crate::sense::testing::{at, prepare, scan};
     use crate::sense::travelled::Trail;
     use proptest::prelude::*;
 
@@ -314,7 +312,8 @@ mod tests {
             let mut seen = look(walls, arc(forward, turn, ms as f32 * 1e-3));
             spoil(&mut seen);
             seen.header.stamp = at(ms);
-            trail.note(&Message::LaserScan(seen), 0.0, at(0));
+            let beams = prepare(&seen, 0.0);
+            trail.note((&Message::LaserScan(seen), Some(&beams)), at(0));
         }
         trail.travelled()
     }
@@ -392,7 +391,8 @@ mod tests {
             for (ranges, time) in [(first, 0), (second, ms)] {
                 let mut seen = scan(ranges);
                 seen.header.stamp = at(time);
-                trail.note(&Message::LaserScan(seen), yaw, at(0));
+                let beams = prepare(&seen, yaw);
+                trail.note((&Message::LaserScan(seen), Some(&beams)), at(0));
             }
             if let Some(found) = trail.travelled() {
                 prop_assert!((400..=1600).contains(&ms));

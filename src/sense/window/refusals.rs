@@ -121,12 +121,13 @@ fn a_new_sensor_clock_empties_the_window_once() {
         assert_eq!(push(header(1000 + ms), ms), Ok(()));
     }
     assert_eq!(push(header(90_400), 400), Err(FaultReason::InvalidInput));
-    assert_eq!(push(header(90_500), 500), Err(FaultReason::TimeJump));
-    assert_eq!(push(header(90_600), 600), Ok(()));
-    assert_eq!(push(header(90_600), 700), Err(FaultReason::InvalidInput));
-    assert_eq!(push(header(90_550), 800), Err(FaultReason::InvalidInput));
-    assert_eq!(push(header(90_900), 900), Ok(()));
-    let (state, rows) = rows(&mut window, at(900));
+    assert_eq!(push(header(90_500), 500), Err(FaultReason::InvalidInput));
+    assert_eq!(push(header(90_600), 600), Err(FaultReason::TimeJump));
+    assert_eq!(push(header(90_700), 700), Ok(()));
+    assert_eq!(push(header(90_700), 800), Err(FaultReason::InvalidInput));
+    assert_eq!(push(header(90_650), 900), Err(FaultReason::InvalidInput));
+    assert_eq!(push(header(91_000), 1000), Ok(()));
+    let (state, rows) = rows(&mut window, at(1000));
     assert!(matches!(state, WindowState::Ready { .. }));
     assert_eq!(column(&rows, SCAN_FLAG), [1.0; 4]);
 }

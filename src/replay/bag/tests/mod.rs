@@ -2,6 +2,7 @@
 
 mod damage;
 mod folders;
+mod logs;
 mod orders;
 mod recordings;
 

@@ -91,6 +91,12 @@ fn only_what_is_asked_for_comes_and_is_numbered_as_asked() {
                 name: "/bump".into(),
                 type_name: "neato2_interfaces/msg/Bump".into(),
                 encoding: "cdr".into(),
+                schema_encoding: if name.ends_with("mcap") {
+                    "ros2msg"
+                } else {
+                    ""
+                }
+                .into(),
                 messages: Some(0),
             }
         );
@@ -122,7 +128,7 @@ fn another_encoding_is_refused_by_name() {
     assert!(
         error
             .to_string()
-            .contains("topic /scan is encoded as \"ros1\"")
+            .contains("topic /scan holds ROS 1 messages (message encoding ros1)")
     );
 }
 

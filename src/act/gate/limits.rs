@@ -1,0 +1,52 @@
+//! What the gate is told to let through, and how long.
+
+use std::time::Duration;
+
+use super::super::earned::Allowance;
+use super::velocity::Factors;
+
+/// What the gate is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateLimits {
+    /// Per label, in the bundle's order: what passes where the decision rests on what was seen.
+    pub factors: Vec<Factors>,
+    /// What passes where it rests on nothing; never more than under any label.
+    pub blind: Factors,
+    /// A decision whose trigger arrived longer ago than this counts as none.
+    pub decision_timeout: Duration,
+    /// A command older than this is not obeyed and not repeated.
+    pub command_timeout: Duration,
+    /// How long a stop is repeated, for a base that lost the first.
+    pub repeat_stop: Duration,
+    /// Decisions in a row that must allow more before more is let through. One that allows less
+    /// counts at once.
+    pub release_after: u32,
+    /// Whether ages are measured in a simulation's time; fixed when the gate is made.
+    pub sim_time: bool,
+}
+
+impl Default for GateLimits {
+    /// Nothing passes.
+    fn default() -> GateLimits {
+        GateLimits {
+            factors: Vec::new(),
+            blind: Factors::CLOSED,
+            decision_timeout: Duration::ZERO,
+            command_timeout: Duration::ZERO,
+            repeat_stop: Duration::ZERO,
+            release_after: 1,
+            sim_time: false,
+        }
+    }
+}
+
+impl GateLimits {
+    pub(super) fn sound(mut self) -> GateLimits {
+        for factors in &mut self.factors {
+            *factors = factors.sound();
+        }
+        let blind = self.blind.sound();
+        self.blind = self.factors.iter().copied().fold(blind, Factors::at_most);
+        self
+    }
+}

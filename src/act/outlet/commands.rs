@@ -1,0 +1,145 @@
+//! The velocity gate at work: commands, decisions and time go in, and what the gate lets through is
+//! handed to the thread that publishes it. The gate is in one hand at a time, for arithmetic only; what
+//! it says is handed over before the next has it, so that no command overtakes a stop.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use super::mailbox::Mailbox;
+use super::post::{Latest, Post};
+use super::{Failed, ROOM, Wire};
+use crate::act::Verdict;
+use crate::act::gate::{Command, Findings, Gate, GateLimits, Order};
+use crate::act::wire::encode_velocity;
+use crate::time::{Stamp, When};
+
+/// The gate of one robot.
+pub(super) struct Commands {
+    gated: Mutex<Gated>,
+    /// Limits that are to hold from the gate's next word on.
+    limits: Mailbox<GateLimits>,
+    stamped: bool,
+    /// What keeps commands from passing.
+    findings: Arc<Findings>,
+    post: Post<Latest<Vec<u8>>>,
+}
+
+struct Gated {
+    gate: Gate,
+    /// Of the last command, where they are stamped.
+    frame: String,
+    closed: bool,
+}
+
+impl Commands {
+    /// Closed, until it is opened.
+    pub fn new(
+        limits: GateLimits,
+        stamped: bool,
+        (mut wire, failed): (Wire, Arc<Failed>),
+        prepare: Arc<dyn Fn() + Send + Sync>,
+    ) -> io::Result<Commands> {
+        let buffer = || Vec::with_capacity(ROOM);
+        let send = move |bytes: &mut Vec<u8>| failed.count(wire(bytes));
+        let gate = Gate::new(limits);
+        Ok(Commands {
+            findings: gate.findings(),
+            gated: Mutex::new(Gated {
+                gate,
+                frame: String::from("base_link"),
+                closed: true,
+            }),
+            limits: Mailbox::new(),
+            stamped,
+            post: Post::start("velocity", Latest::new(buffer()), buffer(), prepare, send)?,
+        })
+    }
+
+    /// Whether commands carry a stamp and a frame.
+    pub fn stamped(&self) -> bool {
+        self.stamped
+    }
+
+    /// From the gate's next word on these hold.
+    pub fn set_limits(&self, limits: GateLimits) {
+        self.limits.send(limits);
+    }
+
+    /// Forgets everything and lets through what is let through from here on.
+    pub fn open(&self) {
+        let mut gated = self.lock();
+        gated.gate.reset();
+        gated.closed = false;
+    }
+
+    /// A stop is the last thing that is handed over.
+    pub fn close(&self, now: Stamp) {
+        // Under the lock: what is on its way through the gate leaves before, or finds it closed.
+        let mut gated = self.lock();
+        gated.closed = true;
+        self.hand_over(&gated, Order::stop(now));
+    }
+
+    /// What keeps commands from passing, for the log and diagnostics.
+    pub fn findings(&self) -> Arc<Findings> {
+        Arc::clone(&self.findings)
+    }
+
+    /// A command came, in this frame where it has one. `now` is read with the gate in hand, here and
+    /// below, or time would seem to go back.
+    pub fn command(&self, now: impl Fn() -> When, command: Command, frame: Option<&str>) {
+        self.pass(|gated| {
+            if let Some(frame) = frame
+                && gated.frame != frame
+            {
+                gated.frame.clear();
+                gated.frame.push_str(frame);
+            }
+            Some(gated.gate.on_command(now(), command))
+        });
+    }
+
+    /// A decision leaves.
+    pub fn decision(&self, now: impl Fn() -> When, verdict: Verdict) {
+        self.pass(|gated| gated.gate.on_decision(now(), verdict));
+    }
+
+    /// Time passed.
+    pub fn tick(&self, now: impl Fn() -> When) {
+        self.pass(|gated| gated.gate.tick(now()));
+    }
+
+    /// Whether all that was handed over is published by then.
+    pub fn flush(&self, until: Instant) -> bool {
+        self.post.flush(until)
+    }
+
+    /// Whether what publishes has ended by a panic.
+    pub fn has_fallen(&self) -> bool {
+        self.post.has_fallen()
+    }
+
+    /// With the gate in hand, while it is not closed.
+    fn pass(&self, act: impl FnOnce(&mut Gated) -> Option<Order>) {
+        let mut gated = self.lock();
+        self.limits.receive(|limits| gated.gate.set_limits(limits));
+        if !gated.closed
+            && let Some(order) = act(&mut gated)
+        {
+            self.hand_over(&gated, order);
+        }
+    }
+
+    fn hand_over(&self, gated: &Gated, order: Order) {
+        let stamped = self.stamped.then_some((order.stamp, gated.frame.as_str()));
+        self.post
+            .put(|slot| encode_velocity(order.velocity, stamped, slot.newest()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Gated> {
+        // The gate has no state that a panic could leave half changed and that would not stop the
+        // robot.
+        self.gated.lock().unwrap_or_else(|held| held.into_inner())
+    }
+}

@@ -1,0 +1,370 @@
+//! Where one robot's decisions, gated commands and speed limits leave. Publishing may take its time:
+//! every publish goes through locks of the middleware, which its own threads hold while they send
+//! again what readers have not acknowledged, and no way of publishing promises not to wait. So:
+//!
+//! - No lock is held while something is published. The gate and the speed limit are computed under
+//!   locks that are held for arithmetic alone; what comes of it is handed, under the same lock, to
+//!   the topic's own thread ([`post`]), which publishes the newest. An older command cannot overtake
+//!   a stop, and is not published behind one.
+//! - The guard, which answers for all robots, hands decisions over as well, and so does the engine of
+//!   a gateway, which serves all robots: what holds one robot's topic holds no other robot.
+//! - The engine of a single robot publishes its decisions itself: a wake-up of another thread would
+//!   cost as much as a third of the whole way. Should that ever hold it for [`HELD`], decisions
+//!   are handed over from there on.
+//! - All decisions leave in the order in which they were handed over, each once. As many as [`ROOM_FOR`]
+//!   wait; more of them are lost, oldest first, and counted. The gate has seen them all.
+//!
+//! Latencies and late decisions are counted where the decision was published, on whichever thread.
+
+mod commands;
+mod limits;
+mod mailbox;
+mod post;
+mod reader;
+
+use std::cell::Cell;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam::queue::ArrayQueue;
+
+use self::commands::Commands;
+use self::limits::Limits;
+use self::post::{Post, Queue};
+pub use self::reader::CommandReader;
+use super::attention::Note;
+use super::gate::{Command, Findings, GateLimits, topic_type};
+use super::speed_limit::{Percent, SpeedLimits};
+use super::wire::encode_decision;
+use super::{Verdict, Vocabulary};
+use crate::reason::{Decision, Outgoing, Publish};
+use crate::sense::MessageType;
+use crate::time::{Clock, Stamp, When};
+
+/// Publishes bytes; whether they were taken. May block.
+pub type Wire = Box<dyn FnMut(&[u8]) -> bool + Send>;
+/// Publishes a speed limit; whether it was taken. May block.
+pub type SpeedWire = Box<dyn FnMut(Stamp, Percent) -> bool + Send>;
+
+/// Bytes a message of ours never exceeds, labels and frames of sane length provided.
+const ROOM: usize = 2048;
+/// Decisions that wait to be published: some seconds of them.
+const ROOM_FOR: usize = 256;
+/// Decisions kept for the cold side, which looks twenty times a second.
+const NOTES: usize = 1024;
+/// Decisions kept to be shown: of a few looks at several hundred Hz.
+const SHOWN: usize = 64;
+/// An engine that was held for so long by publishing does not publish any more. Far above what
+/// publishing takes, far below the shortest that a middleware holds it for.
+const HELD: Duration = Duration::from_millis(20);
+
+thread_local! {
+    static PUBLISHES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// This thread may publish decisions itself; others hand them over.
+pub fn publish_from_here() {
+    PUBLISHES.set(true);
+}
+
+/// What an outlet is made of.
+pub struct Parts {
+    /// Where decisions leave.
+    pub decisions: Wire,
+    /// Of the velocity gate, where it is on: limits, whether commands are stamped, where they leave.
+    pub gate: Option<(GateLimits, bool, Wire)>,
+    /// Of the speed limit, where it is on.
+    pub speed: Option<(SpeedLimits, SpeedWire)>,
+    /// Whether time for stamps is a simulation's, as told by [`Outlet::set_simulated_time`].
+    pub sim_time: bool,
+    /// Whether somebody looks at [`Outlet::next_note`].
+    pub notes: bool,
+    /// Whether somebody looks at [`Outlet::next_decision`].
+    pub shown: bool,
+}
+
+/// Where one robot's decisions and gated commands leave.
+pub struct Outlet {
+    decisions: Post<Queue<Leaving>>,
+    commands: Option<Commands>,
+    limits: Option<Limits>,
+    /// Decisions nobody on the cold side has looked at; none where nobody does.
+    notes: Option<ArrayQueue<Note>>,
+    /// The same, whole, where they are shown.
+    shown: Option<ArrayQueue<Decision>>,
+    clock: Arc<dyn Clock>,
+    /// Time for stamps, where it is not a simulation's.
+    wall: fn() -> Stamp,
+    sim_time: bool,
+    /// The simulation's time in ns, where there is one; 0 before the first /clock.
+    simulated: AtomicI64,
+    failed: Arc<Failed>,
+    lost: AtomicU64,
+    /// An engine was held by publishing.
+    held: AtomicBool,
+    closed: AtomicBool,
+}
+
+/// A decision on its way out, and the words for it.
+type Leaving = (Outgoing, Arc<Vocabulary>);
+
+/// Counts what was not taken.
+#[derive(Default)]
+struct Failed(AtomicU64);
+
+impl Failed {
+    fn count(&self, taken: bool) {
+        if !taken {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Outlet {
+    /// Closed, with a thread per topic, each of which runs `prepare` first. `wall` is the time for
+    /// stamps.
+    pub fn new(
+        parts: Parts,
+        (clock, wall): (Arc<dyn Clock>, fn() -> Stamp),
+        prepare: Arc<dyn Fn() + Send + Sync>,
+    ) -> io::Result<Outlet> {
+        let failed = Arc::new(Failed::default());
+        let its = || (Arc::clone(&failed), Arc::clone(&prepare));
+        let commands = parts.gate.map(|(limits, stamped, wire)| {
+            let (failed, prepare) = its();
+            Commands::new(limits, stamped, (wire, failed), prepare)
+        });
+        let limits = parts.speed.map(|(limits, wire)| {
+            let (failed, prepare) = its();
+            Limits::new(limits, (wire, failed), prepare)
+        });
+        let mut wire = parts.decisions;
+        let mut buffer = Vec::with_capacity(ROOM);
+        let (of_decisions, prepare) = its();
+        let send = move |leaving: &mut Option<Leaving>| {
+            if let Some((outgoing, words)) = leaving.take() {
+                outgoing.send(|decision| {
+                    encode_decision(decision, &words, &mut buffer);
+                    of_decisions.count(wire(&buffer));
+                });
+            }
+        };
+        Ok(Outlet {
+            decisions: Post::start("decision", Queue::new(ROOM_FOR), None, prepare, send)?,
+            commands: commands.transpose()?,
+            limits: limits.transpose()?,
+            notes: parts.notes.then(|| ArrayQueue::new(NOTES)),
+            shown: parts.shown.then(|| ArrayQueue::new(SHOWN)),
+            clock,
+            wall,
+            sim_time: parts.sim_time,
+            simulated: AtomicI64::new(0),
+            failed,
+            lost: AtomicU64::new(0),
+            held: AtomicBool::new(false),
+            closed: AtomicBool::new(true),
+        })
+    }
+
+    /// From the gate's next word on these hold.
+    pub fn set_gate_limits(&self, limits: GateLimits) {
+        if let Some(commands) = &self.commands {
+            commands.set_limits(limits);
+        }
+    }
+
+    /// From the next decision on these hold.
+    pub fn set_speed_limits(&self, limits: SpeedLimits) {
+        if let Some(speed) = &self.limits {
+            speed.set_limits(limits);
+        }
+    }
+
+    /// A decision the cold side has not looked at.
+    pub fn next_note(&self) -> Option<Note> {
+        self.notes.as_ref()?.pop()
+    }
+
+    /// A decision to be shown; the oldest are lost where nobody asks.
+    pub fn next_decision(&self) -> Option<Decision> {
+        self.shown.as_ref()?.pop()
+    }
+
+    /// Messages that were refused when they were published.
+    pub fn failed(&self) -> u64 {
+        self.failed.0.load(Ordering::Relaxed)
+    }
+
+    /// Decisions that were not published, because too many waited.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Whether a thread that publishes has ended by a panic.
+    pub fn has_fallen(&self) -> bool {
+        self.decisions.has_fallen()
+            || self.commands.as_ref().is_some_and(Commands::has_fallen)
+            || self.limits.as_ref().is_some_and(Limits::has_fallen)
+    }
+
+    /// Decisions and commands pass from here on; the gate begins closed.
+    pub fn open(&self) {
+        if let Some(commands) = &self.commands {
+            commands.open();
+        }
+        if let Some(speed) = &self.limits {
+            speed.open();
+        }
+        self.held.store(false, Ordering::Relaxed);
+        self.closed.store(false, Ordering::Release);
+    }
+
+    /// The robot stops and nothing else is handed over any more. Does not wait; see
+    /// [`Outlet::flush`].
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        if let Some(speed) = &self.limits {
+            speed.close();
+        }
+        if let Some(commands) = &self.commands {
+            commands.close(self.stamp());
+        }
+    }
+
+    /// After [`Outlet::close`], where somebody wants the node to cease: what it limited goes at the
+    /// controller's speed again. A node that fails leaves its last limit.
+    pub fn lift_speed_limit(&self) {
+        if let Some(speed) = &self.limits {
+            speed.lift(self.stamp());
+        }
+    }
+
+    /// Waits until what was handed over is published, not longer than until then; the topics, in
+    /// words, on which something waits still.
+    pub fn flush(&self, until: Instant) -> Vec<&'static str> {
+        let mut held = Vec::new();
+        let mut note = |flushed: bool, topic| {
+            if !flushed {
+                held.push(topic);
+            }
+        };
+        if let Some(commands) = &self.commands {
+            note(commands.flush(until), "the velocity");
+        }
+        if let Some(speed) = &self.limits {
+            note(speed.flush(until), "the speed limit");
+        }
+        note(self.decisions.flush(until), "decisions");
+        held
+    }
+
+    /// What commands are.
+    pub fn command_type(&self) -> MessageType {
+        topic_type(self.commands.as_ref().is_some_and(Commands::stamped))
+    }
+
+    /// A command came for the gate, in this frame where it has one.
+    pub fn command(&self, command: Command, frame: Option<&str>) {
+        if let Some(commands) = &self.commands {
+            commands.command(|| self.now(), command, frame);
+        }
+    }
+
+    /// What keeps the gate's commands from passing, where there is a gate.
+    pub fn findings(&self) -> Option<Arc<Findings>> {
+        self.commands.as_ref().map(Commands::findings)
+    }
+
+    /// The simulation's time, for stamps of commands.
+    pub fn set_simulated_time(&self, now: Stamp) {
+        self.simulated.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Bases hold stamps against their own clock, which is the system's or the simulation's.
+    fn stamp(&self) -> Stamp {
+        match self.sim_time {
+            true => Stamp(self.simulated.load(Ordering::Relaxed)),
+            false => (self.wall)(),
+        }
+    }
+
+    fn now(&self) -> When {
+        When {
+            mono: self.clock.now(),
+            ros: self.stamp(),
+        }
+    }
+
+    fn take(&self, outgoing: Outgoing, words: &Arc<Vocabulary>) {
+        if self.closed.load(Ordering::Acquire) {
+            return outgoing.withhold();
+        }
+        let decision = outgoing.decision();
+        let verdict = Verdict::of(decision);
+        if let Some(commands) = &self.commands {
+            commands.decision(|| self.now(), verdict);
+        }
+        if let Some(speed) = &self.limits {
+            speed.decision(self.now(), verdict);
+        }
+        if let Some(notes) = &self.notes {
+            notes.force_push(Note::of(decision));
+        }
+        if let Some(shown) = &self.shown {
+            shown.force_push(decision.clone());
+        }
+        let leaving = (outgoing, Arc::clone(words));
+        let oldest = match PUBLISHES.get() && !self.held.load(Ordering::Relaxed) {
+            true => self.publish_here(leaving),
+            false => self.decisions.put(|queue| queue.push(leaving)),
+        };
+        if let Some((oldest, _)) = oldest {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            oldest.withhold();
+        }
+    }
+
+    fn publish_here(&self, leaving: Leaving) -> Option<Leaving> {
+        let began = self.clock.now();
+        let oldest = self.decisions.put_and_send(|queue| queue.push(leaving));
+        if self.clock.now().since(began) > HELD {
+            self.held.store(true, Ordering::Relaxed);
+        }
+        oldest
+    }
+
+    fn tick(&self) {
+        if let Some(commands) = &self.commands {
+            commands.tick(|| self.now());
+        }
+    }
+}
+
+/// One model's way out: its words for decisions.
+pub struct Voice {
+    outlet: Arc<Outlet>,
+    words: Arc<Vocabulary>,
+}
+
+impl Voice {
+    /// Through this outlet.
+    pub fn new(outlet: Arc<Outlet>, words: Vocabulary) -> Voice {
+        let words = Arc::new(words);
+        Voice { outlet, words }
+    }
+}
+
+impl Publish for Voice {
+    fn publish(&self, outgoing: Outgoing) {
+        self.outlet.take(outgoing, &self.words);
+    }
+
+    fn tick(&self) {
+        self.outlet.tick();
+    }
+}
+
+#[cfg(test)]
+mod tests;

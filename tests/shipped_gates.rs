@@ -1,0 +1,115 @@
+//! The velocity gates that params files and launch files ship: under a seen stop the robot may turn,
+//! blind nothing passes.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use edge_reasoner::act::gate::{Command, Gate, GateLimits, Velocity};
+use edge_reasoner::act::{Basis, Verdict};
+use edge_reasoner::configure::bundle_words;
+use edge_reasoner::params::{NodeName, Params, Value, Values, model_name, read_file};
+use edge_reasoner::time::{Mono, Stamp, When};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// The files of a folder whose names end like this, in order.
+fn files(of: &str, end: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder(of)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> = paths
+        .filter(|path| path.to_string_lossy().ends_with(end))
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "{of}");
+    found
+}
+
+/// What passes of full speed ahead, sideways and turning, after ten such decisions.
+fn passes(limits: &GateLimits, label: usize, basis: Basis) -> Velocity {
+    let mut gate = Gate::new(limits.clone());
+    let mut asked = Velocity::ZERO;
+    (asked.linear.x, asked.linear.y, asked.angular.z) = (1.0, 1.0, 1.0);
+    let mut through = Velocity::ZERO;
+    for cycle in 1..=10u64 {
+        let passed = Duration::from_millis(100 * cycle);
+        let now = When {
+            mono: Mono(1_000_000_000) + passed,
+            ros: Stamp(1_000_000_000) + passed,
+        };
+        let verdict = Verdict {
+            cycle,
+            arrival: now,
+            label: label as u8,
+            basis,
+        };
+        gate.on_decision(now, verdict);
+        through = gate
+            .on_command(now, Command::new(asked, now, None))
+            .velocity;
+    }
+    through
+}
+
+/// The gate of a params file as it is with this beside it; with the bundle's labels and the place of
+/// the safe one.
+fn gate_of(file: &Path, mut values: Values) -> (GateLimits, Vec<String>, usize) {
+    let on = "act.velocity_gate.enabled";
+    values.insert(on.into(), Value::Bool(true));
+    let model = folder("models").join(model_name(&values));
+    let model = model.to_string_lossy().into_owned();
+    values.insert("model".into(), Value::String(model.clone()));
+    let bundle = bundle_words(&model).unwrap();
+    let params = Params::read(&values, &bundle).unwrap_or_else(|f| panic!("{file:?}: {f}"));
+    let gate = params.gate.unwrap();
+    assert_eq!(gate.warnings, Vec::<String>::new(), "{file:?}");
+    let safe = bundle.labels.iter().position(|l| *l == bundle.safe_label);
+    (gate.limits, bundle.labels, safe.unwrap())
+}
+
+#[test]
+fn every_params_file_lets_the_robot_turn_under_a_seen_stop_and_nothing_blind() {
+    let mut gates = 0;
+    for file in files("params", ".yaml") {
+        let values = read_file(&file, &NodeName::default()).unwrap_or_else(|e| panic!("{e}"));
+        let says = |name: &String| name.starts_with("act.velocity_gate.");
+        if !values.keys().any(says) {
+            continue;
+        }
+        gates += 1;
+        let (limits, labels, safe) = gate_of(&file, values);
+        let stop = passes(&limits, safe, Basis::Seen);
+        assert!(stop.angular.z > 0.0, "{file:?}: it could not turn away");
+        let wide = passes(&limits, 0, Basis::Seen);
+        assert_eq!(wide.linear.x, 1.0, "{file:?}: {} is not slow", labels[0]);
+        assert!(stop.linear.x < wide.linear.x, "{file:?}");
+        for label in 0..=labels.len() {
+            let blind = passes(&limits, label, Basis::Blind);
+            assert_eq!(blind, Velocity::ZERO, "{file:?}: blind, label {label}");
+        }
+        if labels[safe] == "stop" {
+            assert_eq!((stop.linear.x, stop.linear.y), (0.0, 0.0), "{file:?}");
+        }
+    }
+    assert!(
+        gates >= 4,
+        "clearance, demo, nav2_guard and terrain have one"
+    );
+}
+
+/// Launch files switch a gate on, name its topics and its clock; what passes is the params file's.
+#[test]
+fn no_launch_file_says_what_passes() {
+    let mut named = Vec::new();
+    for end in [".py", ".xml", ".yaml"] {
+        for file in files("launch", end) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let words = text.split(|c: char| !(c.is_alphanumeric() || "._".contains(c)));
+            let parameters = words.filter(|word| word.starts_with("act.velocity_gate."));
+            named.extend(parameters.map(|name| name.rsplit('.').next().unwrap().to_owned()));
+        }
+    }
+    named.sort();
+    assert_eq!(named, ["enabled", "in", "out", "stamped"]);
+}
