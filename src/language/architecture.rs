@@ -1,10 +1,12 @@
 //! The architecture of a decoder, as data: what differs between llama, qwen2, qwen3, gemma2, gemma3,
 //! phi2 and phi3 is a value here, read from a GGUF file's metadata.
 
-use super::gguf::{Gguf, GgufError, Fault, Value};
+use super::gguf::{Fault, Gguf, GgufError, Value};
 
 /// Architectures that run, by the names in `general.architecture`.
-pub const KNOWN: [&str; 7] = ["llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi2", "phi3"];
+pub const KNOWN: [&str; 7] = [
+    "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi2", "phi3",
+];
 
 /// Which pairs of numbers of a head RoPE turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +75,10 @@ impl Architecture {
         if !KNOWN.contains(&name.as_str()) {
             return Err(reader.wrong(
                 "general.architecture",
-                format!("it is {name}, which does not run here; these do: {}", KNOWN.join(", ")),
+                format!(
+                    "it is {name}, which does not run here; these do: {}",
+                    KNOWN.join(", ")
+                ),
             ));
         }
         let key = |what: &str| format!("{name}.{what}");
@@ -178,14 +183,23 @@ impl Reader<'_> {
 
     fn size(&self, key: &str, least: usize, most: usize) -> Result<usize, GgufError> {
         let Some(value) = self.file.get(key) else {
-            return Err(self.wrong(key, String::from("it is not there; the file is no whole model")));
+            return Err(self.wrong(
+                key,
+                String::from("it is not there; the file is no whole model"),
+            ));
         };
         let size = value.unsigned().and_then(|size| usize::try_from(size).ok());
         size.filter(|size| (least..=most).contains(size))
             .ok_or_else(|| self.wrong(key, format!("it is {value}; expected {least} to {most}")))
     }
 
-    fn size_or(&self, key: &str, default: usize, least: usize, most: usize) -> Result<usize, GgufError> {
+    fn size_or(
+        &self,
+        key: &str,
+        default: usize,
+        least: usize,
+        most: usize,
+    ) -> Result<usize, GgufError> {
         match self.file.get(key) {
             None => Ok(default),
             Some(_) => self.size(key, least, most),

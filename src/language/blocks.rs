@@ -14,7 +14,10 @@ fn f16_at(bytes: &[u8], at: usize) -> f32 {
 /// Whether matrices of this type can be run.
 pub fn runs(kind: TensorType) -> bool {
     use TensorType::*;
-    matches!(kind, F32 | F16 | BF16 | Q8_0 | Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q4_K | Q5_K | Q6_K)
+    matches!(
+        kind,
+        F32 | F16 | BF16 | Q8_0 | Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q4_K | Q5_K | Q6_K
+    )
 }
 
 /// The 6-bit scale and minimum of sub-block `j` of a Q4_K or Q5_K block.
@@ -33,7 +36,9 @@ fn scale_and_minimum(scales: &[u8], j: usize) -> (f32, f32) {
 pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Option<Matrix> {
     let (block, size) = kind.block();
     let row = inputs / block as usize * size as usize;
-    let at = |output: usize, index: usize| &bytes[output * row + index * size as usize..][..size as usize];
+    let at = |output: usize, index: usize| {
+        &bytes[output * row + index * size as usize..][..size as usize]
+    };
     let new = |format, block: &dyn Fn(usize, usize, &mut [u8; 128]) -> (f32, f32)| {
         Some(Matrix::new(format, inputs, outputs, block))
     };
@@ -52,7 +57,9 @@ pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Op
         TensorType::Q5_0 => new(Format::Bytes, &|output, index, codes| {
             let from = at(output, index);
             fives(&from[2..6], &from[6..22], codes);
-            codes[..32].iter_mut().for_each(|code| *code = code.wrapping_sub(16));
+            codes[..32]
+                .iter_mut()
+                .for_each(|code| *code = code.wrapping_sub(16));
             (f16_at(from, 0), 0.0)
         }),
         TensorType::Q5_1 => new(Format::BytesAndMinimum, &|output, index, codes| {
@@ -120,7 +127,11 @@ pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Op
         TensorType::BF16 => new(Format::F32, &|output, index, codes| {
             let from = &bytes[output * row + 64 * index..][..64];
             for (to, from) in codes.chunks_exact_mut(4).zip(from.chunks_exact(2)) {
-                to.copy_from_slice(&bf16::from_le_bytes([from[0], from[1]]).to_f32().to_le_bytes());
+                to.copy_from_slice(
+                    &bf16::from_le_bytes([from[0], from[1]])
+                        .to_f32()
+                        .to_le_bytes(),
+                );
             }
             (0.0, 0.0)
         }),
@@ -141,7 +152,10 @@ fn fives(high: &[u8], low: &[u8], codes: &mut [u8; 128]) {
 /// packing is tested against, and how single rows and vectors are read.
 pub fn dequantize(kind: TensorType, bytes: &[u8], out: &mut [f32]) -> bool {
     let (numbers, size) = kind.block();
-    for (out, from) in out.chunks_exact_mut(numbers as usize).zip(bytes.chunks_exact(size as usize)) {
+    for (out, from) in out
+        .chunks_exact_mut(numbers as usize)
+        .zip(bytes.chunks_exact(size as usize))
+    {
         match kind {
             TensorType::F32 => out[0] = f32::from_le_bytes([from[0], from[1], from[2], from[3]]),
             TensorType::F16 => out[0] = f16_at(from, 0),

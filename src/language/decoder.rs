@@ -62,7 +62,15 @@ impl Decoder {
     pub fn new(file: Gguf, context: usize) -> Result<Decoder, GgufError> {
         let architecture = Architecture::read(&file)?;
         let weights = Weights::read(&file, &architecture)?;
-        let Architecture { layers, width, ffn, heads, kv_heads, head, .. } = architecture;
+        let Architecture {
+            layers,
+            width,
+            ffn,
+            heads,
+            kv_heads,
+            head,
+            ..
+        } = architecture;
         let room = context.next_multiple_of(PANEL);
         let kv = kv_heads * head;
         let padded = |outputs: usize| outputs.next_multiple_of(OUTPUTS);
@@ -121,8 +129,15 @@ impl Decoder {
     ///
     /// # Panics
     /// If there is no room for them, or a token is beyond the vocabulary: callers count.
-    pub fn take(&mut self, tokens: &[u32], mut between: impl FnMut() -> ControlFlow<()>) -> Result<(), Abandoned> {
-        assert!(self.cache.filled + tokens.len() <= self.cache.room, "the cache is full");
+    pub fn take(
+        &mut self,
+        tokens: &[u32],
+        mut between: impl FnMut() -> ControlFlow<()>,
+    ) -> Result<(), Abandoned> {
+        assert!(
+            self.cache.filled + tokens.len() <= self.cache.room,
+            "the cache is full"
+        );
         for batch in tokens.chunks(BATCH) {
             self.batch(batch, &mut between)?;
         }
@@ -155,19 +170,43 @@ impl Decoder {
         let scratch = &mut self.scratch;
         let range = panels.start * OUTPUTS..panels.end * OUTPUTS;
         // SAFETY: the kernels are of a path that this machine has; they check their bounds.
-        unsafe { (self.kernels.product)(&self.weights.head.matrix, &scratch.normed, 1, panels, &mut scratch.logits) };
+        unsafe {
+            (self.kernels.product)(
+                &self.weights.head.matrix,
+                &scratch.normed,
+                1,
+                panels,
+                &mut scratch.logits,
+            )
+        };
         let logits = &mut scratch.logits[range.clone()];
         if let Some(bias) = &self.weights.head.bias {
-            logits.iter_mut().zip(&bias[range.start..]).for_each(|(logit, bias)| *logit += bias);
+            logits
+                .iter_mut()
+                .zip(&bias[range.start..])
+                .for_each(|(logit, bias)| *logit += bias);
         }
         let cap = self.architecture.logit_cap;
         if cap > 0.0 {
-            logits.iter_mut().for_each(|logit| *logit = cap * (*logit / cap).tanh());
+            logits
+                .iter_mut()
+                .for_each(|logit| *logit = cap * (*logit / cap).tanh());
         }
     }
 
-    fn batch(&mut self, tokens: &[u32], between: &mut impl FnMut() -> ControlFlow<()>) -> Result<(), Abandoned> {
-        let Decoder { file, architecture, weights, kernels, cache, scratch } = self;
+    fn batch(
+        &mut self,
+        tokens: &[u32],
+        between: &mut impl FnMut() -> ControlFlow<()>,
+    ) -> Result<(), Abandoned> {
+        let Decoder {
+            file,
+            architecture,
+            weights,
+            kernels,
+            cache,
+            scratch,
+        } = self;
         let rows = tokens.len();
         let width = architecture.width;
         let first = cache.filled;
@@ -178,7 +217,8 @@ impl Decoder {
                 let at = token as usize * row_bytes;
                 blocks::dequantize(embedding.kind, &data[at..at + row_bytes], row);
                 if architecture.embedding_scale != 1.0 {
-                    row.iter_mut().for_each(|x| *x *= architecture.embedding_scale);
+                    row.iter_mut()
+                        .for_each(|x| *x *= architecture.embedding_scale);
                 }
             }
         }
@@ -269,14 +309,28 @@ fn layer(
     index: usize,
     rows: usize,
 ) {
-    let Architecture { width, ffn, heads, kv_heads, head, eps, .. } = *architecture;
+    let Architecture {
+        width,
+        ffn,
+        heads,
+        kv_heads,
+        head,
+        eps,
+        ..
+    } = *architecture;
     let layer = &weights.layers[index];
     let window = architecture.windows[index];
     let first = cache.filled;
     let (queries, kv) = (heads * head, kv_heads * head);
     for row in 0..rows {
         let x = &scratch.stream[row * width..(row + 1) * width];
-        norm(kernels, &layer.attention_norm, eps, x, &mut scratch.normed.floats[row * width..(row + 1) * width]);
+        norm(
+            kernels,
+            &layer.attention_norm,
+            eps,
+            x,
+            &mut scratch.normed.floats[row * width..(row + 1) * width],
+        );
         // SAFETY: the kernels are of a path that this machine has; they check their bounds.
         unsafe { (kernels.code)(&mut scratch.normed, row) };
     }
@@ -291,7 +345,13 @@ fn layer(
             let mut from = 0;
             parts.each_ref().map(|part| {
                 let row = part.matrix.panels() * OUTPUTS;
-                linear(kernels, part, &scratch.normed, rows, &mut scratch.qkv[from..from + rows * row]);
+                linear(
+                    kernels,
+                    part,
+                    &scratch.normed,
+                    rows,
+                    &mut scratch.qkv[from..from + rows * row],
+                );
                 let at = (from, row);
                 from += rows * row;
                 at
@@ -322,7 +382,16 @@ fn layer(
         let value = &scratch.qkv[v_at.0 + row * v_at.1..][..kv];
         let (keys, values) = (&mut cache.keys[index], &mut cache.values[index]);
         // SAFETY: as above.
-        unsafe { (kernels.remember)(keys, values, (kv_heads, head, cache.room), first + row, key, value) };
+        unsafe {
+            (kernels.remember)(
+                keys,
+                values,
+                (kv_heads, head, cache.room),
+                first + row,
+                key,
+                value,
+            )
+        };
     }
     let cached = Cached {
         keys: &cache.keys[index],
@@ -349,13 +418,33 @@ fn layer(
             (kernels.code)(&mut scratch.attended, row);
         }
     }
-    linear(kernels, &layer.output, &scratch.attended, rows, &mut scratch.delta);
+    linear(
+        kernels,
+        &layer.output,
+        &scratch.attended,
+        rows,
+        &mut scratch.delta,
+    );
     let padded = width.next_multiple_of(OUTPUTS);
-    add_to_stream(kernels, &layer.post_attention, eps, width, padded, rows, scratch);
+    add_to_stream(
+        kernels,
+        &layer.post_attention,
+        eps,
+        width,
+        padded,
+        rows,
+        scratch,
+    );
     if let Some(ffn_norm) = &layer.ffn_norm {
         for row in 0..rows {
             let x = &scratch.stream[row * width..(row + 1) * width];
-            norm(kernels, ffn_norm, eps, x, &mut scratch.normed.floats[row * width..(row + 1) * width]);
+            norm(
+                kernels,
+                ffn_norm,
+                eps,
+                x,
+                &mut scratch.normed.floats[row * width..(row + 1) * width],
+            );
             // SAFETY: as above.
             unsafe { (kernels.code)(&mut scratch.normed, row) };
         }
@@ -400,7 +489,13 @@ fn layer(
         // SAFETY: as above.
         unsafe { (kernels.code)(&mut scratch.inner, row) };
     }
-    linear(kernels, &layer.down, &scratch.inner, rows, &mut scratch.delta);
+    linear(
+        kernels,
+        &layer.down,
+        &scratch.inner,
+        rows,
+        &mut scratch.delta,
+    );
     add_to_stream(kernels, &layer.post_ffn, eps, width, padded, rows, scratch);
 }
 

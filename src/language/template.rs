@@ -55,17 +55,27 @@ impl Template {
         let wrap = |cause: minijinja::Error| TemplateError(cause.to_string());
         let mut environment = Environment::new();
         // As `transformers` sets Jinja up.
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
         environment.set_syntax(syntax.map_err(wrap)?);
-        environment.set_unknown_method_callback(|_, value, method, args| match (method, value.as_str()) {
-            ("strip" | "trim", Some(text)) => Ok(Value::from(text.trim())),
-            ("startswith", Some(text)) => {
-                let with = args.first().and_then(Value::as_str).unwrap_or("");
-                Ok(Value::from(text.starts_with(with)))
+        environment.set_unknown_method_callback(|_, value, method, args| {
+            match (method, value.as_str()) {
+                ("strip" | "trim", Some(text)) => Ok(Value::from(text.trim())),
+                ("startswith", Some(text)) => {
+                    let with = args.first().and_then(Value::as_str).unwrap_or("");
+                    Ok(Value::from(text.starts_with(with)))
+                }
+                _ => Err(minijinja::Error::from(minijinja::ErrorKind::UnknownMethod)),
             }
-            _ => Err(minijinja::Error::from(minijinja::ErrorKind::UnknownMethod)),
         });
-        let refuse = |text: String| Err::<String, _>(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, text));
+        let refuse = |text: String| {
+            Err::<String, _>(minijinja::Error::new(
+                minijinja::ErrorKind::InvalidOperation,
+                text,
+            ))
+        };
         environment.add_function("raise_exception", refuse);
         let added = environment.add_template_owned("chat", source.to_owned());
         added.map_err(wrap)?;
@@ -77,17 +87,25 @@ impl Template {
     }
 
     /// The tokens of a conversation, up to where the model's answer begins.
-    pub fn tokens(&self, tokenizer: &Tokenizer, messages: &[Message<'_>]) -> Result<Vec<u32>, TemplateError> {
+    pub fn tokens(
+        &self,
+        tokenizer: &Tokenizer,
+        messages: &[Message<'_>],
+    ) -> Result<Vec<u32>, TemplateError> {
         let wrap = |cause: minijinja::Error| TemplateError(cause.to_string());
         let marked = messages.iter().enumerate().map(|(index, message)| {
             context! { role => message.role.name(), content => format!("{MARK}{index}{MARK}") }
         });
-        let text = self.environment.get_template("chat").map_err(wrap)?.render(context! {
-            messages => marked.collect::<Vec<_>>(),
-            add_generation_prompt => true,
-            bos_token => self.begin.as_str(),
-            eos_token => self.end.as_str(),
-        });
+        let text = self
+            .environment
+            .get_template("chat")
+            .map_err(wrap)?
+            .render(context! {
+                messages => marked.collect::<Vec<_>>(),
+                add_generation_prompt => true,
+                bos_token => self.begin.as_str(),
+                eos_token => self.end.as_str(),
+            });
         let text = text.map_err(wrap)?;
         let mut tokens = Vec::new();
         let mut plain = String::new();
@@ -100,11 +118,20 @@ impl Template {
         };
         for (index, part) in text.split(MARK).enumerate() {
             if index % 2 == 1 {
-                let message = part.parse::<usize>().ok().and_then(|index| messages.get(index));
+                let message = part
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| messages.get(index));
                 let said = message.map_or("", |message| message.text);
                 // Joined with the template's text around it: what a blank or a line end belongs to
                 // is decided over both.
-                plain.extend(said.chars().map(|c| if c == MARK { char::REPLACEMENT_CHARACTER } else { c }));
+                plain.extend(said.chars().map(|c| {
+                    if c == MARK {
+                        char::REPLACEMENT_CHARACTER
+                    } else {
+                        c
+                    }
+                }));
                 continue;
             }
             let mut rest = part;
@@ -128,6 +155,8 @@ impl Template {
 
 /// The first control token in a text of the template, the longest where several begin there.
 fn first_control<'t>(tokenizer: &'t Tokenizer, text: &str) -> Option<(usize, &'t str)> {
-    let found = tokenizer.controls().filter_map(|name| Some((text.find(name)?, name)));
+    let found = tokenizer
+        .controls()
+        .filter_map(|name| Some((text.find(name)?, name)));
     found.min_by_key(|(at, name)| (*at, usize::MAX - name.len()))
 }

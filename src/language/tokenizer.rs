@@ -40,7 +40,8 @@ pub struct Tokenizer {
 ///
 /// Source: those that the models' own `tokenizer.json` files carry.
 fn cuts(pre: &str) -> Option<&'static [&'static str]> {
-    const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+    const GPT2: &str =
+        r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
     const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
     const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
     const DIGIT: &str = r"\p{N}";
@@ -64,7 +65,12 @@ impl Tokenizer {
         };
         let array = |key: &str| {
             let array = file.get(key).and_then(Value::array);
-            array.ok_or_else(|| wrong(key, String::from("it is not there, or no list; the file has no tokenizer")))
+            array.ok_or_else(|| {
+                wrong(
+                    key,
+                    String::from("it is not there, or no list; the file has no tokenizer"),
+                )
+            })
         };
         let text = |key: &str| file.get(key).and_then(Value::text);
         let model = text("tokenizer.ggml.model");
@@ -73,7 +79,9 @@ impl Tokenizer {
             Some("llama") => true,
             other => {
                 let other = other.unwrap_or("not there");
-                let why = format!("it is {other}; expected gpt2 (byte-level BPE) or llama (SentencePiece)");
+                let why = format!(
+                    "it is {other}; expected gpt2 (byte-level BPE) or llama (SentencePiece)"
+                );
                 return Err(wrong("tokenizer.ggml.model", why));
             }
         };
@@ -89,12 +97,14 @@ impl Tokenizer {
         let (vocab, merges): (Vocab, Merges) = match spm {
             false => {
                 let vocab = tokens.iter().cloned().zip(0..).collect();
-                let merges = file.strings(array("tokenizer.ggml.merges")?).filter_map(|merge| {
-                    let merge = String::from_utf8_lossy(merge);
-                    // A part may itself begin with a blank's stand-in, never with a blank.
-                    let (one, two) = merge.split_once(' ')?;
-                    Some((one.to_owned(), two.to_owned()))
-                });
+                let merges = file
+                    .strings(array("tokenizer.ggml.merges")?)
+                    .filter_map(|merge| {
+                        let merge = String::from_utf8_lossy(merge);
+                        // A part may itself begin with a blank's stand-in, never with a blank.
+                        let (one, two) = merge.split_once(' ')?;
+                        Some((one.to_owned(), two.to_owned()))
+                    });
                 (vocab, merges.collect())
             }
             true => {
@@ -121,11 +131,18 @@ impl Tokenizer {
             };
             let mut steps = Vec::new();
             for cut in cuts {
-                let split = Split::new(SplitPattern::Regex((*cut).to_owned()), SplitDelimiterBehavior::Isolated, false);
-                let split = split.map_err(|cause| wrong("tokenizer.ggml.pre", cause.to_string()))?;
+                let split = Split::new(
+                    SplitPattern::Regex((*cut).to_owned()),
+                    SplitDelimiterBehavior::Isolated,
+                    false,
+                );
+                let split =
+                    split.map_err(|cause| wrong("tokenizer.ggml.pre", cause.to_string()))?;
                 steps.push(PreTokenizerWrapper::Split(split));
             }
-            steps.push(PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, false, false)));
+            steps.push(PreTokenizerWrapper::ByteLevel(ByteLevel::new(
+                false, false, false,
+            )));
             inner.with_pre_tokenizer(Some(Sequence::new(steps)));
         }
         let mut controls = HashMap::new();
@@ -140,22 +157,35 @@ impl Tokenizer {
                 BYTE => byte_of(token).into_iter().collect(),
                 USER_DEFINED => token.clone().into_bytes(),
                 _ if spm => token.replace('\u{2581}', " ").into_bytes(),
-                _ => token.chars().filter_map(|c| alphabet.get(&c).copied()).collect(),
+                _ => token
+                    .chars()
+                    .filter_map(|c| alphabet.get(&c).copied())
+                    .collect(),
             });
         }
         let id = |key: &str| {
             let id = file.get(key).and_then(Value::unsigned);
-            id.filter(|&id| id < tokens.len() as u64).map(|id| id as u32)
+            id.filter(|&id| id < tokens.len() as u64)
+                .map(|id| id as u32)
         };
         let adds_begin = match file.get("tokenizer.ggml.add_bos_token") {
             Some(Value::Bool(adds)) => *adds,
             _ => spm,
         };
-        let mut ends: Vec<u32> = [id("tokenizer.ggml.eos_token_id"), id("tokenizer.ggml.eot_token_id")]
-            .into_iter()
-            .flatten()
-            .collect();
-        for name in ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>"] {
+        let mut ends: Vec<u32> = [
+            id("tokenizer.ggml.eos_token_id"),
+            id("tokenizer.ggml.eot_token_id"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        for name in [
+            "<|im_end|>",
+            "<|eot_id|>",
+            "<end_of_turn>",
+            "<|end|>",
+            "<|endoftext|>",
+        ] {
             ends.extend(controls.get(name));
         }
         ends.sort_unstable();
@@ -167,7 +197,10 @@ impl Tokenizer {
             begin: id("tokenizer.ggml.bos_token_id").filter(|_| adds_begin),
             ends,
             spm,
-            blank_first: !matches!(file.get("tokenizer.ggml.add_space_prefix"), Some(Value::Bool(false))),
+            blank_first: !matches!(
+                file.get("tokenizer.ggml.add_space_prefix"),
+                Some(Value::Bool(false))
+            ),
         })
     }
 
@@ -191,7 +224,9 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, first: bool) -> Vec<u32> {
         let text = match (self.spm, first) {
             (false, _) => text.to_owned(),
-            (true, true) if self.blank_first => format!("\u{2581}{}", text.replace(' ', "\u{2581}")),
+            (true, true) if self.blank_first => {
+                format!("\u{2581}{}", text.replace(' ', "\u{2581}"))
+            }
             (true, _) => text.replace(' ', "\u{2581}"),
         };
         match self.inner.encode_fast(text, false) {
@@ -208,7 +243,11 @@ impl Tokenizer {
 
     /// The text of tokens; bytes that are no UTF-8 are replaced.
     pub fn decode(&self, tokens: &[u32]) -> String {
-        let bytes: Vec<u8> = tokens.iter().flat_map(|&token| self.bytes(token)).copied().collect();
+        let bytes: Vec<u8> = tokens
+            .iter()
+            .flat_map(|&token| self.bytes(token))
+            .copied()
+            .collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }

@@ -25,7 +25,10 @@ pub enum Projections {
 
 /// Up and gate.
 pub enum Up {
-    Gated { gate: Linear, up: Linear },
+    Gated {
+        gate: Linear,
+        up: Linear,
+    },
     /// One matrix: the gates, then the ups.
     Fused(Linear),
     Plain(Linear),
@@ -66,7 +69,14 @@ pub const EMBEDDING: &str = "token_embd.weight";
 impl Weights {
     pub fn read(file: &Gguf, architecture: &Architecture) -> Result<Weights, GgufError> {
         let read = Reader { file };
-        let Architecture { width, ffn, heads, kv_heads, head, .. } = *architecture;
+        let Architecture {
+            width,
+            ffn,
+            heads,
+            kv_heads,
+            head,
+            ..
+        } = *architecture;
         let (queries, keys) = (heads * head, kv_heads * head);
         let embedding = read.tensor(EMBEDDING)?;
         let vocabulary = read.outputs(embedding, width)?;
@@ -105,7 +115,9 @@ impl Weights {
             })
         };
         Ok(Weights {
-            layers: (0..architecture.layers).map(layer).collect::<Result<_, _>>()?,
+            layers: (0..architecture.layers)
+                .map(layer)
+                .collect::<Result<_, _>>()?,
             norm: read.norm("output_norm", width)?,
             head: match file.tensor("output.weight") {
                 Some(_) => read.linear("output", width, vocabulary)?,
@@ -134,7 +146,12 @@ impl Reader<'_> {
 
     fn tensor(&self, name: &str) -> Result<&Tensor, GgufError> {
         let found = self.file.tensor(name);
-        found.ok_or_else(|| self.wrong(name, String::from("it is not in the file, which is no whole model")))
+        found.ok_or_else(|| {
+            self.wrong(
+                name,
+                String::from("it is not in the file, which is no whole model"),
+            )
+        })
     }
 
     fn outputs(&self, tensor: &Tensor, inputs: usize) -> Result<usize, GgufError> {
@@ -142,7 +159,10 @@ impl Reader<'_> {
             [width, outputs] if width == inputs as u64 && outputs < 1 << 24 => Ok(outputs as usize),
             _ => Err(self.wrong(
                 &tensor.name,
-                format!("its dimensions are {:?}; expected {inputs} first", tensor.dimensions),
+                format!(
+                    "its dimensions are {:?}; expected {inputs} first",
+                    tensor.dimensions
+                ),
             )),
         }
     }
@@ -150,7 +170,10 @@ impl Reader<'_> {
     fn matrix(&self, tensor: &Tensor, inputs: usize, outputs: usize) -> Result<Matrix, GgufError> {
         if tensor.dimensions != [inputs as u64, outputs as u64] {
             let found = &tensor.dimensions;
-            return Err(self.wrong(&tensor.name, format!("its dimensions are {found:?}; expected {inputs} x {outputs}")));
+            return Err(self.wrong(
+                &tensor.name,
+                format!("its dimensions are {found:?}; expected {inputs} x {outputs}"),
+            ));
         }
         let packed = blocks::pack(tensor.kind, self.file.data(tensor), inputs, outputs);
         packed.ok_or_else(|| {
@@ -175,9 +198,14 @@ impl Reader<'_> {
 
     fn vector(&self, tensor: &Tensor, length: usize) -> Result<Vec<f32>, GgufError> {
         let mut numbers = vec![0.0; length];
-        if tensor.elements() != length as u64 || !blocks::dequantize(tensor.kind, self.file.data(tensor), &mut numbers) {
+        if tensor.elements() != length as u64
+            || !blocks::dequantize(tensor.kind, self.file.data(tensor), &mut numbers)
+        {
             let found = format!("{:?} of type {}", tensor.dimensions, tensor.kind);
-            return Err(self.wrong(&tensor.name, format!("it is {found}; expected {length} numbers")));
+            return Err(self.wrong(
+                &tensor.name,
+                format!("it is {found}; expected {length} numbers"),
+            ));
         }
         Ok(numbers)
     }

@@ -57,7 +57,9 @@ pub unsafe fn remember<L: Codes>(
     k: &[f32],
     v: &[f32],
 ) {
-    assert!(position < room && size % 16 == 0 && k.len() >= heads * size && v.len() >= heads * size);
+    assert!(
+        position < room && size % 16 == 0 && k.len() >= heads * size && v.len() >= heads * size
+    );
     assert!(keys.len() >= heads * size * room && values.len() >= heads * size * room);
     let mut row = [0u16; 16];
     for head in 0..heads {
@@ -68,7 +70,9 @@ pub unsafe fn remember<L: Codes>(
             for (i, key) in row.into_iter().enumerate() {
                 keys[panel + (at + i) * PANEL + position % PANEL] = key;
             }
-            let to = values.as_mut_ptr().add((head * room + position) * size + at);
+            let to = values
+                .as_mut_ptr()
+                .add((head * room + position) * size + at);
             L::store_f16(to, L::load(v.as_ptr().add(from)));
         }
     }
@@ -76,10 +80,15 @@ pub unsafe fn remember<L: Codes>(
 
 #[inline(always)]
 pub unsafe fn attend<L: Codes>(cached: &Cached, query: &mut Query) {
-    let Cached { heads, size, room, .. } = *cached;
+    let Cached {
+        heads, size, room, ..
+    } = *cached;
     assert!(size % 16 == 0 && room % PANEL == 0 && query.from < query.to && query.to <= room);
     assert!(cached.keys.len() >= heads * size * room && cached.values.len() >= heads * size * room);
-    assert!(query.queries.len() >= heads * query.group * size && query.out.len() >= heads * query.group * size);
+    assert!(
+        query.queries.len() >= heads * query.group * size
+            && query.out.len() >= heads * query.group * size
+    );
     assert!(query.scores.len() >= GROUP * room);
     for head in 0..heads {
         let mut done = 0;
@@ -97,14 +106,22 @@ pub unsafe fn attend<L: Codes>(cached: &Cached, query: &mut Query) {
 
 /// `G` query heads from `first` on, of one key head.
 #[inline(always)]
-unsafe fn some<L: Codes, const G: usize>(cached: &Cached, query: &mut Query, head: usize, first: usize) -> usize {
+unsafe fn some<L: Codes, const G: usize>(
+    cached: &Cached,
+    query: &mut Query,
+    head: usize,
+    first: usize,
+) -> usize {
     let Cached { size, room, .. } = *cached;
     let q = query.queries.as_ptr().add(first * size);
     let scores = query.scores.as_mut_ptr();
     let panels = query.from / PANEL..query.to.div_ceil(PANEL);
     let mut top = [f32::NEG_INFINITY; G];
     for panel in panels.clone() {
-        let keys = cached.keys.as_ptr().add((head * room + panel * PANEL) * size);
+        let keys = cached
+            .keys
+            .as_ptr()
+            .add((head * room + panel * PANEL) * size);
         let mut sums = [L::splat(0.0); G];
         for i in 0..size {
             let key = L::load_f16(keys.add(i * PANEL));
@@ -165,7 +182,10 @@ unsafe fn values<L: Codes, const G: usize, const N: usize>(
     let Cached { size, room, .. } = *cached;
     let mut sums = [[L::splat(0.0); N]; G];
     for position in query.from..query.to {
-        let value = cached.values.as_ptr().add((head * room + position) * size + at);
+        let value = cached
+            .values
+            .as_ptr()
+            .add((head * room + position) * size + at);
         let values: [L::F; N] = std::array::from_fn(|n| unsafe { L::load_f16(value.add(16 * n)) });
         for (g, sums) in sums.iter_mut().enumerate() {
             let share = L::splat(*query.scores.as_ptr().add(g * room + position));

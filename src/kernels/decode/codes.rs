@@ -24,7 +24,11 @@ pub const BYTES: usize = 512;
 /// each of `T` places `stride` bytes apart; `to_f32` reads sixteen f16.
 pub trait Codes: Lanes {
     /// Sums of unsigned nibbles times INT8 activations.
-    unsafe fn dot_nibbles<const T: usize>(codes: *const u8, a: *const i8, stride: usize) -> [Self::I; T];
+    unsafe fn dot_nibbles<const T: usize>(
+        codes: *const u8,
+        a: *const i8,
+        stride: usize,
+    ) -> [Self::I; T];
     /// Sums of signed bytes times INT8 activations over the inputs of `vectors` of the eight
     /// vectors of codes; `sums` are those of the same activations alone.
     unsafe fn dot_bytes<const T: usize>(
@@ -44,7 +48,11 @@ pub trait Codes: Lanes {
 
 impl Codes for Scalar {
     #[inline(always)]
-    unsafe fn dot_nibbles<const T: usize>(codes: *const u8, a: *const i8, stride: usize) -> [[i32; 16]; T] {
+    unsafe fn dot_nibbles<const T: usize>(
+        codes: *const u8,
+        a: *const i8,
+        stride: usize,
+    ) -> [[i32; 16]; T] {
         std::array::from_fn(|t| {
             let a = a.add(t * stride);
             std::array::from_fn(|lane| {
@@ -85,7 +93,8 @@ impl Codes for Scalar {
     #[inline(always)]
     unsafe fn store_f16(to: *mut u16, x: [f32; 16]) {
         for (i, x) in x.into_iter().enumerate() {
-            to.add(i).write_unaligned(half::f16::from_f32_const(x).to_bits());
+            to.add(i)
+                .write_unaligned(half::f16::from_f32_const(x).to_bits());
         }
     }
     #[inline(always)]
@@ -101,16 +110,28 @@ mod x86 {
 
     impl<const BF16: bool> Codes for Avx512<BF16> {
         #[inline(always)]
-        unsafe fn dot_nibbles<const T: usize>(codes: *const u8, a: *const i8, stride: usize) -> [__m512i; T] {
+        unsafe fn dot_nibbles<const T: usize>(
+            codes: *const u8,
+            a: *const i8,
+            stride: usize,
+        ) -> [__m512i; T] {
             let low = _mm512_set1_epi8(15);
             let mut sums = [_mm512_setzero_si512(); T];
             for j in 0..4 {
                 let both = _mm512_loadu_si512(codes.add(64 * j).cast());
-                let (first, second) = (_mm512_and_si512(both, low), _mm512_and_si512(_mm512_srli_epi16::<4>(both), low));
+                let (first, second) = (
+                    _mm512_and_si512(both, low),
+                    _mm512_and_si512(_mm512_srli_epi16::<4>(both), low),
+                );
                 for t in 0..T {
                     let a = a.add(t * stride + 4 * j).cast::<i32>();
-                    sums[t] = _mm512_dpbusd_epi32(sums[t], first, _mm512_set1_epi32(a.read_unaligned()));
-                    sums[t] = _mm512_dpbusd_epi32(sums[t], second, _mm512_set1_epi32(a.add(4).read_unaligned()));
+                    sums[t] =
+                        _mm512_dpbusd_epi32(sums[t], first, _mm512_set1_epi32(a.read_unaligned()));
+                    sums[t] = _mm512_dpbusd_epi32(
+                        sums[t],
+                        second,
+                        _mm512_set1_epi32(a.add(4).read_unaligned()),
+                    );
                 }
             }
             sums
@@ -133,7 +154,8 @@ mod x86 {
                 let code = _mm512_xor_si512(_mm512_loadu_si512(codes.add(64 * j).cast()), offset);
                 for t in 0..T {
                     let a = a.add(t * stride + 4 * j).cast::<i32>();
-                    dots[t] = _mm512_dpbusd_epi32(dots[t], code, _mm512_set1_epi32(a.read_unaligned()));
+                    dots[t] =
+                        _mm512_dpbusd_epi32(dots[t], code, _mm512_set1_epi32(a.read_unaligned()));
                 }
             }
             dots
@@ -154,7 +176,11 @@ mod x86 {
 
     impl Codes for Avx2 {
         #[inline(always)]
-        unsafe fn dot_nibbles<const T: usize>(codes: *const u8, a: *const i8, stride: usize) -> [Two<__m256i>; T] {
+        unsafe fn dot_nibbles<const T: usize>(
+            codes: *const u8,
+            a: *const i8,
+            stride: usize,
+        ) -> [Two<__m256i>; T] {
             let low = _mm256_set1_epi8(15);
             let ones = _mm256_set1_epi16(1);
             let zero = _mm256_setzero_si256();
@@ -168,14 +194,22 @@ mod x86 {
                     let second = _mm256_and_si256(_mm256_srli_epi16::<4>(both), low);
                     for t in 0..T {
                         let a = a.add(t * stride + 4 * j).cast::<i32>();
-                        let one = _mm256_maddubs_epi16(first, _mm256_set1_epi32(a.read_unaligned()));
-                        let two = _mm256_maddubs_epi16(second, _mm256_set1_epi32(a.add(4).read_unaligned()));
+                        let one =
+                            _mm256_maddubs_epi16(first, _mm256_set1_epi32(a.read_unaligned()));
+                        let two = _mm256_maddubs_epi16(
+                            second,
+                            _mm256_set1_epi32(a.add(4).read_unaligned()),
+                        );
                         sums[t] = _mm256_add_epi16(sums[t], _mm256_add_epi16(one, two));
                     }
                 }
                 for t in 0..T {
                     let sum = _mm256_madd_epi16(sums[t], ones);
-                    if half == 0 { out[t].0 = sum } else { out[t].1 = sum }
+                    if half == 0 {
+                        out[t].0 = sum
+                    } else {
+                        out[t].1 = sum
+                    }
                 }
             }
             out
@@ -199,13 +233,19 @@ mod x86 {
                     for t in 0..T {
                         // |w| times a with the sign of w: two products of at most 128 x 127 fit
                         // the i16 that `maddubs` saturates at.
-                        let a = _mm256_set1_epi32(a.add(t * stride + 4 * j).cast::<i32>().read_unaligned());
+                        let a = _mm256_set1_epi32(
+                            a.add(t * stride + 4 * j).cast::<i32>().read_unaligned(),
+                        );
                         let pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(a, code));
                         sums[t] = _mm256_add_epi32(sums[t], _mm256_madd_epi16(pairs, ones));
                     }
                 }
                 for t in 0..T {
-                    if half == 0 { out[t].0 = sums[t] } else { out[t].1 = sums[t] }
+                    if half == 0 {
+                        out[t].0 = sums[t]
+                    } else {
+                        out[t].1 = sums[t]
+                    }
                 }
             }
             out

@@ -30,7 +30,9 @@ impl Format {
     pub const fn codes(self) -> usize {
         match self {
             Format::Nibbles | Format::WideNibbles => NIBBLES,
-            Format::Bytes | Format::BytesAndMinimum | Format::WideBytes | Format::HalfBlocks => BYTES,
+            Format::Bytes | Format::BytesAndMinimum | Format::WideBytes | Format::HalfBlocks => {
+                BYTES
+            }
             Format::F16 => 2 * PANEL * BLOCK,
             Format::F32 => 4 * PANEL * BLOCK,
         }
@@ -116,7 +118,12 @@ impl Matrix {
                 }
             }
         }
-        Matrix { format, inputs, outputs, data }
+        Matrix {
+            format,
+            inputs,
+            outputs,
+            data,
+        }
     }
 
     /// Bytes of memory held.

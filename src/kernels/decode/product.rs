@@ -14,7 +14,13 @@ const AHEAD: usize = 3072;
 /// Writes `rows` x `outputs` to `out`, of the panels given; what lies in `out` between them stays.
 /// The outputs of `out` are rounded up to whole panels.
 #[inline(always)]
-pub unsafe fn product<L: Codes>(matrix: &Matrix, a: &Activations, rows: usize, panels: Range<usize>, out: &mut [f32]) {
+pub unsafe fn product<L: Codes>(
+    matrix: &Matrix,
+    a: &Activations,
+    rows: usize,
+    panels: Range<usize>,
+    out: &mut [f32],
+) {
     assert!(a.width == matrix.inputs && rows <= a.room);
     assert!(out.len() >= rows * matrix.panels() * PANEL && panels.end <= matrix.panels());
     assert!(matrix.data.len() >= matrix.panels() * matrix.blocks() * matrix.format.stride());
@@ -33,7 +39,12 @@ pub unsafe fn product<L: Codes>(matrix: &Matrix, a: &Activations, rows: usize, p
 /// A block of one format times `T` rows, added to their totals.
 trait Multiply<L: Codes> {
     const STRIDE: usize;
-    unsafe fn block<const T: usize>(weights: *const u8, rows: &RowsAt, block: usize, totals: &mut [L::F; T]);
+    unsafe fn block<const T: usize>(
+        weights: *const u8,
+        rows: &RowsAt,
+        block: usize,
+        totals: &mut [L::F; T],
+    );
 }
 
 /// Where the rows of a tile begin.
@@ -50,7 +61,12 @@ struct RowsAt {
 impl RowsAt {
     #[inline(always)]
     unsafe fn sums<const T: usize>(&self, block: usize) -> [[i32; 2]; T] {
-        std::array::from_fn(|t| self.sums.add(2 * (t * self.blocks + block)).cast::<[i32; 2]>().read())
+        std::array::from_fn(|t| {
+            self.sums
+                .add(2 * (t * self.blocks + block))
+                .cast::<[i32; 2]>()
+                .read()
+        })
     }
 }
 
@@ -60,7 +76,12 @@ macro_rules! coded {
         impl<L: Codes> Multiply<L> for $name {
             const STRIDE: usize = Format::$name.stride();
             #[inline(always)]
-            unsafe fn block<const T: usize>(weights: *const u8, rows: &RowsAt, block: usize, totals: &mut [L::F; T]) {
+            unsafe fn block<const T: usize>(
+                weights: *const u8,
+                rows: &RowsAt,
+                block: usize,
+                totals: &mut [L::F; T],
+            ) {
                 let at = rows.codes.add(block * BLOCK);
                 let dots = if $nibbles {
                     L::dot_nibbles::<T>(weights, at, rows.width)
@@ -96,13 +117,24 @@ struct HalfBlocks;
 impl<L: Codes> Multiply<L> for HalfBlocks {
     const STRIDE: usize = Format::HalfBlocks.stride();
     #[inline(always)]
-    unsafe fn block<const T: usize>(weights: *const u8, rows: &RowsAt, block: usize, totals: &mut [L::F; T]) {
+    unsafe fn block<const T: usize>(
+        weights: *const u8,
+        rows: &RowsAt,
+        block: usize,
+        totals: &mut [L::F; T],
+    ) {
         let at = rows.codes.add(block * BLOCK);
         let scales = weights.add(Format::HalfBlocks.codes()).cast::<f32>();
         let sums = rows.sums::<T>(block);
         for half in 0..2 {
             let vectors = 4 * half..4 * half + 4;
-            let dots = L::dot_bytes::<T>(weights, at, rows.width, vectors, sums.map(|sums| sums[half]));
+            let dots = L::dot_bytes::<T>(
+                weights,
+                at,
+                rows.width,
+                vectors,
+                sums.map(|sums| sums[half]),
+            );
             let scale = L::load(scales.add(half * PANEL));
             for t in 0..T {
                 let by = L::mul(scale, L::splat(*rows.scales.add(t * rows.blocks + block)));
@@ -118,12 +150,18 @@ macro_rules! floats {
         impl<L: Codes> Multiply<L> for $name {
             const STRIDE: usize = Format::$format.stride();
             #[inline(always)]
-            unsafe fn block<const T: usize>(weights: *const u8, rows: &RowsAt, block: usize, totals: &mut [L::F; T]) {
+            unsafe fn block<const T: usize>(
+                weights: *const u8,
+                rows: &RowsAt,
+                block: usize,
+                totals: &mut [L::F; T],
+            ) {
                 let at = rows.floats.add(block * BLOCK);
                 for i in 0..BLOCK {
                     let weight = L::$load(weights.cast::<$number>().add(i * PANEL));
                     for t in 0..T {
-                        totals[t] = L::fma(weight, L::splat(*at.add(t * rows.width + i)), totals[t]);
+                        totals[t] =
+                            L::fma(weight, L::splat(*at.add(t * rows.width + i)), totals[t]);
                     }
                 }
             }
@@ -185,7 +223,10 @@ unsafe fn tile<L: Codes, M: Multiply<L>, const T: usize>(
     }
     let width = matrix.panels() * PANEL;
     for (t, total) in totals.into_iter().enumerate() {
-        L::store(out.as_mut_ptr().add((row + t) * width + panel * PANEL), total);
+        L::store(
+            out.as_mut_ptr().add((row + t) * width + panel * PANEL),
+            total,
+        );
     }
     T
 }

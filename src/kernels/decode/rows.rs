@@ -22,7 +22,11 @@ pub unsafe fn code<L: Codes>(a: &mut Activations, row: usize) {
         let (x, y) = (L::load(from), L::load(from.add(16)));
         let top = L::top(L::max(L::abs(x), L::abs(y)));
         // A block of zeros, or one that is not finite, whose scale then says so.
-        let inverse = if top > 0.0 && top < f32::INFINITY { 127.0 / top } else { 0.0 };
+        let inverse = if top > 0.0 && top < f32::INFINITY {
+            127.0 / top
+        } else {
+            0.0
+        };
         let inverse = L::splat(inverse);
         let round = L::splat(ROUND);
         let (x, y) = (L::fma(x, inverse, round), L::fma(y, inverse, round));
@@ -53,7 +57,10 @@ pub unsafe fn rms_norm<L: Codes>(x: &[f32], weight: &[f32], eps: f32, out: &mut 
     let by = L::splat((L::sum(sum) / width as f32 + eps).sqrt().recip());
     for at in (0..width).step_by(16) {
         let x = L::mul(L::load(x.as_ptr().add(at)), by);
-        L::store(out.as_mut_ptr().add(at), L::mul(x, L::load(weight.as_ptr().add(at))));
+        L::store(
+            out.as_mut_ptr().add(at),
+            L::mul(x, L::load(weight.as_ptr().add(at))),
+        );
     }
 }
 

@@ -24,7 +24,10 @@ struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
@@ -39,21 +42,34 @@ fn f16(x: f32) -> f32 {
 }
 
 /// A matrix with the values it stands for, `[output][input]`.
-fn matrix(format: Format, inputs: usize, outputs: usize, random: &mut Random) -> (Matrix, Vec<f32>) {
+fn matrix(
+    format: Format,
+    inputs: usize,
+    outputs: usize,
+    random: &mut Random,
+) -> (Matrix, Vec<f32>) {
     let blocks = inputs / 32;
     let mut raw = Vec::new();
     let mut values = vec![0.0; inputs * outputs];
     for output in 0..outputs {
         for block in 0..blocks {
             let scales = match format {
-                Format::WideNibbles | Format::WideBytes | Format::HalfBlocks => (0.02 * random.unit(), 0.02 * random.unit()),
+                Format::WideNibbles | Format::WideBytes | Format::HalfBlocks => {
+                    (0.02 * random.unit(), 0.02 * random.unit())
+                }
                 _ => (f16(0.02 * random.unit()), f16(0.02 * random.unit())),
             };
             let mut codes = [0u8; 128];
-            codes.iter_mut().for_each(|code| *code = random.next() as u8);
+            codes
+                .iter_mut()
+                .for_each(|code| *code = random.next() as u8);
             let value = &mut values[output * inputs + 32 * block..][..32];
             for (i, value) in value.iter_mut().enumerate() {
-                let nibble = f32::from(if i < 16 { codes[i] & 15 } else { codes[i - 16] >> 4 });
+                let nibble = f32::from(if i < 16 {
+                    codes[i] & 15
+                } else {
+                    codes[i - 16] >> 4
+                });
                 let byte = f32::from(codes[i] as i8);
                 *value = match format {
                     Format::Nibbles | Format::WideNibbles => nibble * scales.0 + scales.1,
@@ -100,7 +116,13 @@ fn product(kernels: Kernels, matrix: &Matrix, a: &Activations, count: usize) -> 
     out.to_vec()
 }
 
-fn agree_with_the_reference(format: Format, blocks: usize, outputs: usize, count: usize, seed: u64) {
+fn agree_with_the_reference(
+    format: Format,
+    blocks: usize,
+    outputs: usize,
+    count: usize,
+    seed: u64,
+) {
     let mut random = Random(seed);
     let inputs = 32 * blocks;
     let (matrix, values) = matrix(format, inputs, outputs, &mut random);
@@ -115,7 +137,10 @@ fn agree_with_the_reference(format: Format, blocks: usize, outputs: usize, count
                 for i in 0..inputs {
                     let x = match format {
                         Format::F16 | Format::F32 => f64::from(a.floats[row * inputs + i]),
-                        _ => f64::from(a.codes[row * inputs + i]) * f64::from(a.scales[row * blocks + i / 32]),
+                        _ => {
+                            f64::from(a.codes[row * inputs + i])
+                                * f64::from(a.scales[row * blocks + i / 32])
+                        }
                     };
                     let term = x * f64::from(values[output * inputs + i]);
                     sum += term;
@@ -123,11 +148,18 @@ fn agree_with_the_reference(format: Format, blocks: usize, outputs: usize, count
                 }
                 let found = f64::from(found[row * matrix.panels() * 16 + output]);
                 let (path, bound) = (kernels.name, 1e-5 * size + 1e-6);
-                assert!((found - sum).abs() <= bound, "{path} {format:?} {row} {output}: {found} for {sum}");
+                assert!(
+                    (found - sum).abs() <= bound,
+                    "{path} {format:?} {row} {output}: {found} for {sum}"
+                );
             }
         }
         let same = first.get_or_insert_with(|| found.clone());
-        assert_eq!(&found, same, "{} {format:?}: not the bits of the other paths", kernels.name);
+        assert_eq!(
+            &found, same,
+            "{} {format:?}: not the bits of the other paths",
+            kernels.name
+        );
     }
 }
 

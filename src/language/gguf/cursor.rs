@@ -23,7 +23,9 @@ impl<'a> Cursor<'a> {
 
     /// The next bytes; `what` is what they are, for the error.
     pub fn take(&mut self, count: u64, what: &str) -> Result<&'a [u8], Fault> {
-        let end = usize::try_from(count).ok().and_then(|count| self.at.checked_add(count));
+        let end = usize::try_from(count)
+            .ok()
+            .and_then(|count| self.at.checked_add(count));
         let Some(taken) = end.and_then(|end| self.bytes.get(self.at..end)) else {
             return Err(Fault::Cut {
                 what: what.to_owned(),
@@ -76,7 +78,10 @@ impl<'a> Cursor<'a> {
             why: why.to_owned(),
         };
         if bytes.is_empty() || bytes.len() > longest {
-            return Err(wrong(&format!("it has {} bytes; expected 1 to {longest}", bytes.len())));
+            return Err(wrong(&format!(
+                "it has {} bytes; expected 1 to {longest}",
+                bytes.len()
+            )));
         }
         let name = std::str::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8"))?;
         Ok(name.to_owned())

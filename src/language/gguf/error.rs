@@ -19,10 +19,14 @@ pub enum Fault {
     #[error("{0}")]
     Io(String),
     /// Another kind of file.
-    #[error("it begins with {0:02x?}, a GGUF file with the letters GGUF; name a model in that format")]
+    #[error(
+        "it begins with {0:02x?}, a GGUF file with the letters GGUF; name a model in that format"
+    )]
     Magic(Vec<u8>),
     /// A version of the format that is not read.
-    #[error("it is of version {0} of GGUF (or big-endian); versions 2 and 3, little-endian, are read")]
+    #[error(
+        "it is of version {0} of GGUF (or big-endian); versions 2 and 3, little-endian, are read"
+    )]
     Version(u32),
     /// It ends too early.
     #[error("it ends at byte {end}, within {what}; the file was cut: fetch it again")]

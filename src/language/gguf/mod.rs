@@ -70,7 +70,8 @@ impl Gguf {
         let file = File::open(path).map_err(|cause| wrap(Fault::Io(cause.to_string())))?;
         // SAFETY: mapped for reading only. A file that is cut while it is in use ends the process
         // with SIGBUS, as for every program that maps files; bundles are not written in place.
-        let bytes = unsafe { Mmap::map(&file) }.map_err(|cause| wrap(Fault::Io(cause.to_string())))?;
+        let bytes =
+            unsafe { Mmap::map(&file) }.map_err(|cause| wrap(Fault::Io(cause.to_string())))?;
         let header = Header::read(&bytes).map_err(wrap)?;
         Ok(Gguf {
             path: path.to_owned(),
@@ -98,7 +99,9 @@ impl Gguf {
 
     /// Key to value, in the order of keys.
     pub fn metadata(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.metadata.iter().map(|(key, value)| (key.as_str(), value))
+        self.metadata
+            .iter()
+            .map(|(key, value)| (key.as_str(), value))
     }
 
     /// In the order of the file.
@@ -129,7 +132,9 @@ impl Gguf {
     /// The bytes of a tensor of this file.
     pub fn data(&self, tensor: &Tensor) -> &[u8] {
         let from = tensor.offset as usize;
-        self.bytes.get(from..from + tensor.size as usize).unwrap_or(&[])
+        self.bytes
+            .get(from..from + tensor.size as usize)
+            .unwrap_or(&[])
     }
 
     /// An error about this file.
@@ -180,7 +185,12 @@ impl Header {
                 _ => return Err(Fault::Alignment(value.to_string())),
             },
         };
-        place(&mut tensors, cursor.position(), alignment, bytes.len() as u64)?;
+        place(
+            &mut tensors,
+            cursor.position(),
+            alignment,
+            bytes.len() as u64,
+        )?;
         Ok(Header {
             version,
             metadata,

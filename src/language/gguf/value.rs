@@ -95,7 +95,10 @@ fn kind(cursor: &mut Cursor<'_>, key: &str) -> Result<Kind, Fault> {
 }
 
 fn little(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 fn signed(bytes: &[u8]) -> i64 {
@@ -236,10 +239,12 @@ impl Array {
             Kind::String | Kind::Array => &[][..],
             _ => file.get(self.bytes.clone()).unwrap_or(&[]),
         };
-        bytes.chunks_exact(kind.width() as usize).map(move |bytes| match kind {
-            Kind::Signed(_) => signed(bytes) as f64,
-            Kind::Float(_) => float(bytes),
-            _ => little(bytes) as f64,
-        })
+        bytes
+            .chunks_exact(kind.width() as usize)
+            .map(move |bytes| match kind {
+                Kind::Signed(_) => signed(bytes) as f64,
+                Kind::Float(_) => float(bytes),
+                _ => little(bytes) as f64,
+            })
     }
 }
