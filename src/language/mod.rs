@@ -11,6 +11,7 @@ pub mod architecture;
 pub mod blocks;
 pub mod decoder;
 pub mod gguf;
+pub mod summary;
 pub mod template;
 #[cfg(test)]
 mod testing;

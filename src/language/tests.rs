@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::decoder::{Abandoned, Decoder};
 use super::gguf::Gguf;
+use super::summary::Summary;
 use super::testing::Writer;
 use crate::kernels::decode::paths::present;
 
@@ -253,6 +254,26 @@ fn a_missing_or_misshapen_tensor_is_named() {
     assert!(
         error.contains("blk.0.attn_k.weight") && error.contains("expected 64 x 32"),
         "{error}"
+    );
+}
+
+#[test]
+fn a_summary_counts_what_is_there_and_says_what_does_not_run() {
+    let summary = Summary::of(&Toy::new(1).file());
+    let matrices =
+        VOCABULARY * WIDTH + LAYERS * (WIDTH * (64 + 32 + 32) + 64 * WIDTH + 3 * WIDTH * FFN);
+    let norms = (2 * LAYERS + 1) * WIDTH;
+    assert_eq!(summary.parameters as usize, matrices + norms);
+    assert_eq!(summary.types["F32"].tensors as usize, 2 + 9 * LAYERS);
+    let sizes = summary.sizes.as_ref().unwrap();
+    assert_eq!(sizes.kv_bytes_per_token, 2 * 2 * LAYERS * KV_HEADS * HEAD);
+    assert!(summary.does_not_run.is_none(), "{summary}");
+    let mut writer = Writer::default();
+    writer.text("general.architecture", "mamba");
+    let summary = Summary::of(&writer.open());
+    assert!(
+        summary.to_string().contains("does not run here"),
+        "{summary}"
     );
 }
 
