@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use unsafe_libyaml as sys;
+use unsafe_libyaml as unsafe_sys;
 
 /// What stands next in yaml.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,20 +46,24 @@ pub(super) struct NoYaml {
 /// Reads a text from its beginning to its end.
 pub(super) struct Parser<'t> {
     /// It refers to itself, so it stays where it is.
-    raw: Box<sys::yaml_parser_t>,
+    raw: Box<unsafe_sys::yaml_parser_t>,
     text: PhantomData<&'t [u8]>,
 }
 
 impl<'t> Parser<'t> {
     pub fn new(text: &'t [u8]) -> Parser<'t> {
-        let mut raw = Box::new(MaybeUninit::<sys::yaml_parser_t>::uninit());
+        let mut raw = Box::new(MaybeUninit::<unsafe_sys::yaml_parser_t>::uninit());
         // SAFETY: initialize writes the whole structure; without memory the process ends in it. The text
         // outlives the parser by `'t`, and no pointer to it is null.
         let raw = unsafe {
-            let initialized = sys::yaml_parser_initialize(raw.as_mut_ptr()).ok;
+            let initialized = unsafe_sys::yaml_parser_initialize(raw.as_mut_ptr()).ok;
             assert!(initialized, "libyaml initialises its parser");
-            sys::yaml_parser_set_input_string(raw.as_mut_ptr(), text.as_ptr(), text.len() as u64);
-            Box::from_raw(Box::into_raw(raw).cast::<sys::yaml_parser_t>())
+            unsafe_sys::yaml_parser_set_input_string(
+                raw.as_mut_ptr(),
+                text.as_ptr(),
+                text.len() as u64,
+            );
+            Box::from_raw(Box::into_raw(raw).cast::<unsafe_sys::yaml_parser_t>())
         };
         Parser {
             raw,
@@ -69,26 +73,26 @@ impl<'t> Parser<'t> {
 
     /// The next event, with the line it begins in (from 1). After an error or the end it is that again.
     pub fn next(&mut self) -> Result<(Event, u64), NoYaml> {
-        if self.raw.error != sys::YAML_NO_ERROR {
+        if self.raw.error != unsafe_sys::YAML_NO_ERROR {
             return Err(self.error());
         }
-        let mut event = MaybeUninit::<sys::yaml_event_t>::uninit();
+        let mut event = MaybeUninit::<unsafe_sys::yaml_event_t>::uninit();
         // SAFETY: the parser is sound; where parse succeeds it wrote the event, which is deleted once,
         // after everything in it was copied.
         unsafe {
-            if sys::yaml_parser_parse(&mut *self.raw, event.as_mut_ptr()).fail {
+            if unsafe_sys::yaml_parser_parse(&mut *self.raw, event.as_mut_ptr()).fail {
                 return Err(self.error());
             }
             let mut event = event.assume_init();
             let copied = copy(&event);
             let line = event.start_mark.line + 1;
-            sys::yaml_event_delete(&mut event);
+            unsafe_sys::yaml_event_delete(&mut event);
             Ok((copied, line))
         }
     }
 
     fn error(&self) -> NoYaml {
-        let of_bytes = self.raw.error == sys::YAML_READER_ERROR;
+        let of_bytes = self.raw.error == unsafe_sys::YAML_READER_ERROR;
         NoYaml {
             line: (!of_bytes).then_some(self.raw.problem_mark.line + 1),
             // SAFETY: null, or a constant of the library.
@@ -100,37 +104,38 @@ impl<'t> Parser<'t> {
 impl Drop for Parser<'_> {
     fn drop(&mut self) {
         // SAFETY: initialised in `new`, deleted here alone.
-        unsafe { sys::yaml_parser_delete(&mut *self.raw) }
+        unsafe { unsafe_sys::yaml_parser_delete(&mut *self.raw) }
     }
 }
 
 /// The event must be as libyaml wrote it: its type says which part of it is there.
-unsafe fn copy(event: &sys::yaml_event_t) -> Event {
+unsafe fn copy(event: &unsafe_sys::yaml_event_t) -> Event {
     // SAFETY: as the caller promises; libyaml's strings are terminated, and a scalar has the length that
     // it says.
     unsafe {
         match event.type_ {
-            sys::YAML_SCALAR_EVENT => {
+            unsafe_sys::YAML_SCALAR_EVENT => {
                 let scalar = &event.data.scalar;
                 let bytes = std::slice::from_raw_parts(scalar.value, scalar.length as usize);
                 Event::Scalar {
                     text: String::from_utf8_lossy(bytes).into_owned(),
                     quoted: matches!(
                         scalar.style,
-                        sys::YAML_SINGLE_QUOTED_SCALAR_STYLE | sys::YAML_DOUBLE_QUOTED_SCALAR_STYLE
+                        unsafe_sys::YAML_SINGLE_QUOTED_SCALAR_STYLE
+                            | unsafe_sys::YAML_DOUBLE_QUOTED_SCALAR_STYLE
                     ),
                     tag: text_of(scalar.tag),
                 }
             }
-            sys::YAML_SEQUENCE_START_EVENT => Event::ListStart,
-            sys::YAML_SEQUENCE_END_EVENT => Event::ListEnd,
-            sys::YAML_MAPPING_START_EVENT => Event::MapStart,
-            sys::YAML_MAPPING_END_EVENT => Event::MapEnd,
-            sys::YAML_ALIAS_EVENT => {
+            unsafe_sys::YAML_SEQUENCE_START_EVENT => Event::ListStart,
+            unsafe_sys::YAML_SEQUENCE_END_EVENT => Event::ListEnd,
+            unsafe_sys::YAML_MAPPING_START_EVENT => Event::MapStart,
+            unsafe_sys::YAML_MAPPING_END_EVENT => Event::MapEnd,
+            unsafe_sys::YAML_ALIAS_EVENT => {
                 Event::Alias(text_of(event.data.alias.anchor).unwrap_or_default())
             }
             // Behind the end there is no event.
-            sys::YAML_STREAM_END_EVENT | sys::YAML_NO_EVENT => Event::End,
+            unsafe_sys::YAML_STREAM_END_EVENT | unsafe_sys::YAML_NO_EVENT => Event::End,
             _ => Event::Document,
         }
     }
