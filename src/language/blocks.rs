@@ -2,6 +2,9 @@
 //!
 //! Sources: ggml's `ggml-common.h` (layouts) and `ggml-quants.c` (dequantization).
 
+// Codes are written by the place they have in their block.
+#![allow(clippy::needless_range_loop)]
+
 use half::{bf16, f16};
 
 use super::gguf::TensorType;
@@ -32,6 +35,9 @@ fn scale_and_minimum(scales: &[u8], j: usize) -> (f32, f32) {
     (f32::from(scale), f32::from(minimum))
 }
 
+/// What a block's codes, scale and minimum are, by output and number of the block in its row.
+type Block<'a> = dyn Fn(usize, usize, &mut [u8; 128]) -> (f32, f32) + 'a;
+
 /// Packs a matrix of `outputs` rows of `inputs` numbers each, a multiple of 32.
 pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Option<Matrix> {
     let (block, size) = kind.block();
@@ -39,9 +45,7 @@ pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Op
     let at = |output: usize, index: usize| {
         &bytes[output * row + index * size as usize..][..size as usize]
     };
-    let new = |format, block: &dyn Fn(usize, usize, &mut [u8; 128]) -> (f32, f32)| {
-        Some(Matrix::new(format, inputs, outputs, block))
-    };
+    let new = |format, block: &Block<'_>| Some(Matrix::new(format, inputs, outputs, block));
     match kind {
         TensorType::Q4_0 => new(Format::Nibbles, &|output, index, codes| {
             let from = at(output, index);
@@ -143,8 +147,8 @@ pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Op
 fn fives(high: &[u8], low: &[u8], codes: &mut [u8; 128]) {
     let high = u32::from_le_bytes([high[0], high[1], high[2], high[3]]);
     for i in 0..16 {
-        codes[i] = low[i] & 15 | (high >> i & 1) as u8 * 16;
-        codes[16 + i] = low[i] >> 4 | (high >> (16 + i) & 1) as u8 * 16;
+        codes[i] = (low[i] & 15) | (((high >> i) & 1) as u8 * 16);
+        codes[16 + i] = (low[i] >> 4) | (((high >> (16 + i)) & 1) as u8 * 16);
     }
 }
 

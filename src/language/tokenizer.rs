@@ -205,7 +205,7 @@ impl Tokenizer {
     }
 
     /// Tokens of the vocabulary.
-    pub fn len(&self) -> usize {
+    pub fn vocabulary(&self) -> usize {
         self.bytes.len()
     }
 

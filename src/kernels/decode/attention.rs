@@ -5,6 +5,8 @@
 //! `[head][position][dimension]`. The query heads of one key head share every load.
 
 #![allow(unsafe_op_in_unsafe_fn)] // see `lanes`
+// Rows, heads and vectors of a tile are counted alike in all arrays and pointers.
+#![allow(clippy::needless_range_loop)]
 
 use std::f32::consts::LOG2_E;
 
@@ -58,7 +60,10 @@ pub unsafe fn remember<L: Codes>(
     v: &[f32],
 ) {
     assert!(
-        position < room && size % 16 == 0 && k.len() >= heads * size && v.len() >= heads * size
+        position < room
+            && size.is_multiple_of(16)
+            && k.len() >= heads * size
+            && v.len() >= heads * size
     );
     assert!(keys.len() >= heads * size * room && values.len() >= heads * size * room);
     let mut row = [0u16; 16];
@@ -83,7 +88,12 @@ pub unsafe fn attend<L: Codes>(cached: &Cached, query: &mut Query) {
     let Cached {
         heads, size, room, ..
     } = *cached;
-    assert!(size % 16 == 0 && room % PANEL == 0 && query.from < query.to && query.to <= room);
+    assert!(
+        size.is_multiple_of(16)
+            && room.is_multiple_of(PANEL)
+            && query.from < query.to
+            && query.to <= room
+    );
     assert!(cached.keys.len() >= heads * size * room && cached.values.len() >= heads * size * room);
     assert!(
         query.queries.len() >= heads * query.group * size

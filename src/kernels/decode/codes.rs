@@ -1,6 +1,8 @@
 //! Dot products of one block, for sixteen outputs at a time, exact in i32 on every path.
 
 #![allow(unsafe_op_in_unsafe_fn)] // see `lanes`
+// Rows, heads and vectors of a tile are counted alike in all arrays and pointers.
+#![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
 

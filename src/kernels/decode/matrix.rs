@@ -76,7 +76,7 @@ impl Matrix {
         outputs: usize,
         block: impl Fn(usize, usize, &mut [u8; 128]) -> (f32, f32),
     ) -> Matrix {
-        assert!(inputs % BLOCK == 0, "{inputs} inputs");
+        assert!(inputs.is_multiple_of(BLOCK), "{inputs} inputs");
         let (blocks, panels) = (inputs / BLOCK, outputs.div_ceil(PANEL));
         let stride = format.stride();
         let codes = format.codes();

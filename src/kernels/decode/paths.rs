@@ -7,6 +7,9 @@ use super::attention::{self, Cached, Query};
 use super::matrix::Matrix;
 use super::{product, rows};
 
+/// Writes keys and values of a position: where to, heads, size and room, the position, what.
+type Remember = unsafe fn(&mut [u16], &mut [u16], (usize, usize, usize), usize, &[f32], &[f32]);
+
 /// A path's kernels.
 ///
 /// # Safety
@@ -21,7 +24,7 @@ pub struct Kernels {
     pub geglu: unsafe fn(&[f32], &[f32], &mut [f32]),
     pub add: unsafe fn(&mut [f32], &[f32]),
     pub attend: unsafe fn(&Cached, &mut Query),
-    pub remember: unsafe fn(&mut [u16], &mut [u16], (usize, usize, usize), usize, &[f32], &[f32]),
+    pub remember: Remember,
 }
 
 macro_rules! path {

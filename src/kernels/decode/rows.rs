@@ -48,7 +48,7 @@ pub unsafe fn code<L: Codes>(a: &mut Activations, row: usize) {
 #[inline(always)]
 pub unsafe fn rms_norm<L: Codes>(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     let width = x.len();
-    assert!(width % 16 == 0 && weight.len() == width && out.len() == width);
+    assert!(width.is_multiple_of(16) && weight.len() == width && out.len() == width);
     let mut sum = L::splat(0.0);
     for at in (0..width).step_by(16) {
         let x = L::load(x.as_ptr().add(at));
@@ -68,14 +68,14 @@ pub unsafe fn rms_norm<L: Codes>(x: &[f32], weight: &[f32], eps: f32, out: &mut 
 #[inline(always)]
 pub unsafe fn gated<L: Codes, const GELU: bool>(gate: &[f32], up: &[f32], out: &mut [f32]) {
     let width = out.len();
-    assert!(width % 16 == 0 && gate.len() >= width && up.len() >= width);
+    assert!(width.is_multiple_of(16) && gate.len() >= width && up.len() >= width);
     for at in (0..width).step_by(16) {
         let g = L::load(gate.as_ptr().add(at));
         let u = L::load(up.as_ptr().add(at));
         let z = if GELU {
             // 2 sqrt(2 / pi) (g + 0.044715 g^3): tanh(z / 2) makes 2 sigmoid(z) - 1 of it.
             let cube = L::mul(L::mul(g, g), g);
-            L::mul(L::fma(cube, L::splat(0.044_715), g), L::splat(1.595_769_1))
+            L::mul(L::fma(cube, L::splat(0.044_715), g), L::splat(1.595_769))
         } else {
             g
         };
@@ -104,7 +104,7 @@ unsafe fn select_by_sign<L: Codes>(z: L::F, positive: L::F, negative: L::F) -> L
 /// Adds a row to another.
 #[inline(always)]
 pub unsafe fn add<L: Codes>(to: &mut [f32], x: &[f32]) {
-    assert!(to.len() % 16 == 0 && x.len() >= to.len());
+    assert!(to.len().is_multiple_of(16) && x.len() >= to.len());
     for at in (0..to.len()).step_by(16) {
         let sum = L::add(L::load(to.as_ptr().add(at)), L::load(x.as_ptr().add(at)));
         L::store(to.as_mut_ptr().add(at), sum);
