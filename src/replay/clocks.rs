@@ -83,7 +83,7 @@ impl Clocks {
         let spans = (span(self.headers_ns), span(self.logs_ns));
         Some(if faster >= UNITS {
             Pace::OtherUnit(spans.0, spans.1)
-        } else if faster > RATE || faster < 1.0 / RATE {
+        } else if !(1.0 / RATE..=RATE).contains(&faster) {
             Pace::Apart(spans.0, spans.1)
         } else {
             Pace::Alike
