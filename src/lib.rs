@@ -11,6 +11,7 @@ pub mod cli;
 pub mod configure;
 pub mod ingest;
 mod kernels;
+pub mod language;
 pub mod learn;
 pub mod model;
 pub mod params;

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::Done;
+use crate::language::gguf::Gguf;
+use crate::language::summary::Summary;
 use crate::model::Bundle;
 use crate::replay::RecordedFrames;
 use crate::replay::bag::Bag;
@@ -14,7 +16,7 @@ use crate::sense::{Finding, Message, MessageType, ScanPreparation, SourceSetting
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A bundle's directory, or a recording
+    /// A bundle's directory, a recording, or a language model (.gguf)
     path: PathBuf,
     /// Frame of the robot that the mountings of a recording's lasers are told in
     #[arg(long, default_value = "base_link")]
@@ -27,12 +29,23 @@ pub struct Args {
 pub fn inspect(args: Args) -> Done {
     let facts = match args.path.join("model.yaml").is_file() {
         true => bundle(&args)?,
+        false if args.path.extension().is_some_and(|end| end == "gguf") => language_model(&args)?,
         false => recording(&args)?,
     };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&facts)?);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn language_model(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+    let summary = Summary::of(&Gguf::open(&args.path)?);
+    if !args.json {
+        print!("{summary}");
+    }
+    let mut facts = serde_json::to_value(&summary)?;
+    facts["kind"] = json!("language model");
+    Ok(facts)
 }
 
 fn bundle(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error>> {

@@ -63,9 +63,9 @@ enum Verb {
         after_help = "Example:\n  edge_reasoner profile --model models/clearance --deadline-ms 1,5,20"
     )]
     Profile(profiling::Args),
-    /// Say what is in a bundle or a recording
+    /// Say what is in a bundle, a recording or a language model
     #[command(
-        after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json"
+        after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json\n  edge_reasoner inspect model.gguf"
     )]
     Inspect(inspect::Args),
     /// Print the table of parameters, or what params files say for a node

@@ -19,6 +19,8 @@ unsafe impl Number for u8 {}
 // SAFETY: plain numbers.
 unsafe impl Number for i8 {}
 // SAFETY: plain numbers.
+unsafe impl Number for u16 {}
+// SAFETY: plain numbers.
 unsafe impl Number for u32 {}
 // SAFETY: plain numbers.
 unsafe impl Number for i32 {}

@@ -19,7 +19,8 @@
 //! multiply-adds), attention in f32, and the reductions of norms and quantization.
 
 mod attention;
-mod buffer;
+pub(crate) mod buffer;
+pub mod decode;
 mod forward;
 mod lanes;
 mod math;

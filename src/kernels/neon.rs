@@ -13,7 +13,7 @@ use super::lanes::Lanes;
 pub struct Neon;
 
 #[derive(Clone, Copy)]
-pub struct Four<T>(T, T, T, T);
+pub struct Four<T>(pub T, pub T, pub T, pub T);
 
 macro_rules! four {
     ($f:ident, $($x:expr),+) => {
@@ -174,7 +174,7 @@ unsafe fn bf16_of_four(x: float32x4_t) -> uint16x4_t {
 }
 
 #[inline(always)]
-unsafe fn dot_four(sum: int32x4_t, a: int8x16_t, w: int8x16_t) -> int32x4_t {
+pub(super) unsafe fn dot_four(sum: int32x4_t, a: int8x16_t, w: int8x16_t) -> int32x4_t {
     let mut sum = sum;
     // SAFETY: reads and writes registers only.
     asm!(

@@ -177,7 +177,7 @@ unsafe fn top_of_eight(a: __m256) -> f32 {
 pub struct Avx2;
 
 #[derive(Clone, Copy)]
-pub struct Two<T>(T, T);
+pub struct Two<T>(pub T, pub T);
 
 macro_rules! both {
     ($f:ident, $($x:expr),+) => { Two($f($($x.0),+), $f($($x.1),+)) };

@@ -1,0 +1,21 @@
+//! Language models: GGUF files, their tokenizers and chat templates, and a decoder on packed weights.
+//!
+//! [`gguf`] reads a file and checks all that it says; [`architecture`] is what differs between the
+//! families that run, as data; [`weights`] packs the matrices ([`blocks`] knows their formats) for
+//! the kernels of `kernels/decode`; [`decoder`] is the forward over a cache of keys and values.
+//! [`tokenizer`] and [`template`] make tokens of text, in which control tokens are never more than
+//! text. Sums of INT8 products are exact, so every path and every cut of a prompt into batches gives
+//! the same bits.
+
+pub mod architecture;
+pub mod blocks;
+pub mod decoder;
+pub mod gguf;
+pub mod summary;
+pub mod template;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod tokenizer;
+pub mod weights;

@@ -1,0 +1,231 @@
+//! The weights of a decoder, packed for the kernels.
+
+use super::architecture::{Architecture, FeedForward};
+use super::blocks;
+use super::gguf::{Fault, Gguf, GgufError, Tensor};
+use crate::kernels::decode::matrix::Matrix;
+
+/// A matrix, with a bias where there is one.
+pub struct Linear {
+    pub matrix: Matrix,
+    pub bias: Option<Vec<f32>>,
+}
+
+/// A norm: a scale, and a shift where it is a layer norm.
+pub struct Norm {
+    pub weight: Vec<f32>,
+    pub shift: Option<Vec<f32>>,
+}
+
+/// Queries, keys and values: apart, or one matrix for all.
+pub enum Projections {
+    Apart([Linear; 3]),
+    Fused(Linear),
+}
+
+/// Up and gate.
+pub enum Up {
+    Gated {
+        gate: Linear,
+        up: Linear,
+    },
+    /// One matrix: the gates, then the ups.
+    Fused(Linear),
+    Plain(Linear),
+}
+
+/// One layer.
+pub struct Layer {
+    pub attention_norm: Norm,
+    pub projections: Projections,
+    /// Norms of each head's queries and keys.
+    pub query_norm: Option<Vec<f32>>,
+    pub key_norm: Option<Vec<f32>>,
+    pub output: Linear,
+    /// After the attention, before the sum.
+    pub post_attention: Option<Norm>,
+    /// None where attention and feed-forward share one norm and run beside each other.
+    pub ffn_norm: Option<Norm>,
+    pub up: Up,
+    pub down: Linear,
+    pub post_ffn: Option<Norm>,
+}
+
+/// All of them.
+pub struct Weights {
+    pub layers: Vec<Layer>,
+    pub norm: Norm,
+    /// The head; rows are tokens.
+    pub head: Linear,
+    /// Factors by which RoPE's frequencies are divided (long contexts).
+    pub rope_factors: Option<Vec<f32>>,
+    /// Tokens of the vocabulary.
+    pub vocabulary: usize,
+}
+
+/// The name of the embedding, which is the head as well where there is no `output.weight`.
+pub const EMBEDDING: &str = "token_embd.weight";
+
+impl Weights {
+    pub fn read(file: &Gguf, architecture: &Architecture) -> Result<Weights, GgufError> {
+        let read = Reader { file };
+        let Architecture {
+            width,
+            ffn,
+            heads,
+            kv_heads,
+            head,
+            ..
+        } = *architecture;
+        let (queries, keys) = (heads * head, kv_heads * head);
+        let embedding = read.tensor(EMBEDDING)?;
+        let vocabulary = read.outputs(embedding, width)?;
+        let layer = |index: usize| -> Result<Layer, GgufError> {
+            let name = |part: &str| format!("blk.{index}.{part}");
+            let linear = |part: &str, inputs, outputs| read.linear(&name(part), inputs, outputs);
+            let projections = match file.tensor(&name("attn_qkv.weight")) {
+                Some(_) => Projections::Fused(linear("attn_qkv", width, queries + 2 * keys)?),
+                None => Projections::Apart([
+                    linear("attn_q", width, queries)?,
+                    linear("attn_k", width, keys)?,
+                    linear("attn_v", width, keys)?,
+                ]),
+            };
+            let up = if architecture.feed_forward == FeedForward::Gelu {
+                Up::Plain(linear("ffn_up", width, ffn)?)
+            } else if file.tensor(&name("ffn_gate.weight")).is_none() {
+                Up::Fused(linear("ffn_up", width, 2 * ffn)?)
+            } else {
+                Up::Gated {
+                    gate: linear("ffn_gate", width, ffn)?,
+                    up: linear("ffn_up", width, ffn)?,
+                }
+            };
+            Ok(Layer {
+                attention_norm: read.norm(&name("attn_norm"), width)?,
+                projections,
+                query_norm: read.optional(&name("attn_q_norm.weight"), head)?,
+                key_norm: read.optional(&name("attn_k_norm.weight"), head)?,
+                output: linear("attn_output", queries, width)?,
+                post_attention: read.optional_norm(&name("post_attention_norm"), width)?,
+                ffn_norm: read.optional_norm(&name("ffn_norm"), width)?,
+                up,
+                down: linear("ffn_down", ffn, width)?,
+                post_ffn: read.optional_norm(&name("post_ffw_norm"), width)?,
+            })
+        };
+        Ok(Weights {
+            layers: (0..architecture.layers)
+                .map(layer)
+                .collect::<Result<_, _>>()?,
+            norm: read.norm("output_norm", width)?,
+            head: match file.tensor("output.weight") {
+                Some(_) => read.linear("output", width, vocabulary)?,
+                None => Linear {
+                    matrix: read.matrix(embedding, width, vocabulary)?,
+                    bias: None,
+                },
+            },
+            rope_factors: read.optional("rope_freqs.weight", architecture.rope.size / 2)?,
+            vocabulary,
+        })
+    }
+}
+
+struct Reader<'a> {
+    file: &'a Gguf,
+}
+
+impl Reader<'_> {
+    fn wrong(&self, name: &str, what: String) -> GgufError {
+        self.file.error(Fault::Tensor {
+            name: name.to_owned(),
+            what,
+        })
+    }
+
+    fn tensor(&self, name: &str) -> Result<&Tensor, GgufError> {
+        let found = self.file.tensor(name);
+        found.ok_or_else(|| {
+            self.wrong(
+                name,
+                String::from("it is not in the file, which is no whole model"),
+            )
+        })
+    }
+
+    fn outputs(&self, tensor: &Tensor, inputs: usize) -> Result<usize, GgufError> {
+        match tensor.dimensions[..] {
+            [width, outputs] if width == inputs as u64 && outputs < 1 << 24 => Ok(outputs as usize),
+            _ => Err(self.wrong(
+                &tensor.name,
+                format!(
+                    "its dimensions are {:?}; expected {inputs} first",
+                    tensor.dimensions
+                ),
+            )),
+        }
+    }
+
+    fn matrix(&self, tensor: &Tensor, inputs: usize, outputs: usize) -> Result<Matrix, GgufError> {
+        if tensor.dimensions != [inputs as u64, outputs as u64] {
+            let found = &tensor.dimensions;
+            return Err(self.wrong(
+                &tensor.name,
+                format!("its dimensions are {found:?}; expected {inputs} x {outputs}"),
+            ));
+        }
+        let packed = blocks::pack(tensor.kind, self.file.data(tensor), inputs, outputs);
+        packed.ok_or_else(|| {
+            self.wrong(
+                &tensor.name,
+                format!(
+                    "it is of type {}, which does not run here; make the model with F32, F16, BF16, Q8_0, Q4_0, \
+                     Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K",
+                    tensor.kind
+                ),
+            )
+        })
+    }
+
+    fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, GgufError> {
+        let tensor = self.tensor(&format!("{name}.weight"))?;
+        Ok(Linear {
+            matrix: self.matrix(tensor, inputs, outputs)?,
+            bias: self.optional(&format!("{name}.bias"), outputs)?,
+        })
+    }
+
+    fn vector(&self, tensor: &Tensor, length: usize) -> Result<Vec<f32>, GgufError> {
+        let mut numbers = vec![0.0; length];
+        if tensor.elements() != length as u64
+            || !blocks::dequantize(tensor.kind, self.file.data(tensor), &mut numbers)
+        {
+            let found = format!("{:?} of type {}", tensor.dimensions, tensor.kind);
+            return Err(self.wrong(
+                &tensor.name,
+                format!("it is {found}; expected {length} numbers"),
+            ));
+        }
+        Ok(numbers)
+    }
+
+    fn optional(&self, name: &str, length: usize) -> Result<Option<Vec<f32>>, GgufError> {
+        let tensor = self.file.tensor(name);
+        tensor.map(|tensor| self.vector(tensor, length)).transpose()
+    }
+
+    fn norm(&self, name: &str, width: usize) -> Result<Norm, GgufError> {
+        Ok(Norm {
+            weight: self.vector(self.tensor(&format!("{name}.weight"))?, width)?,
+            shift: self.optional(&format!("{name}.bias"), width)?,
+        })
+    }
+
+    fn optional_norm(&self, name: &str, width: usize) -> Result<Option<Norm>, GgufError> {
+        match self.file.tensor(&format!("{name}.weight")) {
+            Some(_) => self.norm(name, width).map(Some),
+            None => Ok(None),
+        }
+    }
+}
