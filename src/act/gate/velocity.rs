@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::earned::Allowance;
+use super::motion::Motion;
 use crate::sense::{Twist, Vector3};
 
 /// `geometry_msgs/msg/Twist`: linear m/s, angular rad/s.
@@ -49,6 +50,15 @@ impl Velocity {
 
     pub(super) fn is_finite(&self) -> bool {
         self.components().iter().all(|part| part.is_finite())
+    }
+
+    /// Along the ground.
+    pub fn planar(&self) -> Motion {
+        Motion {
+            forward: self.linear.x,
+            left: self.linear.y,
+            turn: self.angular.z,
+        }
     }
 
     pub(super) fn scaled(&self, factors: Factors) -> Velocity {
