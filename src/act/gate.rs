@@ -205,6 +205,12 @@ impl Gate {
         }
     }
 
+    /// Nothing passes any more, says a stop of `now`.
+    pub fn halt(&mut self, now: Stamp) -> Order {
+        self.passing = Passing::NONE;
+        Order::stop(now)
+    }
+
     /// What passes, and what holds the rest back.
     pub fn passing(&self) -> Passing {
         self.passing
