@@ -183,6 +183,12 @@ def test_every_verb_and_flag_is_in_its_help() -> None:
     assert [fault for document in DOCUMENTS for fault in missing_flags(document)] == []
 
 
+def test_figures_in_a_line_do_not_begin_it() -> None:
+    # A line that begins with a comment is shown as it is: `*Of ...*` with its stars.
+    for document in DOCUMENTS:
+        assert re.findall(r"^ *<!-- figures: [^>]*-->.+", document.read_text(), re.MULTILINE) == [], document.name
+
+
 def test_readme_is_short_and_leads_to_every_page() -> None:
     readme = (ROOT / "README.md").read_text()
     assert len(readme.encode()) <= MOST_BYTES, "what is longer belongs into docs/"
