@@ -10,17 +10,13 @@ from ungated import kinematic
 from world import ANGLE_INCREMENT, ANGLE_MIN, BEAMS, STEP_S
 
 from gate.geometry import Motion, contact_s
+from gate.parameters import PHYSICS_ONLY, knows
 
 # The cone of the clearance task, and the scripted gate's time.
 HALF_ANGLE, TIME_S = math.radians(22.5), 1.0
 
 # Nav2's collision monitor, mode approach: its circle, its time, its steps and its min_points.
 APPROACH_RADIUS, APPROACH_S, APPROACH_STEP_S, APPROACH_POINTS = 0.18, 1.2, 0.1, 4
-
-# What turns the model's share of our gate off.
-PHYSICS_ONLY = "act.velocity_gate.use_model:=false"
-# A node that does not know the parameter ends at start and names it.
-NEWER = PHYSICS_ONLY.split(":=")[0]
 
 ANGLES = ANGLE_MIN + np.arange(BEAMS) * ANGLE_INCREMENT
 DIRECTIONS = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
@@ -86,14 +82,14 @@ def has_nav2() -> bool:
     return any((Path(p) / "lib" / "nav2_collision_monitor" / "collision_monitor").exists() for p in prefixes if p)
 
 
-def arms(node: Path, knows_physics: bool, earlier: Path | None) -> tuple[list[Arm], list[str]]:
+def arms(node: Path, earlier: Path | None) -> tuple[list[Arm], list[str]]:
     """All there are here, and a sentence for each that is left out."""
     found = [Arm(name, "none" if name == "none" else "script") for name in SCRIPTS]
     left_out = []
-    if knows_physics:
+    if knows(node, PHYSICS_ONLY):
         found.append(Arm("physics", "node", node, (PHYSICS_ONLY,)))
     else:
-        left_out.append(f"physics: this node does not know {NEWER}")
+        left_out.append(f"physics: this node does not know {PHYSICS_ONLY.split(':=')[0]}")
     found.append(Arm("ours", "node", node))
     if earlier is not None:
         found.append(Arm("before", "node", earlier))

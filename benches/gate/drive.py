@@ -10,6 +10,7 @@ from gate.arms import SCRIPTS, STEPS_PER_COMMAND, Arm
 from gate.bases import DRIVERS
 from gate.geometry import STILL, Motion
 from gate.measures import Measures
+from gate.parameters import parameters
 from gate.rooms import Drive
 
 
@@ -25,8 +26,8 @@ def between(arm: Arm, drive: Drive, logs: Path) -> object:
         from gate import nav2
 
         return nav2.Monitor(logs, domain)
-    parameters = (*arm.parameters, *drive.parameters)
-    return lockstep.Lockstep(lockstep.command_of(arm.node, parameters), logs, domain)
+    given = [*parameters(arm.node, drive), *arm.parameters]
+    return lockstep.Lockstep(lockstep.command_of(arm.node, given), logs, domain)
 
 
 def run(

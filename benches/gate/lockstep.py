@@ -27,7 +27,6 @@ from world import ANGLE_INCREMENT, ANGLE_MIN, BEAMS, RANGE_MAX, RANGE_MIN, STEP_
 
 from gate.geometry import STILL, Motion
 
-PARAMETERS = Path(__file__).resolve().parents[2] / "params" / "demo.yaml"
 # The simulation's clock does not begin at zero, which means "not told yet".
 BEGINS_S = 1000.0
 # So long, of the machine's time, may an answer take.
@@ -37,9 +36,12 @@ START_S = 20.0
 WARM_UP = 20
 
 
-def command_of(node: Path, parameters: tuple[str, ...]) -> list[str]:
+def command_of(node: Path, parameters: list[str]) -> list[str]:
     """The node with the gate between /cmd_vel_raw and /cmd_vel, in simulated time."""
     own = {
+        "model": "clearance",
+        "trigger": "scan",
+        "sources": "[scan,odom,cmd]",
         # The machine's load is no part of a room: the deadline is what a scan's period allows. Rooms with a slow
         # computer set their own.
         "deadline_ms": "90.0",
@@ -53,7 +55,8 @@ def command_of(node: Path, parameters: tuple[str, ...]) -> list[str]:
         "act.velocity_gate.out": "/cmd_vel",
         "act.velocity_gate.stamped": "true",
     }
-    command = [str(node), "run", "--ros-args", "--params-file", str(PARAMETERS)]
+    command = [str(node), "run", "--ros-args"]
+    # Of a parameter that is given twice the last counts.
     for parameter in [*(f"{name}:={value}" for name, value in own.items()), *parameters]:
         command += ["-p", parameter]
     return command
@@ -61,8 +64,6 @@ def command_of(node: Path, parameters: tuple[str, ...]) -> list[str]:
 
 class Lockstep:
     """A node as an arm: the same calls as a script's."""
-
-    decides = True
 
     def __init__(self, command: list[str], logs: Path, domain: int) -> None:
         # The middleware takes the domain from the environment, here and in the node.
@@ -123,11 +124,11 @@ class Lockstep:
     def hear(self, t: float, world: World, scan: np.ndarray | None, tries: int = 1) -> None:
         """The robot's clock and odometry, and a scan where there is one: returns when it is answered."""
         stamp = self._stamp(t)
-        self.clock.publish(Clock(clock=stamp))
-        self.odom.publish(_odometry(stamp, world))
+        self._tell_time(stamp)
+        self.odom.publish(odometry_of(stamp, world))
         if scan is None:
             return
-        message = _scan(stamp, scan)
+        message = scan_of(stamp, scan)
         key = _ns(stamp)
         for last in range(tries, 0, -1):
             self.scan.publish(message)
@@ -180,6 +181,9 @@ class Lockstep:
         self.counts["sources"][msg.source] += 1
         self.counts["reasons"][msg.reason] += 1
 
+    def _tell_time(self, stamp: Time) -> None:
+        self.clock.publish(Clock(clock=stamp))
+
     def _stamp(self, t: float) -> Time:
         ns = round((self.began + t) * 1e9)
         return Time(sec=ns // 10**9, nanosec=ns % 10**9)
@@ -208,7 +212,7 @@ def _ns(stamp: Time) -> int:
     return stamp.sec * 10**9 + stamp.nanosec
 
 
-def _scan(stamp: Time, ranges: np.ndarray) -> LaserScan:
+def scan_of(stamp: Time, ranges: np.ndarray) -> LaserScan:
     msg = LaserScan()
     msg.header.stamp, msg.header.frame_id = stamp, "base_scan"
     msg.angle_min, msg.angle_increment = ANGLE_MIN, ANGLE_INCREMENT
@@ -219,7 +223,7 @@ def _scan(stamp: Time, ranges: np.ndarray) -> LaserScan:
     return msg
 
 
-def _odometry(stamp: Time, world: World) -> Odometry:
+def odometry_of(stamp: Time, world: World) -> Odometry:
     x, y, yaw = world.pose
     msg = Odometry()
     msg.header.stamp, msg.header.frame_id, msg.child_frame_id = stamp, "odom", "base_footprint"
