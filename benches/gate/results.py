@@ -39,6 +39,10 @@ class Results:
             except json.JSONDecodeError:
                 continue  # the last line of a run that was ended while it wrote
             self.found[entry["key"]] = entry["result"]
+        # A line that was cut would swallow the next one.
+        if lines and not file.read_text().endswith("\n"):
+            with file.open("a") as open_file:
+                open_file.write("\n")
 
     @staticmethod
     def key(drive: Drive, arm: Arm, noise: int, seconds: float, extra: str = "") -> str:
