@@ -23,7 +23,7 @@ VERBS = {"run", "replay", "train", "compress", "eval", "profile", "inspect", "pa
 FOLDERS = sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
 # Made by a build or a run, or by the reader.
 MADE = {"install", "build", "target", "log"}
-YOURS = {"models/mine", "models/mine_int8", "models/clearance_int8", "models/x"}
+YOURS = {"models/mine", "models/clearance_int8"}
 
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
