@@ -179,9 +179,7 @@ impl Gate {
         source: usize,
         points: impl Iterator<Item = Point>,
     ) -> Option<Order> {
-        if self.limits.physics.is_none() {
-            return None;
-        }
+        self.limits.physics.as_ref()?;
         self.look(now);
         let seconds = seconds(&self.ages);
         // A stamp of 0 or of another clock says nothing.
