@@ -39,7 +39,6 @@ CAR_TURN_RADIUS = 0.45
 
 # A person stands still rather than walk into the robot, and turns round when it does not go away.
 # So every contact is one that the robot made, except with those who do not look.
-PERSON_GIVES_WAY = 0.40
 PERSON_PATIENCE_S = 1.2
 
 # After a contact the robot stands, backs off like one with a bumper, stands again.
@@ -75,7 +74,7 @@ class Person:
         ahead = way / distance
         to_robot = robot - self.at
         gap = float(np.hypot(*to_robot)) - self.walk.radius - ROBOT_RADIUS
-        if self.walk.looks and gap < PERSON_GIVES_WAY and float(to_robot @ ahead) > 0.0:
+        if gap < self.walk.gives_way and float(to_robot @ ahead) > 0.0:
             self.blocked += STEP_S
             if self.blocked > PERSON_PATIENCE_S:
                 self.blocked = 0.0
