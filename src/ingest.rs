@@ -234,6 +234,22 @@ impl Ingest {
         self.window.age(source, now)
     }
 
+    /// What the newest scan of a source shows, as points of the base frame, m: x ahead, y to the left;
+    /// and its stamp. None for sources of other kinds. Of use after a message that was taken.
+    pub fn points(&self, source: SourceId) -> Option<(Stamp, impl Iterator<Item = [f64; 2]> + '_)> {
+        let points = self.window.points(source)?;
+        let header = self.sources.get(usize::from(source.0))?.latest.header()?;
+        Some((header.stamp, points))
+    }
+
+    /// How the base moves, where the newest message of a source says so.
+    pub fn twist(&self, source: SourceId) -> Option<Twist> {
+        match &self.sources.get(usize::from(source.0))?.latest {
+            Message::Odometry(odometry) => Some(odometry.twist.twist),
+            _ => None,
+        }
+    }
+
     /// What was found out about a source since the last call; after each of its messages.
     pub fn news(&mut self, source: SourceId) -> Option<SourceNews> {
         let news = self.window.news(source)?;

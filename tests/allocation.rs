@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use edge_reasoner::act::outlet::{CommandReader, Outlet, Parts, Voice, Wire, publish_from_here};
+use edge_reasoner::act::outlet::{
+    CommandReader, GateParts, Outlet, Parts, Voice, Wire, publish_from_here,
+};
 use edge_reasoner::configure::Configuration;
 use edge_reasoner::ingest::Ingest;
 use edge_reasoner::model::{Bundle, EngineKind};
@@ -134,7 +136,12 @@ impl Robot {
         let gate = configuration.params.gate.as_ref().unwrap();
         let parts = Parts {
             decisions: decisions.wire(),
-            gate: Some((gate.limits.clone(), gate.stamped, commands.wire())),
+            gate: Some(GateParts {
+                limits: gate.limits.clone(),
+                stamped: gate.stamped,
+                velocities: commands.wire(),
+                state: Arc::new(Topic::default()).wire(),
+            }),
             speed: None,
             notes: true,
             shown: true,
@@ -196,6 +203,11 @@ impl Robot {
             let source = self.ingest.source(name).unwrap();
             let (request, taken) = self.ingest.message(&self.desk, source, bytes, now, stamp);
             assert!(taken.is_ok(), "{taken:?}");
+            if let Some((stamp, points)) = self.ingest.points(source) {
+                self.outlet.scan((arrival, stamp), source, points);
+            } else if let Some(twist) = self.ingest.twist(source) {
+                self.outlet.odometry(arrival, twist.into());
+            }
             if let Some(request) = request {
                 self.desk.offer(request);
             }
@@ -235,6 +247,7 @@ impl Rig {
             ("act.velocity_gate.in", word("/cmd_vel_raw")),
             ("act.velocity_gate.out", word("/cmd_vel")),
             ("act.velocity_gate.stamped", Value::Bool(true)),
+            ("robot_radius", Value::Double(0.2)),
             (
                 "act.velocity_gate.decision_timeout_ms",
                 Value::Double(10_000.0),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use edge_reasoner::act::Vocabulary;
 use edge_reasoner::act::gate::{Command, Factors, GateLimits, Velocity};
-use edge_reasoner::act::outlet::{Outlet, Parts, Voice, Wire};
+use edge_reasoner::act::outlet::{GateParts, Outlet, Parts, Voice, Wire};
 use edge_reasoner::reason::live::Live;
 use edge_reasoner::reason::{
     Batches, CostModel, Decision, Desk, EngineFault, Outgoing, Policy, Publish, Reason, Reasoner,
@@ -346,7 +346,12 @@ impl Robot {
         };
         let parts = Parts {
             decisions: decisions.wire(),
-            gate: Some((limits, false, commands.wire())),
+            gate: Some(GateParts {
+                limits,
+                stamped: false,
+                velocities: commands.wire(),
+                state: Box::new(|_| true),
+            }),
             speed: None,
             notes: false,
             shown: false,

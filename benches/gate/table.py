@@ -31,7 +31,7 @@ def whole(report: dict) -> str:
 
 
 def figures(report: dict) -> str:
-    """For README.md: the table and what it is of."""
+    """For docs/benchmarks.md: the table and what it is of."""
     rows = [_row(arm, of, report) for arm, of in report["arms"].items()]
     return "\n".join([HEAD, *rows]) + (
         f"\n\n{len(report['rooms'])} rooms, {report['runs']} runs each, {report['seconds']:g} s a drive, in lockstep."

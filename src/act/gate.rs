@@ -1,9 +1,19 @@
-//! The velocity gate: commands pass as far as the newest decision lets them.
+//! The velocity gate: commands pass as far as the newest decision and physics let them.
+//!
+//! A decision says whether anything is known of what is around the robot, and what its label lets
+//! through. Where the outline of the base is known, physics then caps what is left by what the scans
+//! show ([`Physics`]); it never lets through more.
 
 mod ages;
+mod braking;
 mod command;
 mod findings;
 mod limits;
+mod motion;
+mod outline;
+mod passing;
+mod physics;
+mod surroundings;
 mod velocity;
 mod watch;
 
@@ -15,10 +25,17 @@ use super::verdict::{Basis, Verdict};
 use crate::sense::MessageType;
 use crate::time::{Stamp, When};
 use ages::Ages;
+pub use braking::Braking;
 pub use command::Command;
 use findings::Pace;
 pub use findings::{Findings, Found};
 pub use limits::GateLimits;
+pub use motion::{Motion, Point};
+pub use outline::Outline;
+pub use passing::{HeldBy, Passing, STATE_TYPE};
+use physics::Around;
+pub use physics::{Cap, Holds, Physics};
+use surroundings::Surroundings;
 pub use velocity::{Factors, Velocity};
 pub use watch::{Setting, State, Watch};
 
@@ -50,8 +67,9 @@ impl Order {
     }
 }
 
-/// Holds the newest command and decision. No fresh decision: stop. No fresh command: stop. A command
-/// that is not finite, or whose stamp is of another clock: stop. It never makes a command faster.
+/// Holds the newest command, decision and scans. No fresh decision: stop. No fresh command: stop. A
+/// laser that fell silent, where physics needs it: stop. A command that is not finite, or whose stamp
+/// is of another clock: stop. It never makes a command faster.
 ///
 /// What was once too old stays so, whatever timeouts and clocks do afterwards.
 #[derive(Debug)]
@@ -66,6 +84,12 @@ pub struct Gate {
     /// What is let through now.
     earned: Earned<Factors>,
     sent: Velocity,
+    surroundings: Surroundings,
+    /// What physics let through of the command as it was then; none where that is to be found anew.
+    capped: Option<(Velocity, Cap)>,
+    /// Whether physics stopped the base.
+    stopped: bool,
+    passing: Passing,
     /// When the robot was last told to move, and when the stop after it was last repeated.
     moved: Option<When>,
     repeated: When,
@@ -73,6 +97,8 @@ pub struct Gate {
     pace: Pace,
 }
 
+/// A scan whose stamp lies further back than this has a stamp of another clock.
+const MOST_LAG: Duration = Duration::from_secs(1);
 /// Between two repetitions of a stop.
 const REPEAT: Duration = Duration::from_millis(50);
 
@@ -91,6 +117,10 @@ impl Gate {
             counts: false,
             earned: Earned::new(Factors::CLOSED),
             sent: Velocity::ZERO,
+            surroundings: Surroundings::default(),
+            capped: None,
+            stopped: false,
+            passing: Passing::NONE,
             moved: None,
             repeated: When::default(),
             findings,
@@ -107,6 +137,7 @@ impl Gate {
     /// the next word, what they allow more of is earned by decisions as ever.
     pub fn set_limits(&mut self, limits: GateLimits) -> GateLimits {
         let before = std::mem::replace(&mut self.limits, limits.sound());
+        self.capped = None;
         if let Some(verdict) = self.decided {
             self.earned.tighten(self.wanted(verdict));
         }
@@ -134,7 +165,55 @@ impl Gate {
             self.findings.command_ahead(command.ahead());
         }
         self.command = Some(command);
+        self.capped = None;
         self.send(now)
+    }
+
+    /// A scan of laser number `source` arrived at `arrival` and shows what was there at `stamp`: something
+    /// at these points of the base frame (m); what goes out at once, if it changes what the robot was
+    /// last told.
+    pub fn on_scan(
+        &mut self,
+        now: When,
+        (arrival, stamp): (When, Stamp),
+        source: usize,
+        points: impl Iterator<Item = Point>,
+    ) -> Option<Order> {
+        if self.limits.physics.is_none() {
+            return None;
+        }
+        self.look(now);
+        let seconds = seconds(&self.ages);
+        // A stamp of 0 or of another clock says nothing.
+        let lag = arrival.ros.since(stamp);
+        let lag_s = if lag <= MOST_LAG {
+            lag.as_secs_f64()
+        } else {
+            0.0
+        };
+        let came = (arrival, lag_s);
+        self.surroundings.scan(came, source, points, seconds);
+        self.capped = None;
+        self.resend(now)
+    }
+
+    /// The base moves like this, says a message that arrived at `arrival`.
+    pub fn on_odometry(&mut self, arrival: When, motion: Motion) {
+        if self.limits.physics.is_some() {
+            let seconds = seconds(&self.ages);
+            self.surroundings.moves(arrival, motion, seconds);
+        }
+    }
+
+    /// Nothing passes any more, says a stop of `now`.
+    pub fn halt(&mut self, now: Stamp) -> Order {
+        self.passing = Passing::NONE;
+        Order::stop(now)
+    }
+
+    /// What passes, and what holds the rest back.
+    pub fn passing(&self) -> Passing {
+        self.passing
     }
 
     /// A decision left; what goes out at once, if it changes what the robot was last told.
@@ -155,6 +234,9 @@ impl Gate {
                 self.expire(now);
                 self.decided = Some(verdict);
                 self.counts = true;
+                if verdict.free_way_m.is_some() {
+                    self.capped = None;
+                }
                 match verdict.basis {
                     Basis::Held => self.earned.keep(wanted),
                     Basis::Seen | Basis::Blind => {
@@ -234,6 +316,10 @@ impl Gate {
     fn send(&mut self, now: When) -> Order {
         self.expire(now);
         let order = self.order(now);
+        if self.limits.physics.is_some() {
+            let told = order.velocity.planar();
+            self.surroundings.told(now, told, seconds(&self.ages));
+        }
         let before = std::mem::replace(&mut self.sent, order.velocity);
         if before != Velocity::ZERO || order.velocity != Velocity::ZERO {
             self.moved = Some(now);
@@ -242,16 +328,92 @@ impl Gate {
         order
     }
 
-    fn order(&self, now: When) -> Order {
+    fn order(&mut self, now: When) -> Order {
         let finite = self.command.filter(|c| c.velocity().is_finite());
-        let through = finite.map(|command| Order {
-            velocity: command.velocity().scaled(self.earned.allowed()),
-            stamp: command.stamp_at(now),
-        });
-        // A stop is of now: one that looks old might not be obeyed.
-        let moving = through.filter(|order| order.velocity != Velocity::ZERO);
-        moving.unwrap_or(Order::stop(now.ros))
+        let Some(command) = finite else {
+            self.passing = Passing::NONE;
+            return Order::stop(now.ros);
+        };
+        let asked = command.velocity();
+        let (passed, held_by) = self.through(now, asked);
+        self.passing = Passing {
+            asked,
+            passed,
+            held_by,
+        };
+        match passed == Velocity::ZERO {
+            // A stop is of now: one that looks old might not be obeyed.
+            true => Order::stop(now.ros),
+            false => Order {
+                velocity: passed,
+                stamp: command.stamp_at(now),
+            },
+        }
     }
+
+    /// What of a velocity passes, and what holds the rest back.
+    fn through(&mut self, now: When, asked: Velocity) -> (Velocity, HeldBy) {
+        let allowed = self.earned.allowed();
+        let by_label = asked.scaled(allowed);
+        let blind = |decided: Verdict| decided.basis == Basis::Blind;
+        if !self.counts || self.decided.is_none_or(blind) {
+            return (
+                self.capped(now, by_label).unwrap_or(Velocity::ZERO),
+                HeldBy::Blind,
+            );
+        }
+        let Some(passed) = self.capped(now, by_label) else {
+            return (Velocity::ZERO, HeldBy::Blind);
+        };
+        let by_physics = self.capped.and_then(|(_, cap)| HeldBy::of(cap));
+        let held_by = match by_physics {
+            Some(held_by) if passed != by_label => held_by,
+            _ if by_label != asked => HeldBy::Label,
+            _ => HeldBy::Nothing,
+        };
+        (passed, held_by)
+    }
+
+    /// What physics lets through of a velocity: all where the outline is not known; none where a laser
+    /// was never heard or fell silent.
+    fn capped(&mut self, now: When, velocity: Velocity) -> Option<Velocity> {
+        let Some(physics) = &self.limits.physics else {
+            return Some(velocity);
+        };
+        let timeout = self.limits.decision_timeout;
+        let is_heard = |arrival| self.ages.within(timeout, arrival, Duration::ZERO, now);
+        if !self.surroundings.are_known(is_heard) {
+            return None;
+        }
+        let cap = match self.capped {
+            Some((of, cap)) if of == velocity => cap,
+            _ => {
+                let motion = velocity.planar();
+                let reach_m = physics.reach(motion);
+                let speed = self.surroundings.speed();
+                let around = Around {
+                    points: self.surroundings.near(now, reach_m, seconds(&self.ages)),
+                    free_way_m: self.decided.and_then(|verdict| verdict.free_way_m),
+                    stopped: self.stopped,
+                    speed,
+                };
+                let cap = physics.cap(motion, around);
+                let wants = motion.forward != 0.0 || motion.left != 0.0;
+                self.stopped = wants && cap.linear == 0.0;
+                cap
+            }
+        };
+        self.capped = Some((velocity, cap));
+        Some(velocity.scaled(Factors {
+            linear: cap.linear,
+            angular: cap.turn,
+        }))
+    }
+}
+
+/// From one moment to a later one, s.
+fn seconds(ages: &Ages) -> impl Fn(When, When) -> f64 + '_ {
+    |then, now| ages.since(then, now).as_secs_f64()
 }
 
 #[cfg(test)]

@@ -159,6 +159,7 @@ mod tests {
             },
             label,
             basis,
+            free_way_m: None,
         }
     }
 

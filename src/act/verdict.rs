@@ -40,6 +40,8 @@ pub struct Verdict {
     pub label: u8,
     /// What it rests on.
     pub basis: Basis,
+    /// How far the model expects the way ahead to be free, from the base frame's origin, m.
+    pub free_way_m: Option<f64>,
 }
 
 impl Verdict {
@@ -54,6 +56,7 @@ impl Verdict {
             },
             label: decision.label,
             basis: Basis::of(decision.source, decision.reason),
+            free_way_m: None,
         }
     }
 

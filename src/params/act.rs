@@ -5,14 +5,16 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::{BundleWords, GateParams, SpeedLimitParams};
 use crate::act::attention::AttentionLimits;
-use crate::act::gate::{Factors, GateLimits};
+use crate::act::gate::{Braking, Factors, GateLimits, Outline, Physics};
 use crate::act::speed_limit::{Percent, SpeedLimits};
+use crate::sense::Footprint;
 
 const MS: Duration = Duration::from_millis(1);
 
 pub(super) fn read_gate(
     reader: &mut Reader,
     bundle: &BundleWords,
+    (outline, lasers): (Option<&Footprint>, bool),
     sim_time: bool,
 ) -> Option<GateParams> {
     const AT: &str = "act.velocity_gate";
@@ -32,16 +34,33 @@ pub(super) fn read_gate(
     let command_timeout = reader.millis(&of("command_timeout_ms"), timeout);
     let repeat_stop = reader.millis(&of("stop_pub_timeout_ms"), 1000 * MS);
     let release_after = reader.count(&of("release_after"), 3);
+    let physics = read_physics(reader, outline.filter(|_| lasers));
     let mut factors = Vec::new();
     let mut all_said = true;
     let mut warnings = Vec::new();
+    if physics.is_none() && lasers {
+        warnings.push(match outline {
+            None => format!(
+                "{AT} goes by labels alone, which do not look beside or behind the robot: its outline is not \
+                 known; set robot_radius or footprint, and {AT}.deceleration as measured on the robot"
+            ),
+            Some(_) => format!(
+                "{AT} goes by labels alone, which do not look beside or behind the robot: {AT}.physics is \
+                 false"
+            ),
+        });
+    }
+    // Where physics looks after the rest, a label need not hold anything back.
+    let unsaid = physics.is_some().then_some(1.0);
     for label in &bundle.labels {
         let name = format!("{AT}.linear.{label}");
         let linear = reader.said_double((of("linear.<label>").as_str(), &name));
+        let linear = linear.or(unsaid);
         all_said &= linear.is_some();
         if linear.is_none() && enabled {
             reader.fault(format!(
-                "{name} is missing or wrong; expected what part of the speed passes under \"{label}\", 0 to 1"
+                "{name} is missing or wrong; expected what part of the speed passes under \"{label}\", 0 to 1, \
+                 or robot_radius or footprint, by which scans cap commands under every label"
             ));
         }
         let name = format!("{AT}.angular.{label}");
@@ -84,6 +103,7 @@ pub(super) fn read_gate(
     }
     let limits = GateLimits {
         factors,
+        physics,
         blind,
         decision_timeout,
         command_timeout,
@@ -97,6 +117,27 @@ pub(super) fn read_gate(
         stamped,
         limits,
         warnings,
+    })
+}
+
+/// How commands are capped by what scans show; none where the outline is not known or nobody wants it.
+fn read_physics(reader: &mut Reader, outline: Option<&Footprint>) -> Option<Physics> {
+    const AT: &str = "act.velocity_gate";
+    let of = |what: &str| format!("{AT}.{what}");
+    let wanted = reader.boolean(&of("physics"), true);
+    let margin_m = reader.double(&of("margin_m"), 0.08);
+    let braking = Braking {
+        latency_s: reader.millis(&of("latency_ms"), 250 * MS).as_secs_f64(),
+        deceleration: reader.double(&of("deceleration"), 0.5),
+        turn_deceleration: reader.double(&of("turn_deceleration"), 2.0),
+    };
+    let keeps_arc = reader.boolean(&of("keep_arc"), false);
+    let outline = outline.filter(|_| wanted)?;
+    Some(Physics {
+        outline: Outline::from(outline),
+        braking,
+        margin_m,
+        keeps_arc,
     })
 }
 

@@ -246,7 +246,10 @@ impl Reading {
         if !sources.iter().any(|source| source.name == trigger) {
             reader.fault(format!("trigger {trigger} is not among the sources"));
         }
-        let gate = read_gate(&mut reader, bundle, sim_time);
+        let scans = crate::sense::MessageType::LaserScan.ros_name();
+        let lasers = sources.iter().any(|source| source.message == scans);
+        let body = (footprint.as_ref(), lasers);
+        let gate = read_gate(&mut reader, bundle, body, sim_time);
         let speed_limit = read_speed_limit(&mut reader, bundle);
         let attention = read_attention(&mut reader);
         let markers = reader.boolean("act.markers.enabled", false);

@@ -1,4 +1,4 @@
-//! Every parameter there is: the one place validation and the README's table come from.
+//! Every parameter there is: the one place validation and the table in docs/parameters.md come from.
 
 pub use super::kind::{Change, Kind, Parameter};
 use super::kind::{double, live, row};
@@ -252,10 +252,46 @@ pub const TABLE: &[Parameter] = &[
         "Whether both topics are geometry_msgs/msg/TwistStamped, as Nav2's enable_stamped_cmd_vel makes them.",
     ),
     live(
+        "act.velocity_gate.physics",
+        Kind::Bool,
+        "true",
+        "Whether commands are capped by what the scans show, under every label and in every direction; needs robot_radius or footprint.",
+    ),
+    live(
+        "act.velocity_gate.margin_m",
+        double(0, 2_000),
+        "0.08",
+        "Kept free around the outline, in m; above the noise of the laser.",
+    ),
+    live(
+        "act.velocity_gate.deceleration",
+        double(10, 20_000),
+        "0.5",
+        "How hard the base brakes, in m/s², as measured on the robot with its load; a lower value brakes earlier.",
+    ),
+    live(
+        "act.velocity_gate.turn_deceleration",
+        double(10, 100_000),
+        "2.0",
+        "How hard a turn is braked, in rad/s².",
+    ),
+    live(
+        "act.velocity_gate.latency_ms",
+        double(0, 5_000_000),
+        "250.0",
+        "From what a scan shows to the first slowing of the base: half a scan's duration, this node, the base's controller.",
+    ),
+    live(
+        "act.velocity_gate.keep_arc",
+        Kind::Bool,
+        "false",
+        "Whether speed and turn are slowed together: true for cars and other bases that cannot turn on the spot.",
+    ),
+    live(
         "act.velocity_gate.linear.<label>",
         FRACTION,
-        "none",
-        "Part of the linear velocity (x, y and z) that passes where the model sees this label; needed for every label when the gate is enabled.",
+        "1.0, or needed",
+        "Part of the linear velocity (x, y and z) that passes at most where the model sees this label; needed for every label where the gate goes by labels alone.",
     ),
     live(
         "act.velocity_gate.angular.<label>",
@@ -442,7 +478,7 @@ pub const TABLE: &[Parameter] = &[
     ),
 ];
 
-/// The table as the README shows it.
+/// The table as docs/parameters.md shows it.
 pub fn markdown() -> String {
     let mut text = String::from(
         "| parameter | type | default | range | change | |\n|---|---|---|---|---|---|\n",
@@ -477,11 +513,11 @@ pub fn markdown() -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_readme_shows_this_table() {
-        let readme = include_str!("../../README.md");
+    fn the_documentation_shows_this_table() {
+        let page = include_str!("../../docs/parameters.md");
         assert!(
-            readme.contains(&super::markdown()),
-            "README.md does not hold the table of parameters; it must read:\n{}",
+            page.contains(&super::markdown()),
+            "docs/parameters.md does not hold the table of parameters; it must read:\n{}",
             super::markdown()
         );
     }

@@ -301,6 +301,10 @@ impl Feed {
         let (request, taken) = self
             .ingest
             .message(desk, source, bytes, arrival, arrival_ros);
+        // The gate sees a scan before it hears of a decision on it.
+        if taken.is_ok() {
+            self.show_gate(source, moment);
+        }
         if let Some(request) = request {
             office.offer(self.number, request);
         }
@@ -313,6 +317,19 @@ impl Feed {
             let _ = self.seen.faults.push(fault);
         }
         used
+    }
+
+    /// What the gate needs to know of a message: what a scan shows, and how the base moves.
+    fn show_gate(&self, source: SourceId, moment: &Moment) {
+        let arrival = When {
+            mono: moment.arrival,
+            ros: moment.arrival_ros,
+        };
+        if let Some((stamp, points)) = self.ingest.points(source) {
+            self.outlet.scan((arrival, stamp), source, points);
+        } else if let Some(twist) = self.ingest.twist(source) {
+            self.outlet.odometry(arrival, twist.into());
+        }
     }
 
     fn take_commands(&mut self, moment: &Moment) {

@@ -8,8 +8,8 @@ use super::endpoints::Endpoints;
 use super::robot::Robot;
 use super::speed_limit;
 use super::{RunError, ros};
-use crate::act::gate::topic_type;
-use crate::act::outlet::{Outlet, Parts, Wire};
+use crate::act::gate::{STATE_TYPE, topic_type};
+use crate::act::outlet::{GateParts, Outlet, Parts, Wire};
 use crate::configure::Configuration;
 use crate::realtime::Role;
 use crate::time::{Clock, Stamp};
@@ -45,7 +45,18 @@ pub fn open(
             topic_type(gate.stamped).ros_name(),
             QosProfile::default().keep_last(1),
         )?;
-        parts.gate = Some((gate.limits.clone(), gate.stamped, wire(commands)));
+        let state = endpoints.publisher(
+            node,
+            &robot.topic("~/velocity_gate", &name),
+            STATE_TYPE,
+            QosProfile::default().keep_last(1),
+        )?;
+        parts.gate = Some(GateParts {
+            limits: gate.limits.clone(),
+            stamped: gate.stamped,
+            velocities: wire(commands),
+            state: wire(state),
+        });
     }
     if let Some(speed) = &params.speed_limit {
         speed_limit::load().map_err(RunError::NoSpeedLimit)?;

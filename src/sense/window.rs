@@ -145,6 +145,13 @@ impl Window {
         }
     }
 
+    /// What the newest scan of a source shows, as points of the base frame, m: x ahead, y to the left;
+    /// none for sources of other kinds.
+    pub fn points(&self, source: SourceId) -> Option<impl Iterator<Item = [f64; 2]> + '_> {
+        let of = self.sources.get(usize::from(source.0))?;
+        of.preparation.as_ref().map(ScanPreparation::points)
+    }
+
     /// How the laser that [`Window::sectors`] belong to is mounted.
     pub fn mount_of_sectors(&self) -> Mount {
         let inputs = self.layout.inputs.iter().zip(&self.sources);

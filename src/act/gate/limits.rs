@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::earned::Allowance;
+use super::physics::Physics;
 use super::velocity::Factors;
 
 /// What the gate is told.
@@ -10,6 +11,8 @@ use super::velocity::Factors;
 pub struct GateLimits {
     /// Per label, in the bundle's order: what passes where the decision rests on what was seen.
     pub factors: Vec<Factors>,
+    /// What is needed to cap commands by what scans show; none: they are not.
+    pub physics: Option<Physics>,
     /// What passes where it rests on nothing; never more than under any label.
     pub blind: Factors,
     /// A decision whose trigger arrived longer ago than this counts as none.
@@ -30,6 +33,7 @@ impl Default for GateLimits {
     fn default() -> GateLimits {
         GateLimits {
             factors: Vec::new(),
+            physics: None,
             blind: Factors::CLOSED,
             decision_timeout: Duration::ZERO,
             command_timeout: Duration::ZERO,

@@ -51,6 +51,7 @@ fn limits(sim_time: bool) -> impl Strategy<Value = GateLimits> {
     (labels, 20u32..800, 20u32..800, 1u32..4).prop_map(
         move |(factors, decision_ms, command_ms, release_after)| GateLimits {
             factors,
+            physics: None,
             blind: Factors::CLOSED,
             decision_timeout: decision_ms * MS,
             command_timeout: command_ms * MS,
@@ -232,6 +233,7 @@ fn run(first: GateLimits, steps: Vec<(Passes, Step)>) -> Result<(), TestCaseErro
                     arrival,
                     label,
                     basis: Basis::of(source, reason),
+                    free_way_m: None,
                 };
                 let is_newest = book
                     .newest

@@ -4,6 +4,7 @@ use crate::time::Mono;
 
 mod clocks;
 mod commands;
+mod physics;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -15,6 +16,7 @@ fn limits() -> GateLimits {
     };
     GateLimits {
         factors: vec![through(1.0), through(0.5), through(0.0)],
+        physics: None,
         blind: Factors::CLOSED,
         decision_timeout: 300 * MS,
         command_timeout: 500 * MS,
@@ -52,6 +54,7 @@ fn decided(arrival: When, label: u8, basis: Basis) -> Verdict {
         arrival,
         label,
         basis,
+        free_way_m: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::earned::Allowance;
+use super::motion::Motion;
 use crate::sense::{Twist, Vector3};
 
 /// `geometry_msgs/msg/Twist`: linear m/s, angular rad/s.
@@ -17,8 +18,7 @@ pub struct Velocity {
 /// Which part of a command passes, each within 0..=1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Factors {
-    /// Of linear x, y and z alike: sideways nothing is guarded, so a robot that may not drive may
-    /// not slide either.
+    /// Of linear x, y and z alike: a robot that may not drive may not slide either.
     pub linear: f64,
     /// Of angular z, and of x and y, which only bases that can tilt obey.
     pub angular: f64,
@@ -49,6 +49,15 @@ impl Velocity {
 
     pub(super) fn is_finite(&self) -> bool {
         self.components().iter().all(|part| part.is_finite())
+    }
+
+    /// Along the ground.
+    pub fn planar(&self) -> Motion {
+        Motion {
+            forward: self.linear.x,
+            left: self.linear.y,
+            turn: self.angular.z,
+        }
     }
 
     pub(super) fn scaled(&self, factors: Factors) -> Velocity {

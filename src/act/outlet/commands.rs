@@ -10,7 +10,7 @@ use super::mailbox::Mailbox;
 use super::post::{Latest, Post};
 use super::{Failed, ROOM, Wire};
 use crate::act::Verdict;
-use crate::act::gate::{Command, Findings, Gate, GateLimits, Order};
+use crate::act::gate::{Command, Findings, Gate, GateLimits, Order, Passing, Point, Velocity};
 use crate::act::wire::encode_velocity;
 use crate::time::{Stamp, When};
 
@@ -23,6 +23,8 @@ pub(super) struct Commands {
     /// What keeps commands from passing.
     findings: Arc<Findings>,
     post: Post<Latest<Vec<u8>>>,
+    /// What passed and what held the rest back, beside it.
+    state: Post<Latest<Vec<u8>>>,
 }
 
 struct Gated {
@@ -37,11 +39,15 @@ impl Commands {
     pub fn new(
         limits: GateLimits,
         stamped: bool,
-        (mut wire, failed): (Wire, Arc<Failed>),
+        (wire, state, failed): (Wire, Wire, Arc<Failed>),
         prepare: Arc<dyn Fn() + Send + Sync>,
     ) -> io::Result<Commands> {
         let buffer = || Vec::with_capacity(ROOM);
-        let send = move |bytes: &mut Vec<u8>| failed.count(wire(bytes));
+        let post = |name, mut wire: Wire| {
+            let (failed, prepare) = (Arc::clone(&failed), Arc::clone(&prepare));
+            let send = move |bytes: &mut Vec<u8>| failed.count(wire(bytes));
+            Post::start(name, Latest::new(buffer()), buffer(), prepare, send)
+        };
         let gate = Gate::new(limits);
         Ok(Commands {
             findings: gate.findings(),
@@ -52,7 +58,8 @@ impl Commands {
             }),
             limits: Mailbox::new(),
             stamped,
-            post: Post::start("velocity", Latest::new(buffer()), buffer(), prepare, send)?,
+            post: post("velocity", wire)?,
+            state: post("gate state", state)?,
         })
     }
 
@@ -78,7 +85,8 @@ impl Commands {
         // Under the lock: what is on its way through the gate leaves before, or finds it closed.
         let mut gated = self.lock();
         gated.closed = true;
-        self.hand_over(&gated, Order::stop(now));
+        let stop = gated.gate.halt(now);
+        self.hand_over(&gated, stop);
     }
 
     /// What keeps commands from passing, for the log and diagnostics.
@@ -105,19 +113,43 @@ impl Commands {
         self.pass(|gated| gated.gate.on_decision(now(), verdict));
     }
 
+    /// A scan came, for a gate that looks at scans.
+    pub fn scan(
+        &self,
+        now: impl Fn() -> When,
+        came: (When, Stamp),
+        source: usize,
+        points: impl Iterator<Item = Point>,
+    ) {
+        self.pass(|gated| gated.gate.on_scan(now(), came, source, points));
+    }
+
+    /// The base moves like this.
+    pub fn odometry(&self, arrival: When, velocity: Velocity) {
+        self.pass(|gated| {
+            gated.gate.on_odometry(arrival, velocity.planar());
+            None
+        });
+    }
+
     /// Time passed.
     pub fn tick(&self, now: impl Fn() -> When) {
         self.pass(|gated| gated.gate.tick(now()));
     }
 
+    /// What passes, and what holds the rest back.
+    pub fn passing(&self) -> Passing {
+        self.lock().gate.passing()
+    }
+
     /// Whether all that was handed over is published by then.
     pub fn flush(&self, until: Instant) -> bool {
-        self.post.flush(until)
+        self.post.flush(until) && self.state.flush(until)
     }
 
     /// Whether what publishes has ended by a panic.
     pub fn has_fallen(&self) -> bool {
-        self.post.has_fallen()
+        self.post.has_fallen() || self.state.has_fallen()
     }
 
     /// With the gate in hand, while it is not closed.
@@ -135,6 +167,9 @@ impl Commands {
         let stamped = self.stamped.then_some((order.stamp, gated.frame.as_str()));
         self.post
             .put(|slot| encode_velocity(order.velocity, stamped, slot.newest()));
+        let passing = gated.gate.passing();
+        self.state
+            .put(|slot| passing.encode(order.stamp, &gated.frame, slot.newest()));
     }
 
     fn lock(&self) -> MutexGuard<'_, Gated> {

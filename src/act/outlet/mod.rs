@@ -35,12 +35,12 @@ use self::limits::Limits;
 use self::post::{Post, Queue};
 pub use self::reader::CommandReader;
 use super::attention::Note;
-use super::gate::{Command, Findings, GateLimits, topic_type};
+use super::gate::{Command, Findings, GateLimits, Passing, Point, Velocity, topic_type};
 use super::speed_limit::{Percent, SpeedLimits};
 use super::wire::encode_decision;
 use super::{Verdict, Vocabulary};
 use crate::reason::{Decision, Outgoing, Publish};
-use crate::sense::MessageType;
+use crate::sense::{MessageType, SourceId};
 use crate::time::{Clock, Stamp, When};
 
 /// Publishes bytes; whether they were taken. May block.
@@ -73,8 +73,8 @@ pub fn publish_from_here() {
 pub struct Parts {
     /// Where decisions leave.
     pub decisions: Wire,
-    /// Of the velocity gate, where it is on: limits, whether commands are stamped, where they leave.
-    pub gate: Option<(GateLimits, bool, Wire)>,
+    /// Of the velocity gate, where it is on.
+    pub gate: Option<GateParts>,
     /// Of the speed limit, where it is on.
     pub speed: Option<(SpeedLimits, SpeedWire)>,
     /// Whether time for stamps is a simulation's, as told by [`Outlet::set_simulated_time`].
@@ -83,6 +83,18 @@ pub struct Parts {
     pub notes: bool,
     /// Whether somebody looks at [`Outlet::next_decision`].
     pub shown: bool,
+}
+
+/// What the velocity gate of an outlet is made of.
+pub struct GateParts {
+    /// What it is told.
+    pub limits: GateLimits,
+    /// Whether commands carry a stamp and a frame.
+    pub stamped: bool,
+    /// Where velocities leave.
+    pub velocities: Wire,
+    /// Where it says what passed and what held the rest back.
+    pub state: Wire,
 }
 
 /// Where one robot's decisions and gated commands leave.
@@ -132,9 +144,10 @@ impl Outlet {
     ) -> io::Result<Outlet> {
         let failed = Arc::new(Failed::default());
         let its = || (Arc::clone(&failed), Arc::clone(&prepare));
-        let commands = parts.gate.map(|(limits, stamped, wire)| {
+        let commands = parts.gate.map(|gate| {
             let (failed, prepare) = its();
-            Commands::new(limits, stamped, (wire, failed), prepare)
+            let wires = (gate.velocities, gate.state, failed);
+            Commands::new(gate.limits, gate.stamped, wires, prepare)
         });
         let limits = parts.speed.map(|(limits, wire)| {
             let (failed, prepare) = its();
@@ -272,9 +285,29 @@ impl Outlet {
         }
     }
 
+    /// A scan arrived then and has this stamp, with something at these points of the base frame, m.
+    pub fn scan(&self, came: (When, Stamp), source: SourceId, points: impl Iterator<Item = Point>) {
+        if let Some(commands) = &self.commands {
+            let source = usize::from(source.0);
+            commands.scan(|| self.now(), came, source, points);
+        }
+    }
+
+    /// The base moves like this, says a message that arrived then.
+    pub fn odometry(&self, arrival: When, velocity: Velocity) {
+        if let Some(commands) = &self.commands {
+            commands.odometry(arrival, velocity);
+        }
+    }
+
     /// What keeps the gate's commands from passing, where there is a gate.
     pub fn findings(&self) -> Option<Arc<Findings>> {
         self.commands.as_ref().map(Commands::findings)
+    }
+
+    /// What passes the gate, where there is one, and what holds the rest back.
+    pub fn passing(&self) -> Option<Passing> {
+        self.commands.as_ref().map(Commands::passing)
     }
 
     /// The simulation's time, for stamps of commands.

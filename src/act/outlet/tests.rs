@@ -90,7 +90,12 @@ fn world() -> World {
     };
     let parts = Parts {
         decisions: decisions.wire(),
-        gate: Some((limits, false, commands.wire())),
+        gate: Some(GateParts {
+            limits,
+            stamped: false,
+            velocities: commands.wire(),
+            state: Box::new(|_| true),
+        }),
         speed: None,
         notes: false,
         shown: false,

@@ -140,6 +140,20 @@ impl ScanPreparation {
         &self.prepared
     }
 
+    /// What the newest scan shows, as points of the base frame, m: x ahead, y to the left.
+    pub fn points(&self) -> impl Iterator<Item = [f64; 2]> + '_ {
+        let place = [f64::from(self.mount.x), f64::from(self.mount.y)];
+        let beams = self.prepared.beams().enumerate();
+        beams.filter_map(move |(beam, said)| match said {
+            Beam::At(range) => {
+                let (sin, cos) = self.prepared.angle(beam).sin_cos();
+                let range = f64::from(range);
+                Some([place[0] + range * cos, place[1] + range * sin])
+            }
+            Beam::NoReturn | Beam::Unknown => None,
+        })
+    }
+
     /// What the values below range_min turned out to be, so far.
     pub fn finding(&self) -> &Finding {
         &self.finding
