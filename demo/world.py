@@ -267,7 +267,8 @@ def _build(world: World, lidar: bool) -> "irsim.EnvBase":
     if world.base == "holonomic":
         low, high = [-MAX_SPEED, *low], [MAX_SPEED, *high]
     robot = {
-        "name": "robot", "kinematics": {"name": "omni_angular" if world.base == "holonomic" else "diff"}, "shape": {"name": "circle", "radius": ROBOT_RADIUS},
+        "name": "robot", "kinematics": {"name": "omni_angular" if world.base == "holonomic" else "diff"},
+        "shape": {"name": "circle", "radius": ROBOT_RADIUS},
         "state": list(map(float, world.room.start)),
         "vel_min": low, "vel_max": high,
     }  # fmt: skip
