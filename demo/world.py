@@ -74,7 +74,7 @@ class Person:
         ahead = way / distance
         to_robot = robot - self.at
         gap = float(np.hypot(*to_robot)) - self.walk.radius - ROBOT_RADIUS
-        if gap < self.walk.gives_way and float(to_robot @ ahead) > 0.0:
+        if self.walk.gives_way > 0.0 and gap < self.walk.gives_way and float(to_robot @ ahead) > 0.0:
             self.blocked += STEP_S
             if self.blocked > PERSON_PATIENCE_S:
                 self.blocked = 0.0
