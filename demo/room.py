@@ -23,8 +23,8 @@ class Walk:
     speed: float
     pause: float
     radius: float = PERSON_RADIUS
-    # Stands still rather than walk into the robot. One who does not look walks on.
-    looks: bool = True
+    # Stands still rather than come nearer to the robot than this (m). 0: does not look, and walks on.
+    gives_way: float = 0.40
     # Stands at the start of the path until the robot is so near (m); none: walks all the time.
     waits_for_robot: float | None = None
 

@@ -39,7 +39,6 @@ CAR_TURN_RADIUS = 0.45
 
 # A person stands still rather than walk into the robot, and turns round when it does not go away.
 # So every contact is one that the robot made, except with those who do not look.
-PERSON_GIVES_WAY = 0.40
 PERSON_PATIENCE_S = 1.2
 
 # After a contact the robot stands, backs off like one with a bumper, stands again.
@@ -75,7 +74,7 @@ class Person:
         ahead = way / distance
         to_robot = robot - self.at
         gap = float(np.hypot(*to_robot)) - self.walk.radius - ROBOT_RADIUS
-        if self.walk.looks and gap < PERSON_GIVES_WAY and float(to_robot @ ahead) > 0.0:
+        if self.walk.gives_way > 0.0 and gap < self.walk.gives_way and float(to_robot @ ahead) > 0.0:
             self.blocked += STEP_S
             if self.blocked > PERSON_PATIENCE_S:
                 self.blocked = 0.0
@@ -268,7 +267,8 @@ def _build(world: World, lidar: bool) -> "irsim.EnvBase":
     if world.base == "holonomic":
         low, high = [-MAX_SPEED, *low], [MAX_SPEED, *high]
     robot = {
-        "name": "robot", "kinematics": {"name": "omni_angular" if world.base == "holonomic" else "diff"}, "shape": {"name": "circle", "radius": ROBOT_RADIUS},
+        "name": "robot", "kinematics": {"name": "omni_angular" if world.base == "holonomic" else "diff"},
+        "shape": {"name": "circle", "radius": ROBOT_RADIUS},
         "state": list(map(float, world.room.start)),
         "vel_min": low, "vel_max": high,
     }  # fmt: skip

@@ -25,7 +25,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import LaserScan
 from world import ANGLE_INCREMENT, ANGLE_MIN, BEAMS, RANGE_MAX, RANGE_MIN, STEP_S, World
 
-from gate.geometry import STILL, Motion
+from gate.geometry import Motion
 
 # The simulation's clock does not begin at zero, which means "not told yet".
 BEGINS_S = 1000.0

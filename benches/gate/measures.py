@@ -23,7 +23,7 @@ class Measures:
     def __init__(self, world: World) -> None:
         self.world = world
         self.stops = self.alternations = 0
-        self.wedged_s = self.free_at_stand = 0.0
+        self.wedged_s = 0.0
         self.gap = math.inf
         self._stood = self._wedged = 0
         self._halts: deque[tuple[float, float, float]] = deque(maxlen=1)

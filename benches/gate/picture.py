@@ -26,7 +26,7 @@ def draw(traces: dict[tuple[str, str], dict], file: Path) -> None:
             if (name, arm) in traces:
                 _room(axes[row][column], traces[name, arm], colour)
                 axes[row][column].set_title(_title(name, arm, traces[name, arm]), fontsize=9)
-    figure.tight_layout()
+    figure.tight_layout(h_pad=2.5)
     figure.savefig(file)
     figure.savefig(file.with_suffix(".png"), dpi=110)
 

@@ -15,6 +15,10 @@ from shapely.geometry import Point, Polygon
 WIDTH, HEIGHT = SIZE
 XY = tuple[float, float]
 CHILD_RADIUS = 0.12
+# Who comes round a corner stands still so near the robot.
+SEES_LATE_M = 0.05
+# How far, to either side, the goals before and behind a door are off its middle, in m.
+OFF_DOOR = 0.3
 
 
 class Scene(Room):
@@ -38,21 +42,21 @@ def calm(seed: int) -> Room:
 
 
 def doors(seed: int) -> Room:
-    """Two walls across the room, each with a door of 0.5 to 0.8 m; the goals lead through."""
+    """Two walls across the room, each with a door of 0.45 to 0.6 m; the goals lead through."""
     rng = np.random.default_rng([seed, 2])
     furniture: list[Polygon] = []
     ways: list[list[XY]] = []
     for x in (2.7, 5.3):
-        y, width = rng.uniform(1.6, 4.4), rng.uniform(0.5, 0.8)
+        y, width = rng.uniform(1.6, 4.4), rng.uniform(0.45, 0.6)
         furniture.append(shapely.box(x - 0.05, 0.0, x + 0.05, y - width / 2))
         furniture.append(shapely.box(x - 0.05, y + width / 2, x + 0.05, HEIGHT))
         ways.append([(x - 0.7, y), (x + 0.7, y)])
     rooms = [(0.7, 1.7), (3.6, 4.4), (6.3, 7.3)]
     goals: list[XY] = []
     for _ in range(6):
-        there = [_in(rng, rooms[1]), *_near(rng, ways[1]), _in(rng, rooms[2])]
-        goals += [_in(rng, rooms[0]), *_near(rng, ways[0]), *there]
-        goals += [*_near(rng, ways[1][::-1]), _in(rng, rooms[1]), *_near(rng, ways[0][::-1])]
+        there = [_in(rng, rooms[1]), *_near(rng, ways[1], OFF_DOOR), _in(rng, rooms[2])]
+        goals += [_in(rng, rooms[0]), *_near(rng, ways[0], OFF_DOOR), *there]
+        goals += [*_near(rng, ways[1][::-1], OFF_DOOR), _in(rng, rooms[1]), *_near(rng, ways[0][::-1], OFF_DOOR)]
     return Scene(seed, furniture, [], (1.2, 3.0, 0.0), goals)
 
 
@@ -71,7 +75,7 @@ def corridors(seed: int) -> Room:
     corners = [[(7.1, 1.0), (7.1, 5.0)], [(0.9, 5.0), (0.9, 1.0)]]
     goals: list[XY] = []
     for i in range(24):
-        goals += _near(rng, ends[i % 2], 0.15)
+        goals += _near(rng, ends[i % 2], 0.3)
         if i % 3 == 2:
             goals.append(corners[i % 2][int(rng.integers(2))])
     return Scene(seed, furniture, walks, (0.9, 3.0, 0.0), goals)
@@ -87,16 +91,18 @@ def dead_ends(seed: int) -> Room:
         low, high = (HEIGHT - deep, HEIGHT) if up else (0.0, deep)
         furniture.append(shapely.box(x - half - 0.12, low, x - half, high))
         furniture.append(shapely.box(x + half, low, x + half + 0.12, high))
-        end, mouth = (HEIGHT - 0.45, HEIGHT - deep - 0.7) if up else (0.45, deep + 0.7)
+        end, mouth = (HEIGHT - 0.3, HEIGHT - deep - 0.7) if up else (0.3, deep + 0.7)
         ends.append([(x, mouth), (x, end), (x, mouth)])
     goals: list[XY] = []
     for i in range(20):
-        goals += _near(rng, ends[i % 3], 0.08)
+        mouth, end, out = ends[i % 3]
+        goals += [_beside(rng, mouth, 0.3), _beside(rng, end, 0.22), _beside(rng, out, 0.3)]
     return Scene(seed, furniture, [], (1.0, 3.0, 0.0), goals)
 
 
 def clutter(seed: int) -> Room:
-    """Small things, 4 to 20 cm beside the robot's body along the straight ways between the goals."""
+    """Small things, 0 to 12 cm beside the robot's body along the straight ways between the corners; the
+    goals are up to 12 cm off the corners, so that some of them stand in the way."""
     rng = np.random.default_rng([seed, 5])
     corners = [(1.0, 1.1), (7.0, 1.1), (7.0, 4.9), (1.0, 4.9)]
     furniture: list[Polygon] = []
@@ -106,11 +112,11 @@ def clutter(seed: int) -> Room:
         at, side = 1.0, 1.0
         while at < length - 0.9:
             radius = rng.uniform(0.05, 0.15)
-            off = side * (0.15 + rng.uniform(0.04, 0.20) + radius)
+            off = side * (0.15 + rng.uniform(0.0, 0.12) + radius)
             centre = np.array(a) + at * along + off * left
             furniture.append(Point(*centre).buffer(radius, quad_segs=4))
             at, side = at + rng.uniform(0.5, 0.9), -side
-    goals = (corners[1:] + corners[:1]) * 15
+    goals = _near(rng, (corners[1:] + corners[:1]) * 15, 0.12)
     return Scene(seed, furniture, [], (1.0, 1.1, 0.0), goals)
 
 
@@ -125,7 +131,7 @@ def glass(seed: int) -> Room:
 
 def corners(seed: int) -> Room:
     """People stand behind shelves beside the way, step into it at 1 to 1.4 m/s when the robot is near,
-    and stop there."""
+    see it at the last moment, and stop there."""
     rng = np.random.default_rng([seed, 7])
     furniture: list[Polygon] = []
     walks: list[Walk] = []
@@ -134,9 +140,10 @@ def corners(seed: int) -> Room:
         near, far = 3.0 + side * 0.55, 3.0 + side * 1.3
         furniture.append(shapely.box(x - 0.6, min(near, far), x + 0.3, max(near, far)))
         hidden, stop = (x + 0.56, 3.0 + side * 1.0), (x + 0.56, 3.0 + side * rng.uniform(0.0, 0.15))
-        within = rng.uniform(1.2, 1.8)
+        within = rng.uniform(1.0, 1.4)
         speed, pause = rng.uniform(1.0, 1.4), rng.uniform(1.5, 3.0)
-        walks.append(Walk([hidden, stop], float(speed), float(pause), waits_for_robot=float(within)))
+        walk = Walk([hidden, stop], float(speed), float(pause), waits_for_robot=float(within))
+        walks.append(replace(walk, gives_way=SEES_LATE_M))
     ends = [(0.8, 3.0), (7.2, 3.0)]
     goals = [point for _ in range(20) for point in _near(rng, [ends[1], ends[0]], 0.12)]
     return Scene(seed, furniture, walks, (0.8, 3.0, 0.0), goals)
@@ -144,7 +151,7 @@ def corners(seed: int) -> Room:
 
 def children(seed: int) -> Room:
     """Small, 1 to 1.5 m/s, and they do not look where the robot is."""
-    return _hurried(seed, radius=CHILD_RADIUS, looks=False)
+    return _hurried(seed, radius=CHILD_RADIUS, gives_way=0.0)
 
 
 def fast(seed: int) -> Room:
@@ -179,6 +186,10 @@ def _in(rng: np.random.Generator, xs: tuple[float, float]) -> XY:
 
 def _near(rng: np.random.Generator, points: list[XY], off: float = 0.06) -> list[XY]:
     return [(x, round(float(y + rng.uniform(-off, off)), 3)) for x, y in points]
+
+
+def _beside(rng: np.random.Generator, point: XY, off: float) -> XY:
+    return round(float(point[0] + rng.uniform(-off, off)), 3), point[1]
 
 
 SCENES: dict[str, Callable[[int], Room]] = {

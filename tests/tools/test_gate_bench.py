@@ -21,8 +21,8 @@ from gate.drive import run  # noqa: E402
 from gate.geometry import arc, contact_s, free_way_m  # noqa: E402
 from gate.results import Results  # noqa: E402
 from gate.rooms import CALM, ROOMS, TWELVE  # noqa: E402
-from room import SIZE, Room  # noqa: E402
-from world import CAR_TURN_RADIUS, ROBOT_RADIUS, World  # noqa: E402
+from room import SIZE, Room, Walk  # noqa: E402
+from world import CAR_TURN_RADIUS, ROBOT_RADIUS, STEP_S, Person, World  # noqa: E402
 
 
 def test_an_arc_of_a_quarter_turn_ends_beside_its_middle() -> None:
@@ -101,6 +101,25 @@ def test_what_returns_nothing_is_not_in_the_scan_and_can_be_touched() -> None:
     for _ in range(60):
         world.step(0.4, 0.0)
     assert [hit.thing for hit in world.collisions] == ["furniture 1"]
+
+
+def _walks(walk: Walk, robot: tuple[float, float], seconds: float) -> np.ndarray:
+    person = Person(walk)
+    for _ in range(round(seconds / STEP_S)):
+        person.at = person.at + person.velocity(np.array(robot)) * STEP_S
+    return person.at
+
+
+def test_who_stands_behind_a_corner_waits_for_the_robot_and_who_does_not_look_walks_on() -> None:
+    walk = Walk([(2.0, 1.0), (2.0, 3.0)], 1.0, 5.0, waits_for_robot=1.5)
+    assert _walks(walk, (5.0, 1.0), 3.0) == pytest.approx((2.0, 1.0))
+    assert _walks(walk, (2.9, 1.0), 3.0) == pytest.approx((2.0, 3.0), abs=0.06)
+    # 0.20 and 0.15 m are the two bodies.
+    for gives_way in (0.4, 0.1):
+        _, y = _walks(Walk([(2.0, 1.0), (2.0, 5.0)], 1.0, 1.0, gives_way=gives_way), (2.0, 3.0), 2.5)
+        assert 3.0 - y - 0.35 == pytest.approx(gives_way, abs=0.06)
+    _, y = _walks(Walk([(2.0, 1.0), (2.0, 5.0)], 1.0, 1.0, gives_way=0.0), (2.0, 3.2), 2.5)
+    assert y > 3.0
 
 
 def test_a_car_does_not_turn_on_the_spot_and_a_holonomic_base_drives_sideways() -> None:
