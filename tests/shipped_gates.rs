@@ -97,9 +97,13 @@ fn every_params_file_lets_the_robot_turn_under_a_seen_stop_and_nothing_blind() {
         let seen = |label, ahead_m| passes(&limits, (label, Basis::Seen), ahead_m, asked);
         let near_m = near_m(&limits);
         let stop = seen(safe, near_m);
-        let car = limits.physics.as_ref().is_some_and(|p| p.keeps_arc);
+        // A base with corners would touch with them what is so near; it backs away, see below.
+        let corners = limits
+            .physics
+            .as_ref()
+            .is_some_and(|p| !p.outline.is_round());
         assert!(
-            car || stop.angular.z > 0.0,
+            corners || stop.angular.z > 0.0,
             "{file:?}: it could not turn away"
         );
         let wide = seen(0, 9.0);
