@@ -9,7 +9,9 @@ import pytest
 import shapely
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT / "benches"), str(ROOT / "demo")]
+# drives/ has a world of its own, which other tests of the same run import by that name.
+OTHERS, PATH = {name: sys.modules.pop(name) for name in ("world",) if name in sys.modules}, list(sys.path)
+sys.path[:0] = [str(ROOT / "benches"), str(ROOT / "demo")]
 
 pytest.importorskip("irsim")
 
@@ -23,6 +25,9 @@ from gate.results import Results  # noqa: E402
 from gate.rooms import CALM, ROOMS, TWELVE  # noqa: E402
 from room import SIZE, Room, Walk  # noqa: E402
 from world import CAR_TURN_RADIUS, ROBOT_RADIUS, STEP_S, Person, World  # noqa: E402
+
+sys.modules.update(OTHERS)
+sys.path[:] = [*PATH, *(folder for folder in sys.path if folder not in PATH)]
 
 
 def test_an_arc_of_a_quarter_turn_ends_beside_its_middle() -> None:
