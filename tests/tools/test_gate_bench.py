@@ -26,6 +26,7 @@ from gate.rooms import CALM, ROOMS, TWELVE  # noqa: E402
 from room import SIZE, Room, Walk  # noqa: E402
 from world import CAR_TURN_RADIUS, ROBOT_RADIUS, STEP_S, Person, World  # noqa: E402
 
+del sys.modules["world"]
 sys.modules.update(OTHERS)
 sys.path[:] = [*PATH, *(folder for folder in sys.path if folder not in PATH)]
 
