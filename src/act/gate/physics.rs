@@ -197,9 +197,18 @@ impl Physics {
             part: 1.0,
             holds: None,
         };
-        match gap > self.margin_m {
-            true => self.keep_margin(motion, around, &mut part),
-            false => self.leave_or_pass_along(motion, around.points, gap.max(0.0), &mut part),
+        // Just outside the margin what may pass along just inside it may pass as well.
+        let along = gap <= self.margin_m + RELEASE_M;
+        let mut kept = part;
+        if gap > self.margin_m {
+            self.keep_margin(motion, around, &mut kept);
+        }
+        if along {
+            let gap = gap.clamp(0.0, self.margin_m);
+            self.leave_or_pass_along(motion, around.points, gap, &mut part);
+        }
+        if gap > self.margin_m && (!along || kept.part > part.part) {
+            part = kept;
         }
         if let Some(free_way_m) = around.free_way_m
             && motion.forward > 0.0
