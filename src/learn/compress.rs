@@ -157,7 +157,7 @@ fn pruned(
     let mut fit = Fit {
         name: "pruned".into(),
         sizes,
-        labels: task.labels.len(),
+        heads: task.heads(),
         epochs: options.epochs.unwrap_or(default),
         training: &training,
         device: options.device,

@@ -188,7 +188,7 @@ pub fn score(
             .collect(),
         budget: Some(Budget::of(
             engine.name(),
-            (&sizes.stage_macs(labels), &costs),
+            (&sizes.stage_macs(manifest.heads().outputs()), &costs),
             robots.iter().map(|(name, robot)| (name, &robot.answered)),
             &empty,
         )),

@@ -78,6 +78,7 @@ impl World {
             reuse: None,
             policy: Policy::Best,
             min_confidence: 0.1,
+            free_way_quantile: 0.1,
             thresholds: vec![0.9; 2],
             safe_label: 0,
             exits: 2,
