@@ -263,7 +263,7 @@ impl Fit<'_> {
 
 /// The target of a row: what is spread goes to all classes alike, or to the neighbours of a bin, for a
 /// distance that falls just short of an edge is hardly another one.
-fn smoothed(row: &mut [f32], output: usize, spread: f32, ordered: bool) {
+pub(super) fn smoothed(row: &mut [f32], output: usize, spread: f32, ordered: bool) {
     if !ordered {
         row.fill(spread / row.len() as f32);
         row[output] += 1.0 - spread;
