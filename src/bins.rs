@@ -82,7 +82,9 @@ impl Bins {
         }
         let sound = |edge: &f32| edge.is_finite() && *edge > 0.0;
         if !edges.iter().all(sound) || !edges.windows(2).all(|pair| pair[0] < pair[1]) {
-            faults.push(format!("{at} is {edges:?}, expected rising positive metres"));
+            faults.push(format!(
+                "{at} is {edges:?}, expected rising positive metres"
+            ));
         }
         if !bounds.windows(2).all(|pair| pair[0] > pair[1]) || bounds.len() + 1 != labels {
             faults.push(format!(

@@ -159,7 +159,10 @@ pub(super) fn teaches(bundle: &Bundle, task: &Task) -> Result<(), LearnError> {
     Err(LearnError::Mismatch {
         model: bundle.id().into(),
         what: format!("it was trained with {}", words(&found)),
-        expected: format!("{}, as the task's truth says; name its own task file", words(&expected)),
+        expected: format!(
+            "{}, as the task's truth says; name its own task file",
+            words(&expected)
+        ),
     })
 }
 

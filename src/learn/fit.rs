@@ -67,7 +67,12 @@ impl Fit<'_> {
         let standing = checkpoint.as_ref().and_then(Checkpoint::load);
         let fresh = || Weights::random(&self.sizes, self.heads.outputs(), self.seed);
         let mut model = match (&standing, self.first) {
-            (Some(standing), _) => encoder(&self.sizes, self.heads.outputs(), &standing.weights, &device)?,
+            (Some(standing), _) => encoder(
+                &self.sizes,
+                self.heads.outputs(),
+                &standing.weights,
+                &device,
+            )?,
             (None, Some(first)) => encoder(&self.sizes, self.heads.outputs(), first, &device)?,
             (None, None) => encoder(&self.sizes, self.heads.outputs(), &fresh(), &device)?,
         };

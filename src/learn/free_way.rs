@@ -61,7 +61,11 @@ impl Sum {
         self.shorter += u64::from(truth < said);
         let short = f64::from(truth - said);
         let q = f64::from(q);
-        self.pinball += if short >= 0.0 { q * short } else { (q - 1.0) * short };
+        self.pinball += if short >= 0.0 {
+            q * short
+        } else {
+            (q - 1.0) * short
+        };
         self.metres += f64::from(said);
     }
 }
@@ -149,9 +153,16 @@ impl FreeWayReport {
         };
         row("physics alone", &self.physics)?;
         for (index, scores) in self.exits.iter().enumerate() {
-            row(&format!("exit {} of {}", index + 1, self.exits.len()), scores)?;
+            row(
+                &format!("exit {} of {}", index + 1, self.exits.len()),
+                scores,
+            )?;
         }
-        writeln!(text, "| who knows the future |{}\n", " - | 0.0 | - |".repeat(QUANTILES.len()))
+        writeln!(
+            text,
+            "| who knows the future |{}\n",
+            " - | 0.0 | - |".repeat(QUANTILES.len())
+        )
     }
 }
 

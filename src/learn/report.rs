@@ -11,13 +11,13 @@ use super::conditions::Condition;
 use super::counts::Counts;
 use super::dataset::Dropped;
 use super::error::LearnError;
+use super::free_way::FreeWayReport;
 use super::picture;
 use super::reliability::Bin;
 use super::scores::Scores;
 use super::static_depths::StaticDepth;
 use super::task::SplitBy;
 use super::variants::Variant;
-use super::free_way::FreeWayReport;
 use crate::quantiles::Quantiles;
 
 /// The baselines that the truth alone allows, the simplest first.

@@ -210,9 +210,10 @@ impl BurnEngine {
         }
         let sizes = &bundle.manifest.architecture;
         let heads = bundle.manifest.heads();
-        let encoder = Encoder::new(sizes, heads.outputs(), bundle.weights(), &device).map_err(|fault| {
-            BundleError::Engine(format!("{}; expected {}", fault.what, fault.expected))
-        })?;
+        let encoder =
+            Encoder::new(sizes, heads.outputs(), bundle.weights(), &device).map_err(|fault| {
+                BundleError::Engine(format!("{}; expected {}", fault.what, fault.expected))
+            })?;
         Ok(BurnEngine {
             backend,
             device,

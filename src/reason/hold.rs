@@ -134,20 +134,28 @@ mod tests {
         let late = late + Duration::from_millis(1);
         held.remember(late, 1, 1.0, None);
         held.withdraw(early);
-        let recalled = held.recall(late, hold).map(|held| (held.label, held.confidence));
+        let recalled = held
+            .recall(late, hold)
+            .map(|held| (held.label, held.confidence));
         assert_eq!(recalled, Some((1, 1.0)));
     }
 
     #[test]
     fn a_free_way_is_held_and_never_grows() {
         let (held, hold) = (Held::new(), Duration::from_millis(200));
-        for (ms, metres) in [0.0f32, 0.019, 0.5, 2.999, 80.0, f32::INFINITY].iter().enumerate() {
+        for (ms, metres) in [0.0f32, 0.019, 0.5, 2.999, 80.0, f32::INFINITY]
+            .iter()
+            .enumerate()
+        {
             let at = Mono((ms as u64 + 1) * 1_000_000);
             held.remember(at, 63, 1.0, Some(*metres));
             let recalled = held.recall(at, hold).expect("young enough");
             assert_eq!((recalled.label, recalled.confidence), (63, 1.0));
             let way = recalled.free_way_m.expect("a way was told");
-            assert!(way <= *metres && way > metres.min(5.0) - 0.021, "{metres}: {way}");
+            assert!(
+                way <= *metres && way > metres.min(5.0) - 0.021,
+                "{metres}: {way}"
+            );
         }
     }
 }

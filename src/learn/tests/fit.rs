@@ -335,7 +335,11 @@ fn thresholds_keep_fastest_to_the_deepest_exit() {
             .collect();
         probabilities(&seen, &Heads::new(3, None), 1.0)
     };
-    let exits = vec![exit(6.0), exit(2.0), probabilities(&deepest, &Heads::new(3, None), 1.0)];
+    let exits = vec![
+        exit(6.0),
+        exit(2.0),
+        probabilities(&deepest, &Heads::new(3, None), 1.0),
+    ];
     let thresholds = thresholds(&exits, 3);
     assert_eq!(thresholds.len(), 3);
     assert_eq!(thresholds[2], 0.0);

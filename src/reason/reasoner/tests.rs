@@ -246,5 +246,8 @@ fn a_free_way_is_held_with_its_label_and_told_by_no_fallback() {
     assert!(way <= 0.2 && way > 0.17, "{way}");
     desk.forget_held();
     let decision = fallback(1000 * MS);
-    assert_eq!((decision.source, decision.free_way_m), (Source::Fallback, None));
+    assert_eq!(
+        (decision.source, decision.free_way_m),
+        (Source::Fallback, None)
+    );
 }
