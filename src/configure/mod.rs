@@ -113,6 +113,7 @@ impl Configuration {
             reuse: params.reuse,
             policy: params.policy,
             min_confidence: params.confidence,
+            free_way_quantile: params.free_way_quantile,
             thresholds: manifest.exits.iter().map(|exit| exit.threshold).collect(),
             safe_label: self.bundle.safe_label(),
             exits: manifest.exits.len() as u8,

@@ -282,6 +282,12 @@ pub const TABLE: &[Parameter] = &[
         "From what a scan shows to the first slowing of the base: half a scan's duration, this node, the base's controller.",
     ),
     live(
+        "act.velocity_gate.free_way_quantile",
+        double(1, 499),
+        "0.1",
+        "How careful the model's free way is: less is free with this probability, as the model says; lower is more careful. Only for models with bins.",
+    ),
+    live(
         "act.velocity_gate.keep_arc",
         Kind::Bool,
         "false",
