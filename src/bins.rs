@@ -14,6 +14,8 @@ pub struct Bins {
     pub edges_m: Vec<f32>,
     /// Falling, m: below `bounds_m[i]` the label is at least number `i + 1`. Each is an edge.
     pub bounds_m: Vec<f32>,
+    /// How far into the future the least distance is looked for, s.
+    pub horizon_s: f32,
 }
 
 impl Bins {
@@ -92,6 +94,12 @@ impl Bins {
                  less than labels"
             ));
         }
+        if !(self.horizon_s.is_finite() && self.horizon_s > 0.0) {
+            faults.push(format!(
+                "{at}: horizon_s is {}, expected seconds above 0",
+                self.horizon_s
+            ));
+        }
         for bound in bounds.iter().filter(|bound| !edges.contains(bound)) {
             faults.push(format!(
                 "{at} lacks {bound}, a bound between two labels: each bin must belong to one \
@@ -112,6 +120,7 @@ mod tests {
         Bins {
             edges_m: vec![0.2, 0.4, 0.6, 0.8, 2.0],
             bounds_m: vec![0.8, 0.4],
+            horizon_s: 1.0,
         }
     }
 

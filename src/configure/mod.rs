@@ -239,6 +239,7 @@ pub fn words(bundle: &Bundle) -> BundleWords {
         labels: manifest.labels.clone(),
         safe_label: manifest.safe_label.clone(),
         trigger: manifest.window.trigger.clone(),
+        horizon_s: manifest.bins.as_ref().map(|bins| bins.horizon_s),
     }
 }
 

@@ -209,6 +209,7 @@ mod tests {
         let bins = Bins {
             edges_m: vec![0.5, 1.0],
             bounds_m: vec![0.5],
+            horizon_s: 1.0,
         };
         // Evenly from 0 to 1 m; physics says 1 m throughout.
         let ways: Vec<(f32, f32)> = (0..1000).map(|i| (i as f32 / 1000.0, 1.0)).collect();
@@ -231,6 +232,7 @@ mod tests {
         let bins = Bins {
             edges_m: vec![0.5, 2.0],
             bounds_m: vec![0.5],
+            horizon_s: 1.0,
         };
         let mut sums = FreeWays::new(&bins, 1);
         let far = [(f32::INFINITY, f32::INFINITY), (7.0, -1.0)];

@@ -97,10 +97,14 @@ impl LabelRule {
     pub fn bins(&self) -> Option<Bins> {
         match self {
             LabelRule::FutureMinRange {
-                bounds_m, bins_m, ..
+                bounds_m,
+                bins_m,
+                horizon_s,
+                ..
             } if !bins_m.is_empty() => Some(Bins {
                 edges_m: bins_m.clone(),
                 bounds_m: bounds_m.clone(),
+                horizon_s: *horizon_s,
             }),
             _ => None,
         }

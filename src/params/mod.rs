@@ -47,6 +47,8 @@ pub struct BundleWords {
     pub safe_label: String,
     /// The source that triggers.
     pub trigger: String,
+    /// How far ahead in time its free way looks, s; none: it tells none.
+    pub horizon_s: Option<f32>,
 }
 
 /// A source as the bundle knows it.

@@ -218,8 +218,9 @@ pub struct Decision {
     pub confidence: f32,
     /// Of every label; empty when no exit stands behind the decision.
     pub probabilities: Probabilities,
-    /// How far the way is free over the horizon of the task, m: a lower quantile, as the exit that
-    /// answered says, or as held. None for fallbacks, and where the model does not tell.
+    /// The least range ahead over the horizon of the task, m: a lower quantile, as the exit that
+    /// answered says, or as held. None for fallbacks, where the model does not tell, and where it
+    /// expects more than it can tell.
     pub free_way_m: Option<f32>,
     /// What stands behind the label.
     pub source: Source,

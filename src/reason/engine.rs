@@ -60,9 +60,12 @@ pub struct FreeWay<'a> {
 }
 
 impl FreeWay<'_> {
-    /// The distance, m, that it falls short of with the probability `q`.
-    pub fn quantile_m(&self, q: f32) -> f32 {
-        self.bins.quantile_m(self.probabilities, q)
+    /// The distance, m, that it falls short of with the probability `q`; none where that lies in the
+    /// last bin, which has no end.
+    pub fn quantile_m(&self, q: f32) -> Option<f32> {
+        let metres = self.bins.quantile_m(self.probabilities, q);
+        let last = self.bins.start_m(self.bins.count() - 1);
+        (metres < last).then_some(metres)
     }
 }
 

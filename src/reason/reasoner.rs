@@ -362,7 +362,7 @@ impl Reasoner {
     fn answer(&self, desk: &Desk, work: &Work) -> Probabilities {
         let free_way = self.engine.free_way(work.row);
         let quantile = work.request.terms.free_way_quantile;
-        let metres = free_way.map(|way| way.quantile_m(quantile));
+        let metres = free_way.and_then(|way| way.quantile_m(quantile));
         let probabilities = self.call.answer(work.row, desk.labels);
         probabilities.with_free_way(metres)
     }

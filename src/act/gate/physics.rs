@@ -25,6 +25,9 @@ const LEAST_M: f64 = 0.02;
 const RELEASE_M: f64 = 0.03;
 /// Slower than this (m/s) is standing.
 const STANDING: f64 = 0.01;
+/// What the model expects slows a base to this and no further, m/s: at a creep, scans alone see in
+/// time, and a model that is wrong wedges nobody.
+const CREEP: f64 = 0.1;
 /// Slower than this (m/s) a base that is told to stand does so within a centimetre or two.
 const ROLLS_OUT: f64 = 0.05;
 /// How often a slower and so tighter arc is checked again before the whole motion is slowed.
@@ -215,6 +218,7 @@ impl Physics {
         {
             let gap = free_way_m - self.outline.front() - self.margin_m;
             let passes = self.braking.part(motion, gap / motion.forward);
+            let passes = passes.max((CREEP / motion.speed()).min(1.0));
             part.at_most(passes, || Holds::Expected { free_way_m });
         }
         part

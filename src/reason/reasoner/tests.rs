@@ -202,6 +202,7 @@ fn a_decision_carries_the_free_way_of_its_exit_and_its_quantile() {
     world.bins = Some(Bins {
         edges_m: vec![0.4, 0.8],
         bounds_m: vec![0.8],
+        horizon_s: 1.0,
     });
     let mut reasoner = world.reasoner(0, known(MS), false);
     world.cycle(&mut reasoner);
@@ -223,6 +224,7 @@ fn a_free_way_is_held_with_its_label_and_told_by_no_fallback() {
     world.bins = Some(Bins {
         edges_m: vec![0.4, 0.8],
         bounds_m: vec![0.8],
+        horizon_s: 1.0,
     });
     let mut reasoner = world.reasoner(0, known(MS), false);
     let desk = Arc::clone(&world.desk);

@@ -273,7 +273,7 @@ fn a_wrong_step_is_named_with_what_it_should_be() {
     };
     named(
         (-PI, PI, 0.0),
-        &["angle_increment is 0", "360 ranges", "not 0"],
+        &["angle_increment is 0", "360 ranges", "0.00001 to a turn"],
     );
     named((-PI, PI, f32::NAN), &["angle_increment is NaN"]);
     named(
