@@ -114,6 +114,7 @@ fn sized(of: &Manifest, name: &str, [frames, features, width, depth]: [usize; 4]
     manifest.name = name.into();
     manifest.labels = (0..8).map(|label| format!("label_{label}")).collect();
     manifest.safe_label = manifest.labels[0].clone();
+    manifest.bins = None;
     manifest.architecture.frames = frames;
     manifest.architecture.features = features;
     manifest.architecture.width = width;

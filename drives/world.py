@@ -57,6 +57,59 @@ class Person:
         return [(left[0], left[1], self.leg), (right[0], right[1], self.leg)]
 
 
+class Ambush(Person):
+    """Waits beside the way until the robot is near, often behind something, then steps into its way, stops there and
+    looks, and goes back."""
+
+    def __init__(self, random: np.random.Generator, size: tuple[float, float], hides: list[np.ndarray]) -> None:
+        super().__init__(random, size)
+        self.hides = hides
+        self.at = self._hide()
+        self.wait = 0.0
+        self.within = random.uniform(0.8, 2.0)
+        self.before: np.ndarray | None = None
+        self.back = False
+        self.rests = random.uniform(0.0, 5.0)
+        self.goal = self.at
+
+    def _hide(self) -> np.ndarray:
+        return self.hides[int(self.random.integers(len(self.hides)))] + self.random.uniform(-0.1, 0.1, 2)
+
+    def step(self, dt: float, robot: tuple[float, float]) -> None:
+        here = np.array(robot)
+        moved = here - self.before if self.before is not None else np.zeros(2)
+        self.before = here
+        if self.rests > 0.0:
+            self.rests -= dt
+            return
+        speed = math.hypot(*moved) / dt
+        gap = here - self.at
+        if not self.back and self.goal is self.at:
+            if math.hypot(*gap) > self.within or speed < 0.05:
+                return
+            # Into the way, at most where the robot is in half a second to one and a half.
+            self.goal = here + moved / dt * self.random.uniform(0.5, 1.5) + self.random.uniform(-0.15, 0.15, 2)
+            self.home = self.at
+            self.speed = self.random.uniform(0.6, 1.6)
+        way = self.goal - self.at
+        left = math.hypot(*way)
+        # Sees the robot at the last moment, and stands.
+        blocked = math.hypot(*gap) < self.random.uniform(0.25, 0.4) and way @ gap > 0.0
+        if left < 0.05 or blocked:
+            if self.back or (blocked and self.random.random() < 0.02):
+                self.at, self.back = self.at.copy(), False
+                self.goal = self.at
+                self.rests = self.random.uniform(2.0, 8.0)
+            elif left < 0.05:
+                self.goal, self.back = self.home, True
+                self.rests = self.random.uniform(0.5, 3.0)
+            return
+        ahead = way / left
+        self.heading = math.atan2(ahead[1], ahead[0])
+        self.phase += dt * 5.0
+        self.at = self.at + ahead * min(self.speed * dt, left)
+
+
 class World:
     """One room, or a corridor, with what stands and moves in it."""
 
@@ -73,6 +126,13 @@ class World:
                 x, gap = random.uniform(1.2, width - 1.2), random.uniform(0.9, 1.6)
                 low, high = (0.0, depth - gap) if random.random() < 0.5 else (gap, depth)
                 segments.append((x, low, x, high))
+        # Behind the ends of these walls people wait. They draw from numbers of their own, so that all else is as
+        # without them.
+        apart = random.spawn(1)[0]
+        hides = [np.array([x + side * 0.3, gap + sign * apart.uniform(0.1, 0.3)])
+                 for x, low, _, high in segments[4:]
+                 for gap, sign in [(high, -1.0) if low == 0.0 else (low, 1.0)]
+                 for side in (-1.0, 1.0)]  # fmt: skip
         area = width * depth
         for _ in range(random.poisson(area * random.uniform(0.02, 0.14))):
             x, y = random.uniform(0.2, width), random.uniform(0.2, depth)
@@ -87,6 +147,10 @@ class World:
         self.seen = np.where(random.random(len(segments)) < dark, random.uniform(0.3, 3.0, len(segments)), MATT)
         crowd = int(random.integers(1, 5)) if random.random() < 0.6 else 0
         self.people = [Person(random, self.size) for _ in range(crowd)]
+        if apart.random() < 0.35:
+            # Else behind whatever stands in the room, or in the open.
+            hides = hides or [apart.uniform(0.3, 1.0, 2) * (np.array(self.size) - 0.6) for _ in range(4)]
+            self.people += [Ambush(apart, self.size, hides) for _ in range(int(apart.integers(1, 4)))]
 
     def step(self, dt: float, robot: tuple[float, float]) -> None:
         for person in self.people:

@@ -5,6 +5,7 @@
 //! doors meet. [`model`] is what is reasoned with, [`learn`] how it comes to be.
 
 pub mod act;
+pub mod bins;
 mod cache;
 mod chart;
 pub mod cli;

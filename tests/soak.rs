@@ -98,6 +98,7 @@ impl World {
             reuse: None,
             policy: Policy::Best,
             min_confidence: 0.4,
+            free_way_quantile: 0.1,
             thresholds: vec![0.8; EXITS],
             safe_label: 2,
             exits: EXITS as u8,

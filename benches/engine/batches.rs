@@ -45,7 +45,7 @@ fn on_device(
         return Err("not an engine of burn".into());
     };
     let (device, sizes) = (backend.device()?, bundle.manifest.architecture);
-    let labels = bundle.manifest.labels.len();
+    let labels = bundle.manifest.heads().outputs();
     let made = Encoder::new(&sizes, labels, bundle.weights(), &device);
     let mut encoder = made.map_err(|fault| fault.what)?;
     let half = engine.ends_with("_f16");

@@ -82,12 +82,11 @@ class Contest:
             yield name, [sys.executable, script, model, self.folder / "window.bin", *rows, name[-3:]]
 
     def probabilities(self, server):
-        values = np.array(server.ask("outputs")).reshape(-1, self.bundle.labels)
+        values = np.array(server.ask("outputs"))
         if server.name.startswith("packed"):
-            return values
-        values = values / self.bundle.temperatures[-1]
-        values = np.exp(values - values.max(axis=1, keepdims=True))
-        return values / values.sum(axis=1, keepdims=True)
+            return values.reshape(-1, self.bundle.labels)
+        values = values.reshape(-1, self.bundle.outputs)
+        return self.bundle.probabilities(values, self.bundle.temperatures[-1])
 
     def run(self):
         exact = next(server for server in self.servers if server.name == "packed_f32")

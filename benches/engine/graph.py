@@ -25,6 +25,12 @@ class Bundle:
             raise SystemExit(f"{folder}: its weights are {stored}; name a bundle with f32 weights")
         self.sizes = manifest["architecture"]
         self.labels = len(manifest["labels"])
+        # One output per label, or per bin of the free way, each of one label.
+        bins = manifest.get("bins")
+        starts = [0.0, *bins["edges_m"]] if bins else []
+        label = lambda start: sum(start < bound for bound in bins["bounds_m"])
+        self.label_of = [label(start) for start in starts] or list(range(self.labels))
+        self.outputs = len(self.label_of)
         self.temperatures = [exit["temperature"] for exit in manifest["exits"]]
         raw = (folder / manifest["weights"]["file"]).read_bytes()
         (length,) = struct.unpack("<Q", raw[:8])
@@ -35,6 +41,13 @@ class Bundle:
             begin, end = entry["data_offsets"]
             values = np.frombuffer(raw[8 + length + begin : 8 + length + end], "<f4")
             self.tensors[name] = values.reshape(entry["shape"])
+
+    def probabilities(self, logits, temperatures):
+        """Of the labels, `[..., labels]`, from logits `[..., outputs]`."""
+        values = logits / temperatures
+        values = np.exp(values - values.max(axis=-1, keepdims=True))
+        values = values / values.sum(axis=-1, keepdims=True)
+        return values @ np.eye(self.labels, dtype=values.dtype)[self.label_of]
 
 
 class Graph:
@@ -112,7 +125,7 @@ def export(bundle, file, batch=1, float=np.float32, last_only=False):
             continue
         exit = f"exit_{block}"
         linear(norm(read, f"exits.{block}.norm"), f"exits.{block}.head", to=exit)
-        outputs.append(helper.make_tensor_value_info(exit, kind, [batch, 1, bundle.labels]))
+        outputs.append(helper.make_tensor_value_info(exit, kind, [batch, 1, bundle.outputs]))
     window = helper.make_tensor_value_info("window", kind, [batch, frames, sizes["features"]])
     made = helper.make_graph(graph.nodes, "encoder", [window], outputs, graph.constants)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)

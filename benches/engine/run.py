@@ -105,12 +105,10 @@ def check(servers, bundle, missing):
     peer that answers otherwise is left out, and `missing` says so."""
 
     def probabilities(server):
-        values = np.array(server.ask("outputs")).reshape(bundle.sizes["depth"], bundle.labels)
+        values = np.array(server.ask("outputs")).reshape(bundle.sizes["depth"], -1)
         if server.name in OURS:
             return values
-        values = values / np.array(bundle.temperatures)[:, None]
-        values = np.exp(values - values.max(axis=1, keepdims=True))
-        return values / values.sum(axis=1, keepdims=True)
+        return bundle.probabilities(values, np.array(bundle.temperatures)[:, None])
 
     found = {server.name: probabilities(server) for server in servers}
     apart = {name: float(np.abs(values - found["flex"]).max()) for name, values in found.items()}

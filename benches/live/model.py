@@ -58,7 +58,7 @@ class Model:
             str(exported), options, providers=["CPUExecutionProvider"]
         )
         self.deepest = [f"exit_{len(bundle.temperatures) - 1}"]
-        self.temperature = bundle.temperatures[-1]
+        self.bundle = bundle
         self.labels = manifest["labels"]
         self.window = Window(library, folder, manifest["window"])
         self.probabilities(0)
@@ -67,5 +67,4 @@ class Model:
         """Per label, of the window as seen at `now_ns`."""
         window = self.window.assemble(now_ns)
         logits = self.session.run(self.deepest, {"window": window[None]})[0].reshape(-1)
-        powers = np.exp((logits - logits.max()) / self.temperature)
-        return powers / powers.sum()
+        return self.bundle.probabilities(logits, self.bundle.temperatures[-1])

@@ -148,6 +148,7 @@ fn words() -> BundleWords {
         required,
     };
     BundleWords {
+        horizon_s: Some(1.0),
         sources: vec![
             source("scan", "sensor_msgs/msg/LaserScan", true),
             source("odom", "nav_msgs/msg/Odometry", false),

@@ -389,9 +389,10 @@ impl Gate {
                 let motion = velocity.planar();
                 let reach_m = physics.reach(motion);
                 let speed = self.surroundings.speed();
+                let free_way_m = self.free_way_m(now, speed);
                 let around = Around {
                     points: self.surroundings.near(now, reach_m, seconds(&self.ages)),
-                    free_way_m: self.decided.and_then(|verdict| verdict.free_way_m),
+                    free_way_m,
                     stopped: self.stopped,
                     speed,
                 };
@@ -406,6 +407,17 @@ impl Gate {
             linear: cap.linear,
             angular: cap.turn,
         }))
+    }
+}
+
+impl Gate {
+    /// How far the model expects the way ahead to be free, from where the base is now, m. It was told
+    /// of the least distance to come while the base goes on at this speed (m/s): what it will have gone
+    /// by then is free too.
+    fn free_way_m(&self, now: When, speed: f64) -> Option<f64> {
+        let decided = self.decided?;
+        let left_s = self.limits.horizon_s? - self.ages.since(decided.arrival, now).as_secs_f64();
+        Some(decided.free_way_m? + speed * left_s.max(0.0))
     }
 }
 

@@ -40,7 +40,8 @@ pub struct Verdict {
     pub label: u8,
     /// What it rests on.
     pub basis: Basis,
-    /// How far the model expects the way ahead to be free, from the base frame's origin, m.
+    /// The least distance ahead that the model expects over its horizon, from the base frame's origin
+    /// to where it will be then, m; none where it tells none.
     pub free_way_m: Option<f64>,
 }
 
@@ -56,7 +57,9 @@ impl Verdict {
             },
             label: decision.label,
             basis: Basis::of(decision.source, decision.reason),
-            free_way_m: None,
+            free_way_m: decision
+                .free_way_m
+                .map(|metres| f64::from(metres) + f64::from(trigger.mount.x)),
         }
     }
 

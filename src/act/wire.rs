@@ -238,6 +238,7 @@ mod tests {
             label: 1,
             confidence: 0.75,
             probabilities: Probabilities::from_slice(&[0.25, 0.75]),
+            free_way_m: None,
             source,
             reason,
             exit,

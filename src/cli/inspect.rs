@@ -55,6 +55,13 @@ fn bundle(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error>> 
         let sizes = &manifest.architecture;
         println!("{}: decides {}", bundle.id(), manifest.labels.join(", "));
         println!("safe label: {}", manifest.safe_label);
+        if let Some(bins) = &manifest.bins {
+            println!(
+                "free way: a distribution over {} bins, edges {:?} m",
+                bins.count(),
+                bins.edges_m
+            );
+        }
         println!(
             "window: {} frames of {} features, {} ms apart, at every message of {}",
             sizes.frames, sizes.features, manifest.window.period_ms, manifest.window.trigger

@@ -113,6 +113,7 @@ impl Configuration {
             reuse: params.reuse,
             policy: params.policy,
             min_confidence: params.confidence,
+            free_way_quantile: params.free_way_quantile,
             thresholds: manifest.exits.iter().map(|exit| exit.threshold).collect(),
             safe_label: self.bundle.safe_label(),
             exits: manifest.exits.len() as u8,
@@ -238,6 +239,7 @@ pub fn words(bundle: &Bundle) -> BundleWords {
         labels: manifest.labels.clone(),
         safe_label: manifest.safe_label.clone(),
         trigger: manifest.window.trigger.clone(),
+        horizon_s: manifest.bins.as_ref().map(|bins| bins.horizon_s),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every exit of a bundle answered, kept window by window.
 
-use super::calibrate::{best, probabilities, stop_when};
+use super::calibrate::{best, both, stop_when};
 use super::dataset::Part;
 use super::error::LearnError;
 use super::fit::predict;
@@ -17,32 +17,46 @@ pub fn answers(
     windows: &[f32],
     engine: EngineKind,
 ) -> Result<Vec<Vec<f32>>, LearnError> {
+    Ok(answers_and_bins(bundle, windows, engine)?.0)
+}
+
+/// The same, and those of the bins behind them, `[exit][row * bins + bin]`; empty where the bundle has
+/// none.
+pub(super) fn answers_and_bins(
+    bundle: &Bundle,
+    windows: &[f32],
+    engine: EngineKind,
+) -> Result<(Vec<Vec<f32>>, Vec<Vec<f32>>), LearnError> {
     let Manifest {
         architecture: sizes,
-        labels,
         exits,
         ..
     } = &bundle.manifest;
-    let labels = labels.len();
+    let heads = bundle.manifest.heads();
     if let EngineKind::Burn(backend) = engine {
-        let logits = predict(sizes, labels, bundle.weights(), windows, backend)?;
+        let outputs = heads.outputs();
+        let logits = predict(sizes, outputs, bundle.weights(), windows, backend)?;
         let calibrated = |(logits, exit): (&Vec<f32>, &ExitSpec)| {
-            probabilities(logits, labels, exit.temperature)
+            let (labels, outputs) = both(logits, &heads, exit.temperature);
+            (labels, heads.bins().map_or(Vec::new(), |_| outputs))
         };
-        return Ok(logits.iter().zip(exits).map(calibrated).collect());
+        return Ok(logits.iter().zip(exits).map(calibrated).unzip());
     }
     let mut answers = vec![Vec::new(); sizes.depth];
+    let mut bins = answers.clone();
     let mut engine = bundle.engine(engine)?;
-    let mut row = vec![0.0; labels];
+    let mut row = vec![0.0; heads.labels()];
     let fault = |error: EngineFault| LearnError::Training(error.to_string());
     for window in windows.chunks_exact(sizes.frames * sizes.features) {
         engine.begin(window).map_err(fault)?;
-        for exit in &mut answers {
+        for (exit, bins) in answers.iter_mut().zip(&mut bins) {
             engine.advance(&mut row).map_err(fault)?;
             exit.extend_from_slice(&row);
+            let way = engine.free_way(0);
+            bins.extend_from_slice(way.map_or(&[], |way| way.probabilities));
         }
     }
-    Ok(answers)
+    Ok((answers, bins))
 }
 
 /// The answers to some windows.

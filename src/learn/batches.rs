@@ -10,6 +10,7 @@ use super::folds::Folds;
 use super::rule::LabelRule;
 use super::task::Task;
 use super::vary::normal;
+use crate::bins::Bins;
 use crate::model::{sha256_hex, uniform};
 use crate::sense::{ExtractorSpec, Mirror, Window};
 
@@ -29,6 +30,7 @@ pub struct Batches<'a> {
     share: f32,
     /// Per class.
     weights: Vec<f32>,
+    bins: Option<Bins>,
     guise: Guise,
 }
 
@@ -38,6 +40,8 @@ pub struct Batch {
     pub windows: Vec<f32>,
     /// Class of each row.
     pub labels: Vec<usize>,
+    /// Output that each row asks for: its bin where there are bins, else its class.
+    pub outputs: Vec<usize>,
     /// Weight of each row, by its class; of those that teach they sum to 1.
     pub weights: Vec<f32>,
 }
@@ -74,6 +78,7 @@ impl<'a> Batches<'a> {
             watched,
             share: task.training.variations.share,
             weights,
+            bins: task.truth.bins(),
             guise: Guise::new(task, window),
         }
     }
@@ -86,6 +91,9 @@ impl<'a> Batches<'a> {
             let windows = part.windows.iter().flat_map(|value| value.to_le_bytes());
             let labels = part.rows.iter();
             let labels = labels.flat_map(|row| row.label.unwrap_or(usize::MAX).to_le_bytes());
+            let least = part.rows.iter().filter(|_| self.bins.is_some());
+            let least = least.map(|row| row.least_m.unwrap_or(f32::NAN).to_le_bytes());
+            let labels = labels.chain(least.flatten());
             parts += &sha256_hex(&windows.chain(labels).collect::<Vec<u8>>());
         }
         sha256_hex(parts.as_bytes())
@@ -131,6 +139,7 @@ impl<'a> Batches<'a> {
         let width = self.data.width;
         let mut windows = vec![0.0; rows.len() * width];
         let mut labels = Vec::with_capacity(rows.len());
+        let mut outputs = Vec::with_capacity(rows.len());
         let mut weights = Vec::with_capacity(rows.len());
         for ((index, row), out) in rows.iter().zip(windows.chunks_exact_mut(width)) {
             let part = &self.data.parts[*index];
@@ -143,12 +152,15 @@ impl<'a> Batches<'a> {
                 .label
                 .unwrap_or(0)
                 .min(self.weights.len() - 1);
+            let bin = |bins: &Bins| part.rows[*row].least_m.map_or(0, |least| bins.of(least));
+            outputs.push(self.bins.as_ref().map_or(label, bin));
             labels.push(label);
             weights.push(self.weights[label]);
         }
         Batch {
             windows,
             labels,
+            outputs,
             weights,
         }
     }

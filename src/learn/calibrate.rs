@@ -1,18 +1,18 @@
 //! Confidence that means something, and when the policy `fastest` may stop.
 
-use crate::model::calibrated;
+use crate::model::Heads;
 
 /// `fastest` may differ from the deepest exit on this share of the validation windows.
 pub const DISAGREEMENT: f64 = 0.01;
 
-/// Temperature in 0.05..20 that makes the logits `[rows * labels]` most likely under the truth.
+/// Temperature in 0.05..20 that makes the logits `[rows * outputs]` most likely under the truth.
 /// One number per exit cannot overfit; golden section on its logarithm, where the negative
 /// log-likelihood has one minimum.
-pub fn temperature(logits: &[f32], truths: &[usize], labels: usize) -> f32 {
+pub fn temperature(logits: &[f32], truths: &[usize], heads: &Heads) -> f32 {
     if truths.is_empty() {
         return 1.0;
     }
-    let cost = |log: f64| negative_log_likelihood(logits, truths, labels, log.exp() as f32);
+    let cost = |log: f64| negative_log_likelihood(logits, truths, heads, log.exp() as f32);
     let golden = (5f64.sqrt() - 1.0) / 2.0;
     let (mut low, mut high) = (0.05f64.ln(), 20f64.ln());
     let (mut a, mut b) = (high - golden * (high - low), low + golden * (high - low));
@@ -34,29 +34,38 @@ pub fn temperature(logits: &[f32], truths: &[usize], labels: usize) -> f32 {
 fn negative_log_likelihood(
     logits: &[f32],
     truths: &[usize],
-    labels: usize,
+    heads: &Heads,
     temperature: f32,
 ) -> f64 {
-    let mut row = vec![0.0; labels];
-    let rows = logits.chunks_exact(labels).zip(truths);
+    let mut outputs = vec![0.0; heads.outputs()];
+    let mut row = vec![0.0; heads.labels()];
+    let rows = logits.chunks_exact(heads.outputs()).zip(truths);
     rows.map(|(logits, truth)| {
-        calibrated(logits.iter().copied(), temperature, &mut row);
+        heads.read(logits.iter().copied(), temperature, &mut outputs, &mut row);
         -f64::from(row[*truth].max(1e-9)).ln()
     })
     .sum::<f64>()
         / truths.len() as f64
 }
 
-/// Calibrated probabilities of logits `[rows * labels]`.
-pub fn probabilities(logits: &[f32], labels: usize, temperature: f32) -> Vec<f32> {
-    let mut out = vec![0.0; logits.len()];
-    for (logits, row) in logits
-        .chunks_exact(labels)
-        .zip(out.chunks_exact_mut(labels))
-    {
-        calibrated(logits.iter().copied(), temperature, row);
+/// Calibrated probabilities of the labels, `[rows * labels]`, of logits `[rows * outputs]`.
+pub fn probabilities(logits: &[f32], heads: &Heads, temperature: f32) -> Vec<f32> {
+    both(logits, heads, temperature).0
+}
+
+/// Those of the labels and of the outputs.
+pub(super) fn both(logits: &[f32], heads: &Heads, temperature: f32) -> (Vec<f32>, Vec<f32>) {
+    let rows = logits.len() / heads.outputs();
+    let mut labels = vec![0.0; rows * heads.labels()];
+    let mut outputs = vec![0.0; logits.len()];
+    let logits = logits.chunks_exact(heads.outputs());
+    let read = labels
+        .chunks_exact_mut(heads.labels())
+        .zip(outputs.chunks_exact_mut(heads.outputs()));
+    for (logits, (labels, outputs)) in logits.zip(read) {
+        heads.read(logits.iter().copied(), temperature, outputs, labels);
     }
-    out
+    (labels, outputs)
 }
 
 /// Class and confidence of a row of probabilities; the first of equals.

@@ -10,7 +10,7 @@ use super::batches::Batches;
 use super::checkpoint::Checkpoints;
 use super::dataset::Dataset;
 use super::error::LearnError;
-use super::eval::{fits, left_out};
+use super::eval::{fits, left_out, teaches};
 use super::fit::{Exits, Fit};
 use super::prune::{block_weights, choose, cut, importance};
 use super::recordings::{find, may_teach};
@@ -81,6 +81,7 @@ pub fn compress(options: &CompressOptions) -> Result<CompressSummary, LearnError
     let train = options.train();
     let (task, window) = train.task()?;
     fits(&given, &task)?;
+    teaches(&given, &task)?;
     let (taught, judged) = datasets(&given, &train, &task)?;
     for word in taught.skipped.iter().chain(&judged.skipped) {
         eprintln!("skipped {word}");
@@ -157,7 +158,7 @@ fn pruned(
     let mut fit = Fit {
         name: "pruned".into(),
         sizes,
-        labels: task.labels.len(),
+        heads: task.heads(),
         epochs: options.epochs.unwrap_or(default),
         training: &training,
         device: options.device,

@@ -332,6 +332,7 @@ impl Sensed {
             let known = other.scans.partition_point(|known| known.time <= scan.time);
             let newest = known.checked_sub(1).map(|index| other.scans[index]);
             scan.label = newest.and_then(|scan| scan.label);
+            scan.least_m = newest.and_then(|scan| scan.least_m);
         }
     }
 

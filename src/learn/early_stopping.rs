@@ -6,7 +6,7 @@ use super::batches::Batches;
 use super::calibrate::probabilities;
 use super::fit::Exits;
 use super::task::EarlyStopping;
-use crate::model::{Encoder, Weights};
+use crate::model::{Encoder, Heads, Weights};
 
 /// Windows at once.
 const ROWS: usize = 256;
@@ -71,12 +71,12 @@ pub(super) fn watched_loss(
         let depth = logits.len() as f64;
         for exit in logits {
             let exit: Vec<f32> = exit.into_data().iter::<f32>().collect();
-            let labels = exit.len() / rows;
-            let chances = probabilities(&exit, labels, 1.0);
-            let truths = batch.labels.iter().zip(&batch.weights);
-            for (chances, (label, weight)) in chances.chunks_exact(labels).zip(truths) {
+            let outputs = exit.len() / rows;
+            let chances = probabilities(&exit, &Heads::new(outputs, None), 1.0);
+            let truths = batch.outputs.iter().zip(&batch.weights);
+            for (chances, (output, weight)) in chances.chunks_exact(outputs).zip(truths) {
                 let weight = f64::from(*weight) / depth;
-                sum -= weight * f64::from(chances[*label].max(1e-9)).ln();
+                sum -= weight * f64::from(chances[*output].max(1e-9)).ln();
                 weights += weight;
             }
         }

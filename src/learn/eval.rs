@@ -13,7 +13,7 @@ use super::recordings::{Recording, digest, find};
 use super::report::{Report, write};
 use super::score::score;
 use super::task::{SplitBy, Task};
-use crate::model::{Bundle, EngineKind};
+use crate::model::{Bundle, EngineKind, Heads};
 
 /// What to evaluate.
 #[derive(Clone, Debug)]
@@ -143,6 +143,27 @@ pub(super) fn fits(bundle: &Bundle, task: &Task) -> Result<(), LearnError> {
         ));
     }
     Ok(())
+}
+
+/// Taught again, a model keeps its outputs.
+pub(super) fn teaches(bundle: &Bundle, task: &Task) -> Result<(), LearnError> {
+    let edges = |heads: &Heads| heads.bins().map(|bins| bins.edges_m.clone());
+    let (found, expected) = (bundle.manifest.heads(), task.heads());
+    if found == expected {
+        return Ok(());
+    }
+    let words = |heads: &Heads| match edges(heads) {
+        Some(edges) => format!("bins_m {edges:?}"),
+        None => String::from("no bins_m"),
+    };
+    Err(LearnError::Mismatch {
+        model: bundle.id().into(),
+        what: format!("it was trained with {}", words(&found)),
+        expected: format!(
+            "{}, as the task's truth says; name its own task file",
+            words(&expected)
+        ),
+    })
 }
 
 /// The recordings the bundle has not learned from, nor from any other of their group; then the

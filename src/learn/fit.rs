@@ -17,7 +17,7 @@ use super::early_stopping::{Watch, watched_loss};
 use super::error::LearnError;
 use super::progress::Progress;
 use super::task::{Distillation, TrainingSpec};
-use crate::model::{Architecture, Backend, Encoder, Weights, sha256_hex};
+use crate::model::{Architecture, Backend, Encoder, Heads, Weights, sha256_hex};
 
 /// Which exits are taught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,8 @@ pub struct Fit<'a> {
     pub name: String,
     /// Sizes of the model.
     pub sizes: Architecture,
-    /// Classes.
-    pub labels: usize,
+    /// What the outputs mean.
+    pub heads: Heads,
     /// Passes.
     pub epochs: usize,
     /// Of the task.
@@ -65,16 +65,21 @@ impl Fit<'_> {
             None => None,
         };
         let standing = checkpoint.as_ref().and_then(Checkpoint::load);
-        let fresh = || Weights::random(&self.sizes, self.labels, self.seed);
+        let fresh = || Weights::random(&self.sizes, self.heads.outputs(), self.seed);
         let mut model = match (&standing, self.first) {
-            (Some(standing), _) => encoder(&self.sizes, self.labels, &standing.weights, &device)?,
-            (None, Some(first)) => encoder(&self.sizes, self.labels, first, &device)?,
-            (None, None) => encoder(&self.sizes, self.labels, &fresh(), &device)?,
+            (Some(standing), _) => encoder(
+                &self.sizes,
+                self.heads.outputs(),
+                &standing.weights,
+                &device,
+            )?,
+            (None, Some(first)) => encoder(&self.sizes, self.heads.outputs(), first, &device)?,
+            (None, None) => encoder(&self.sizes, self.heads.outputs(), &fresh(), &device)?,
         };
         model = numbered(model);
         let teachers = self.teachers.iter();
         let teachers: Vec<Encoder> = teachers
-            .map(|(sizes, weights)| encoder(sizes, self.labels, weights, &plain))
+            .map(|(sizes, weights)| encoder(sizes, self.heads.outputs(), weights, &plain))
             .collect::<Result<_, _>>()?;
         let training = self.training;
         let per_epoch = batches.per_epoch().div_ceil(training.batch);
@@ -167,7 +172,7 @@ impl Fit<'_> {
         let teachers: Vec<_> = self.teachers.iter().map(|(_, w)| digest(w)).collect();
         let parts = (
             env!("CARGO_PKG_VERSION"),
-            (self.sizes, self.labels, self.epochs, self.seed, self.device),
+            (self.sizes, &self.heads, self.epochs, self.seed, self.device),
             (self.training, self.exits),
             self.first.map(digest).transpose()?,
             teachers.into_iter().collect::<Result<Vec<_>, _>>()?,
@@ -197,18 +202,14 @@ impl Fit<'_> {
         let rows = batch.labels.len();
         let window = TensorData::new(batch.windows, [rows, frames, features]);
         let spread = self.training.label_smoothing;
-        let hard: Vec<f32> = batch
-            .labels
-            .iter()
-            .zip(&batch.weights)
-            .flat_map(|(label, weight)| {
-                (0..self.labels).map(move |class| {
-                    let sure = f32::from(u8::from(class == *label)) * (1.0 - spread);
-                    weight * (sure + spread / self.labels as f32)
-                })
-            })
-            .collect();
-        let hard = Tensor::<2>::from_data(TensorData::new(hard, [rows, self.labels]), device);
+        let outputs = self.heads.outputs();
+        let mut hard = vec![0.0; rows * outputs];
+        let truths = batch.outputs.iter().zip(&batch.weights);
+        for (row, (output, weight)) in hard.chunks_exact_mut(outputs).zip(truths) {
+            smoothed(row, *output, spread, self.heads.bins().is_some());
+            row.iter_mut().for_each(|share| *share *= weight);
+        }
+        let hard = Tensor::<2>::from_data(TensorData::new(hard, [rows, outputs]), device);
         let row_weights = TensorData::new(batch.weights, [rows, 1]);
         let row_weights = Tensor::<2>::from_data(row_weights, device);
 
@@ -265,17 +266,32 @@ impl Fit<'_> {
     }
 }
 
-/// Logits of every exit for windows `[rows, frames * features]`: `[exit][row * labels + class]`.
+/// The target of a row: what is spread goes to all classes alike, or to the neighbours of a bin, for a
+/// distance that falls just short of an edge is hardly another one.
+pub(super) fn smoothed(row: &mut [f32], output: usize, spread: f32, ordered: bool) {
+    if !ordered {
+        row.fill(spread / row.len() as f32);
+        row[output] += 1.0 - spread;
+        return;
+    }
+    row[output] += 1.0 - spread;
+    let last = row.len() - 1;
+    for neighbour in [output.saturating_sub(1), (output + 1).min(last)] {
+        row[neighbour] += spread / 2.0;
+    }
+}
+
+/// Logits of every exit for windows `[rows, frames * features]`: `[exit][row * outputs + output]`.
 pub fn predict(
     sizes: &Architecture,
-    labels: usize,
+    outputs: usize,
     weights: &Weights,
     windows: &[f32],
     device: Backend,
 ) -> Result<Vec<Vec<f32>>, LearnError> {
     const ROWS: usize = 256;
     let device = device.device()?;
-    let model = encoder(sizes, labels, weights, &device)?;
+    let model = encoder(sizes, outputs, weights, &device)?;
     let width = sizes.frames * sizes.features;
     let mut logits = vec![Vec::new(); sizes.depth];
     for chunk in windows.chunks(ROWS * width) {

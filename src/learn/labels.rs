@@ -15,14 +15,14 @@ use crate::time::Stamp;
 const SPEED_LIMIT: f64 = 5.0;
 
 /// Truth of one recording: one entry per message on the scan topic, in log-time order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Truth {
     /// In the order of the scans.
     pub scans: Vec<ScanTruth>,
 }
 
 /// Truth and baselines at one scan; classes are indices into the task's labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScanTruth {
     /// Log time.
     pub time: Stamp,
@@ -33,6 +33,10 @@ pub struct ScanTruth {
     pub now: usize,
     /// What physics answers: the class of the clearance less the way of one horizon.
     pub kinematic: usize,
+    /// The distance behind `label`, m: infinite where nothing was seen; none where the truth is none.
+    pub least_m: Option<f32>,
+    /// That behind `kinematic`.
+    pub kinematic_m: Option<f32>,
 }
 
 /// Class of a clearance (none is far): below `bounds_m[i]` at least `i + 1`.
@@ -90,6 +94,7 @@ impl TruthBuilder {
             half_angle_deg,
             horizon_s,
             bounds_m,
+            ..
         } = &task.truth
         else {
             let latest = Latest::new(&task.truth, &task.labels, &task.window.trigger);
@@ -164,7 +169,7 @@ impl ClearanceTruth {
         // The first speed source that the recording has at all, not the first at each moment.
         let speed = self.latest.iter().position(Option::is_some);
         let end = self.scans.last().map(|seen| seen.time);
-        let label = |index: usize, seen: &Seen| {
+        let least = |index: usize, seen: &Seen| {
             if end?.delta_ns(seen.time) < self.horizon_ns || seen.clearance.is_none() {
                 return None;
             }
@@ -174,8 +179,8 @@ impl ClearanceTruth {
                 .take_while(|later| later.time.delta_ns(seen.time) <= self.horizon_ns)
                 .filter(|later| later.time > seen.time)
                 .filter_map(|later| later.clearance)
-                .map(|clearance| class_of(clearance, &self.bounds))
-                .max()
+                .map(|clearance| clearance.unwrap_or(f32::INFINITY))
+                .min_by(f32::total_cmp)
         };
         let scans = self.scans.iter().enumerate().map(|(index, seen)| {
             let clearance = seen.clearance.flatten();
@@ -184,11 +189,14 @@ impl ClearanceTruth {
                 .filter(|speed| speed.is_finite() && speed.abs() <= SPEED_LIMIT)
                 .unwrap_or(0.0);
             let ahead = clearance.map(|c| (f64::from(c) - speed.max(0.0) * self.horizon_s) as f32);
+            let least_m = least(index, seen);
             ScanTruth {
                 time: seen.time,
-                label: label(index, seen),
+                label: least_m.map(|least| class_of(Some(least), &self.bounds)),
                 now: class_of(clearance, &self.bounds),
                 kinematic: class_of(ahead, &self.bounds),
+                least_m,
+                kinematic_m: Some(ahead.unwrap_or(f32::INFINITY)),
             }
         });
         Truth {

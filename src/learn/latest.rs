@@ -104,6 +104,8 @@ impl Latest {
                 label,
                 now: before,
                 kinematic: before,
+                least_m: None,
+                kinematic_m: None,
             }
         });
         Truth {

@@ -20,6 +20,7 @@ mod export;
 mod fit;
 mod fold_scores;
 mod folds;
+mod free_way;
 mod impair;
 mod labels;
 mod latest;

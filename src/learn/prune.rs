@@ -46,7 +46,7 @@ pub fn importance(
     let sizes = &fit.sizes;
     let plain = fit.device.device()?;
     let device = plain.clone().autodiff();
-    let model = encoder(sizes, fit.labels, weights, &device)?;
+    let model = encoder(sizes, fit.heads.outputs(), weights, &device)?;
     let mut sums = Importance {
         heads: vec![vec![0.0; sizes.heads]; sizes.depth],
         channels: vec![vec![0.0; sizes.ffn]; sizes.depth],

@@ -11,6 +11,7 @@ use super::conditions::Condition;
 use super::counts::Counts;
 use super::dataset::Dropped;
 use super::error::LearnError;
+use super::free_way::FreeWayReport;
 use super::picture;
 use super::reliability::Bin;
 use super::scores::Scores;
@@ -94,6 +95,9 @@ pub struct Report {
     /// Accuracy at budget; reports from before it was there have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+    /// Robot to how good the distribution of its free way is, where the bundle has bins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub free_way: BTreeMap<String, FreeWayReport>,
     /// Models of a fixed depth, where some were trained beside this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub static_depths: Vec<StaticDepth>,

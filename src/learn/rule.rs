@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scores::Tally;
 use super::task::Task;
+use crate::bins::Bins;
 use crate::sense::MessageType;
 
 /// A named label rule.
@@ -22,6 +23,10 @@ pub enum LabelRule {
         horizon_s: f32,
         /// Below `bounds_m[i]` the class is at least `labels[i + 1]`; falling.
         bounds_m: Vec<f32>,
+        /// Edges of the bins that the model tells apart, rising, each of `bounds_m` among them; none: it
+        /// tells the labels apart.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bins_m: Vec<f32>,
     },
     /// The newest word on a topic at the trigger (`std_msgs/msg/String`), one of the labels.
     Topic {
@@ -88,6 +93,23 @@ impl LabelRule {
         }
     }
 
+    /// Bins of the distance behind the labels, where the model tells them apart.
+    pub fn bins(&self) -> Option<Bins> {
+        match self {
+            LabelRule::FutureMinRange {
+                bounds_m,
+                bins_m,
+                horizon_s,
+                ..
+            } if !bins_m.is_empty() => Some(Bins {
+                edges_m: bins_m.clone(),
+                bounds_m: bounds_m.clone(),
+                horizon_s: *horizon_s,
+            }),
+            _ => None,
+        }
+    }
+
     /// An empty tally for this many labels.
     pub fn tally(&self, labels: usize) -> Tally {
         match self.is_ordered() {
@@ -139,6 +161,7 @@ impl LabelRule {
                 half_angle_deg,
                 horizon_s,
                 bounds_m,
+                bins_m: _,
             } => {
                 check(
                     bounds_m.len() + 1 == task.labels.len(),
@@ -237,6 +260,9 @@ impl LabelRule {
                     format!("truth has {bins} bins for {} labels", task.labels.len()),
                 );
             }
+        }
+        if let Some(bins) = self.bins() {
+            faults.extend(bins.faults("truth.bins_m", task.labels.len()));
         }
         faults
     }

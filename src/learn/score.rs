@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::answered::{Answered, answers};
+use super::answered::{Answered, answers_and_bins};
 use super::arc::ArcRule;
 use super::baselines::BaselineTallies;
 use super::budget::Budget;
@@ -10,6 +10,7 @@ use super::costs::stage_costs;
 use super::counts::{Counts, RobotCounts};
 use super::dataset::{Dataset, width};
 use super::error::LearnError;
+use super::free_way::FreeWays;
 use super::reliability::Reliability;
 use super::report::{ARC, BASELINES, ExitReport, FastestReport, PerRobot, Report};
 use super::scores::Tally;
@@ -23,6 +24,8 @@ struct Robot {
     baselines: BaselineTallies,
     /// Where the task has an arc among its inputs.
     arc: Tally,
+    /// Where the bundle has bins.
+    free_way: Option<FreeWays>,
 }
 
 /// Scores a bundle on windows. Costs that its manifest has not for this engine are measured here.
@@ -49,6 +52,7 @@ pub fn score(
     debug_assert_eq!(sizes.frames * sizes.features, width(task));
     let thresholds: Vec<f32> = manifest.exits.iter().map(|exit| exit.threshold).collect();
     let arc = ArcRule::of(task);
+    let bins = manifest.bins.as_ref();
     let empty = task.truth.tally(labels);
     let mut robots: BTreeMap<String, Robot> = BTreeMap::new();
     for part in &data.parts {
@@ -57,6 +61,7 @@ pub fn score(
             answered: Answered::new(sizes.depth),
             baselines: BaselineTallies::of(&task.truth, labels),
             arc: empty.clone(),
+            free_way: bins.map(|bins| FreeWays::new(bins, sizes.depth)),
         });
         for scan in &part.labelled {
             robot.baselines.add(scan);
@@ -68,8 +73,11 @@ pub fn score(
                 robot.arc.add(truth, scan.now, answer);
             }
         }
-        let exits = answers(bundle, &part.windows, engine)?;
+        let (exits, ways) = answers_and_bins(bundle, &part.windows, engine)?;
         robot.answered.add(part, &exits, labels);
+        if let Some(free_way) = &mut robot.free_way {
+            free_way.add(part, &ways);
+        }
     }
 
     let mut by_exit = vec![0u64; sizes.depth];
@@ -188,10 +196,14 @@ pub fn score(
             .collect(),
         budget: Some(Budget::of(
             engine.name(),
-            (&sizes.stage_macs(labels), &costs),
+            (&sizes.stage_macs(manifest.heads().outputs()), &costs),
             robots.iter().map(|(name, robot)| (name, &robot.answered)),
             &empty,
         )),
+        free_way: robots
+            .iter()
+            .filter_map(|(name, robot)| Some((name.clone(), robot.free_way.as_ref()?.report())))
+            .collect(),
         static_depths: Vec::new(),
         conditions: Vec::new(),
         dropped,

@@ -97,7 +97,7 @@ impl StaticDepths<'_> {
                 let fit = Fit {
                     name: format!("static depth {depth}"),
                     sizes,
-                    labels: self.task.labels.len(),
+                    heads: self.task.heads(),
                     epochs: self.task.training.student_epochs,
                     training: &self.task.training,
                     device: self.options.device,
@@ -152,11 +152,12 @@ impl StaticDepths<'_> {
             (0..before).any(exit).then_some(values.data.len())
         };
         let idle: usize = weights.0.iter().filter_map(unasked).sum();
-        let heads = (before * sizes.width * labels) as u64;
+        let outputs = self.task.heads().outputs();
+        let heads = (before * sizes.width * outputs) as u64;
         Ok(StaticDepth {
             depth: sizes.depth,
             parameters: weights.parameters() - idle,
-            macs: sizes.stage_macs(labels).iter().sum::<u64>() - heads,
+            macs: sizes.stage_macs(outputs).iter().sum::<u64>() - heads,
             us,
             per_robot: robots
                 .into_iter()

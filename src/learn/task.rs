@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::LearnError;
 use super::rule::LabelRule;
 use super::variations::Variations;
-use crate::model::Architecture;
+use crate::model::{Architecture, Heads};
 use crate::reason::MAX_LABELS;
 use crate::sense::{SourceSettings, Window, WindowSpec};
 
@@ -342,6 +342,11 @@ impl Task {
             }
         }
         faults
+    }
+
+    /// What the outputs of its models mean.
+    pub fn heads(&self) -> Heads {
+        Heads::new(self.labels.len(), self.truth.bins())
     }
 
     /// Time that a window spans, s.

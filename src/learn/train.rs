@@ -226,7 +226,7 @@ pub(super) fn distil(
     let teacher = |number: usize| Fit {
         name: format!("{prefix}teacher {}", number + 1),
         sizes,
-        labels: task.labels.len(),
+        heads: task.heads(),
         epochs: training.teacher_epochs,
         training,
         device: options.device,
@@ -268,7 +268,7 @@ pub(super) fn finish(
     taught: &Dataset,
     judged: &Dataset,
 ) -> Result<Bundle, LearnError> {
-    let labels = task.labels.len();
+    let heads = task.heads();
     let windows: Vec<f32> = judged
         .parts
         .iter()
@@ -279,17 +279,17 @@ pub(super) fn finish(
         .iter()
         .flat_map(|part| part.rows.iter().filter_map(|row| row.label))
         .collect();
-    let logits = predict(&sizes, labels, &weights, &windows, options.device)?;
+    let logits = predict(&sizes, heads.outputs(), &weights, &windows, options.device)?;
     let temperatures: Vec<f32> = logits
         .iter()
-        .map(|exit| temperature(exit, &truths, labels))
+        .map(|exit| temperature(exit, &truths, &heads))
         .collect();
     let exits: Vec<Vec<f32>> = logits
         .iter()
         .zip(&temperatures)
-        .map(|(logits, temperature)| probabilities(logits, labels, *temperature))
+        .map(|(logits, temperature)| probabilities(logits, &heads, *temperature))
         .collect();
-    let thresholds = thresholds(&exits, labels);
+    let thresholds = thresholds(&exits, heads.labels());
     let recordings = trained_on(taught);
     let mut costs = StageCosts::default();
     costs.insert(Backend::Flex.into(), vec![0.0; sizes.depth]); // until they are measured
@@ -299,6 +299,7 @@ pub(super) fn finish(
         task: task.name.clone(),
         labels: task.labels.clone(),
         safe_label: task.safe_label.clone(),
+        bins: heads.bins().cloned(),
         window: task.window.clone(),
         topics: task.topics.clone(),
         architecture: sizes,

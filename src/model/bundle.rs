@@ -123,10 +123,10 @@ impl Bundle {
                 expected: manifest.weights.sha256,
             });
         }
-        let (sizes, labels) = (&manifest.architecture, manifest.labels.len());
-        let weights = decode(&bytes, sizes, labels, stored)
+        let (sizes, outputs) = (&manifest.architecture, manifest.heads().outputs());
+        let weights = decode(&bytes, sizes, outputs, stored)
             .and_then(|weights| {
-                weights.check(sizes, labels)?;
+                weights.check(sizes, outputs)?;
                 Ok(weights)
             })
             .map_err(|fault| BundleError::Weights {
@@ -160,13 +160,13 @@ impl Bundle {
                 faults,
             });
         }
-        let (sizes, labels) = (&manifest.architecture, manifest.labels.len());
-        weights.check(sizes, labels).map_err(fail)?;
+        let (sizes, outputs) = (&manifest.architecture, manifest.heads().outputs());
+        weights.check(sizes, outputs).map_err(fail)?;
         let stored = manifest.weights.precision;
         let bytes = encode(&weights, stored).map_err(fail)?;
         let weights = match stored {
             Stored::F32 => weights,
-            _ => decode(&bytes, sizes, labels, stored).map_err(fail)?,
+            _ => decode(&bytes, sizes, outputs, stored).map_err(fail)?,
         };
         manifest.weights.sha256 = sha256_hex(&bytes);
         let safe_label = sound(&manifest, Path::new(MANIFEST))?;
@@ -193,7 +193,7 @@ impl Bundle {
                 faults,
             });
         }
-        let weights = Weights::random(&manifest.architecture, manifest.labels.len(), seed);
+        let weights = Weights::random(&manifest.architecture, manifest.heads().outputs(), seed);
         Bundle::new(manifest, weights)
     }
 

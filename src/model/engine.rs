@@ -16,8 +16,9 @@ use super::bundle::{Bundle, BundleError};
 use super::encoder::Encoder;
 #[cfg(feature = "wgpu")]
 use super::gpu::{Gpu, GpuFloat};
+use super::heads::Heads;
 use crate::kernels::Precision;
-use crate::reason::{Engine, EngineFault};
+use crate::reason::{Engine, EngineFault, FreeWay};
 
 /// The burn backends of this build: where models are trained, and can be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -186,7 +187,9 @@ pub(super) struct BurnEngine {
     device: Device,
     encoder: Encoder,
     window: [usize; 2],
-    labels: usize,
+    heads: Heads,
+    /// Of the exit last read: `[windows, outputs]`.
+    outputs: Vec<f32>,
     temperatures: Vec<f32>,
     /// Windows that go through it together.
     windows: usize,
@@ -206,10 +209,11 @@ impl BurnEngine {
             )));
         }
         let sizes = &bundle.manifest.architecture;
-        let labels = bundle.manifest.labels.len();
-        let encoder = Encoder::new(sizes, labels, bundle.weights(), &device).map_err(|fault| {
-            BundleError::Engine(format!("{}; expected {}", fault.what, fault.expected))
-        })?;
+        let heads = bundle.manifest.heads();
+        let encoder =
+            Encoder::new(sizes, heads.outputs(), bundle.weights(), &device).map_err(|fault| {
+                BundleError::Engine(format!("{}; expected {}", fault.what, fault.expected))
+            })?;
         Ok(BurnEngine {
             backend,
             device,
@@ -218,7 +222,8 @@ impl BurnEngine {
                 other => encoder.cast(other),
             },
             window: [sizes.frames, sizes.features],
-            labels,
+            outputs: vec![0.0; heads.outputs()],
+            heads,
             temperatures: bundle
                 .manifest
                 .exits
@@ -234,11 +239,12 @@ impl BurnEngine {
 
     /// Runs the next `stages` stages, and the exit of the last of them.
     fn run(&mut self, stages: usize, probabilities: &mut [f32]) -> Result<(), EngineFault> {
-        if probabilities.len() != self.labels * self.windows {
+        let (labels, outputs) = (self.heads.labels(), self.heads.outputs());
+        if probabilities.len() != labels * self.windows {
             return Err(EngineFault(format!(
                 "room for {} probabilities, the model has {} labels and was given {} windows",
                 probabilities.len(),
-                self.labels,
+                labels,
                 self.windows
             )));
         }
@@ -263,8 +269,10 @@ impl BurnEngine {
         let logits = logits.try_into_vec_as::<f32>();
         let logits = logits.map_err(|error| self.lose(&error))?;
         let mut logits = logits.into_iter();
-        for row in probabilities.chunks_exact_mut(self.labels) {
-            calibrated(logits.by_ref(), self.temperatures[last], row);
+        let rows = probabilities.chunks_exact_mut(labels);
+        for (row, all) in rows.zip(self.outputs.chunks_exact_mut(outputs)) {
+            let logits = logits.by_ref().take(outputs);
+            self.heads.read(logits, self.temperatures[last], all, row);
         }
         self.stage = last + 1;
         if !probabilities.iter().all(|p| p.is_finite()) {
@@ -300,7 +308,7 @@ impl Engine for BurnEngine {
     }
 
     fn labels(&self) -> usize {
-        self.labels
+        self.heads.labels()
     }
 
     fn capacity(&self) -> usize {
@@ -323,6 +331,7 @@ impl Engine for BurnEngine {
             )));
         }
         self.windows = windows;
+        self.outputs.resize(windows * self.heads.outputs(), 0.0);
         let data = TensorData::new(window.to_vec(), [windows, frames, features]);
         let options = (&self.device, DType::from(self.backend.float()));
         self.tokens = Some(Tensor::from_data(data, options));
@@ -331,6 +340,14 @@ impl Engine for BurnEngine {
 
     fn advance(&mut self, probabilities: &mut [f32]) -> Result<(), EngineFault> {
         self.run(1, probabilities)
+    }
+
+    fn free_way(&self, window: usize) -> Option<FreeWay<'_>> {
+        let count = self.heads.outputs();
+        Some(FreeWay {
+            bins: self.heads.bins()?,
+            probabilities: self.outputs.get(window * count..(window + 1) * count)?,
+        })
     }
 
     fn reads_are_dear(&self) -> bool {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::costs::StageCosts;
+use super::heads::Heads;
 use super::stored::Stored;
+use crate::bins::Bins;
 use crate::reason::{MAX_EXITS, MAX_LABELS};
 use crate::sense::{SourceSettings, Window, WindowSpec};
 
@@ -26,6 +28,9 @@ pub struct Manifest {
     pub labels: Vec<String>,
     /// The label a declared fallback carries.
     pub safe_label: String,
+    /// Bins of the free way, where the exits have one output per bin instead of one per label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bins: Option<Bins>,
     /// How messages become the `[frames, features]` window.
     pub window: WindowSpec,
     /// Topic each input was recorded on: where a node listens unless it is told otherwise.
@@ -117,6 +122,11 @@ pub struct TrainedOn {
 }
 
 impl Manifest {
+    /// What the outputs of its exits mean.
+    pub fn heads(&self) -> Heads {
+        Heads::new(self.labels.len(), self.bins.clone())
+    }
+
     /// The safe label's place among the labels; a sound manifest has one.
     pub(super) fn safe_label_index(&self) -> Option<u8> {
         let index = self
@@ -203,6 +213,9 @@ impl Manifest {
                 self.weights.sha256
             ),
         );
+        if let Some(bins) = &self.bins {
+            faults.extend(bins.faults("bins.edges_m", self.labels.len()));
+        }
         faults.extend(self.architecture.faults());
         faults.extend(self.window_faults());
         faults

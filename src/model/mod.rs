@@ -7,6 +7,7 @@ mod engine;
 mod fold;
 #[cfg(feature = "wgpu")]
 mod gpu;
+mod heads;
 mod macs;
 mod manifest;
 mod operation;
@@ -24,6 +25,7 @@ pub use encoder::Encoder;
 pub use engine::{Backend, EngineKind, calibrated};
 #[cfg(feature = "wgpu")]
 pub use gpu::{Gpu, GpuFloat, GpuKind};
+pub use heads::Heads;
 pub use manifest::{Architecture, ExitSpec, FORMAT, Manifest, TrainedOn, Training, WeightsSpec};
 pub use stored::Stored;
 pub use weights::{Values, Weights, WeightsFault, uniform};

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use super::bundle::{Bundle, BundleError};
-use super::engine::calibrated;
+use super::heads::Heads;
 use super::manifest::Architecture;
 use super::stored::Stored;
 use super::weights::Weights;
 use crate::kernels::{Forward, Packed, Precision, Residual, Sizes};
-use crate::reason::{Engine, EngineFault};
+use crate::reason::{Engine, EngineFault, FreeWay};
 
 /// A bundle packed for this processor.
 pub(super) struct PackedEngine {
@@ -19,7 +19,10 @@ pub(super) struct PackedEngine {
     forward: Forward,
     window: [usize; 2],
     temperatures: Vec<f32>,
+    heads: Heads,
     logits: Vec<f32>,
+    /// Of the exit last read: one per output.
+    outputs: Vec<f32>,
     /// Exits read since `begin`; past the last when there is no window.
     stage: usize,
 }
@@ -32,7 +35,8 @@ impl PackedEngine {
 
     pub(super) fn new(bundle: &Bundle, precision: Precision) -> Result<PackedEngine, BundleError> {
         let manifest = &bundle.manifest;
-        let sizes = sizes(&manifest.architecture, manifest.labels.len());
+        let heads = manifest.heads();
+        let sizes = sizes(&manifest.architecture, heads.outputs());
         let stored = manifest.weights.precision;
         let packed = pack(bundle.weights(), &sizes, stored, precision)?;
         Ok(PackedEngine {
@@ -41,6 +45,8 @@ impl PackedEngine {
             window: [sizes.frames, sizes.features],
             temperatures: manifest.exits.iter().map(|exit| exit.temperature).collect(),
             logits: vec![0.0; sizes.labels],
+            outputs: vec![0.0; sizes.labels],
+            heads,
             stage: sizes.depth,
         })
     }
@@ -90,7 +96,7 @@ impl Engine for PackedEngine {
     }
 
     fn labels(&self) -> usize {
-        self.logits.len()
+        self.heads.labels()
     }
 
     fn begin(&mut self, window: &[f32]) -> Result<(), EngineFault> {
@@ -123,7 +129,9 @@ impl Engine for PackedEngine {
         }
         self.forward.advance(&mut self.logits);
         let logits = self.logits.iter().copied();
-        calibrated(logits, self.temperatures[self.stage], probabilities);
+        let temperature = self.temperatures[self.stage];
+        self.heads
+            .read(logits, temperature, &mut self.outputs, probabilities);
         self.stage += 1;
         if !probabilities.iter().all(|p| p.is_finite()) {
             let fault = format!("exit {} gave values that are not numbers", self.stage);
@@ -131,5 +139,13 @@ impl Engine for PackedEngine {
             return Err(EngineFault(fault));
         }
         Ok(())
+    }
+
+    fn free_way(&self, window: usize) -> Option<FreeWay<'_>> {
+        let bins = self.heads.bins().filter(|_| window == 0)?;
+        Some(FreeWay {
+            bins,
+            probabilities: &self.outputs,
+        })
     }
 }

@@ -35,6 +35,8 @@ pub(super) fn read_gate(
     let repeat_stop = reader.millis(&of("stop_pub_timeout_ms"), 1000 * MS);
     let release_after = reader.count(&of("release_after"), 3);
     let physics = read_physics(reader, outline.filter(|_| lasers));
+    let use_model = reader.boolean(&of("use_model"), true);
+    let horizon_s = bundle.horizon_s.filter(|_| use_model).map(f64::from);
     let mut factors = Vec::new();
     let mut all_said = true;
     let mut warnings = Vec::new();
@@ -104,6 +106,7 @@ pub(super) fn read_gate(
     let limits = GateLimits {
         factors,
         physics,
+        horizon_s,
         blind,
         decision_timeout,
         command_timeout,

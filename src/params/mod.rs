@@ -47,6 +47,8 @@ pub struct BundleWords {
     pub safe_label: String,
     /// The source that triggers.
     pub trigger: String,
+    /// How far ahead in time its free way looks, s; none: it tells none.
+    pub horizon_s: Option<f32>,
 }
 
 /// A source as the bundle knows it.
@@ -77,6 +79,8 @@ pub struct Params {
     pub publish_margin: Duration,
     /// How optional stages are spent.
     pub policy: Policy,
+    /// Quantile of the free way that a decision carries.
+    pub free_way_quantile: f32,
     /// Least confidence of a model decision.
     pub confidence: f32,
     /// How long a model decision may be held.
@@ -234,6 +238,7 @@ impl Reading {
         let refuse_impossible_deadline = reader.boolean(refuse, true);
         let policy = reader.word("policy", "fastest");
         let confidence = reader.double("confidence", 0.4);
+        let free_way_quantile = reader.double("act.velocity_gate.free_way_quantile", 0.1);
         let hold = reader.millis("hold_ms", 200 * MS);
         let fault = reader.millis("fault_ms", 100 * MS);
         let reuse = read_cache(&mut reader);
@@ -262,6 +267,7 @@ impl Reading {
             publish_margin,
             policy: Policy::from_name(&policy).unwrap_or(Policy::Fastest),
             confidence: confidence as f32,
+            free_way_quantile: free_way_quantile as f32,
             hold,
             fault,
             reuse,

@@ -224,6 +224,7 @@ mod tests {
             labels: vec!["go".into(), "stop".into()],
             safe_label: "stop".into(),
             trigger: "scan".into(),
+            horizon_s: None,
         })
     }
 

@@ -17,6 +17,7 @@ fn bundle() -> BundleWords {
         labels: vec!["go".into(), "stop".into()],
         safe_label: "stop".into(),
         trigger: "scan".into(),
+        horizon_s: None,
     }
 }
 

@@ -137,11 +137,12 @@ pub struct Trigger {
     pub verdict: Verdict,
 }
 
-/// Class probabilities of one exit, without allocation.
+/// What one exit says: class probabilities, and how far the way is free, without allocation.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Probabilities {
     values: [f32; MAX_LABELS],
     len: u8,
+    free_way_m: Option<f32>,
 }
 
 impl Probabilities {
@@ -149,6 +150,7 @@ impl Probabilities {
     pub const NONE: Probabilities = Probabilities {
         values: [0.0; MAX_LABELS],
         len: 0,
+        free_way_m: None,
     };
 
     /// Takes up to [`MAX_LABELS`] values.
@@ -158,6 +160,17 @@ impl Probabilities {
         all.values[..len].copy_from_slice(&values[..len]);
         all.len = len as u8;
         all
+    }
+
+    /// With the lower quantile of the free way, m, that the same exit gives.
+    pub fn with_free_way(mut self, metres: Option<f32>) -> Self {
+        self.free_way_m = metres;
+        self
+    }
+
+    /// The lower quantile of the free way, m; none where the model does not tell.
+    pub fn free_way_m(&self) -> Option<f32> {
+        self.free_way_m
     }
 
     /// One per label; empty when no exit stands behind the decision.
@@ -205,6 +218,10 @@ pub struct Decision {
     pub confidence: f32,
     /// Of every label; empty when no exit stands behind the decision.
     pub probabilities: Probabilities,
+    /// The least range ahead over the horizon of the task, m: a lower quantile, as the exit that
+    /// answered says, or as held. None for fallbacks, where the model does not tell, and where it
+    /// expects more than it can tell.
+    pub free_way_m: Option<f32>,
     /// What stands behind the label.
     pub source: Source,
     /// Why it is not the model's.

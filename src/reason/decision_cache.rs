@@ -128,6 +128,7 @@ mod tests {
             reuse: Some(REUSE),
             policy: Policy::Best,
             min_confidence: 0.0,
+            free_way_quantile: 0.1,
             thresholds: Vec::new(),
             safe_label: 0,
             exits: 1,

@@ -378,6 +378,7 @@ impl Desk {
             decision.label = label;
             decision.confidence = confidence;
             decision.source = Source::Model;
+            decision.free_way_m = probabilities.free_way_m();
             decision.reason = Reason::None;
         } else {
             let safe = usize::from(terms.safe_label);
@@ -386,7 +387,10 @@ impl Desk {
         }
         // Before it leaves: the next trigger's answer may look at once.
         match sure {
-            true => self.ledger.held.remember(arrival, label, confidence),
+            true => {
+                let way = probabilities.free_way_m();
+                self.ledger.held.remember(arrival, label, confidence, way);
+            }
             false => self.ledger.held.withdraw(arrival),
         }
         self.send(decision);
@@ -405,11 +409,12 @@ impl Desk {
         decision.reason = reason;
         decision.engine = station.map(|station| station as u8);
         if reason.may_hold()
-            && let Some((label, confidence)) = self.ledger.held.recall(trigger.arrival, terms.hold)
+            && let Some(held) = self.ledger.held.recall(trigger.arrival, terms.hold)
         {
             decision.source = Source::Hold;
-            decision.label = label;
-            decision.confidence = confidence;
+            decision.label = held.label;
+            decision.confidence = held.confidence;
+            decision.free_way_m = held.free_way_m;
         } else {
             // What was declared unsafe to go on with must not come back by a hold.
             self.ledger.held.withdraw(trigger.arrival);
@@ -436,6 +441,7 @@ fn blank_decision(cycle: u64, trigger: &Trigger, terms: &Terms) -> Decision {
         label: terms.safe_label,
         confidence: 0.0,
         probabilities: Probabilities::NONE,
+        free_way_m: None,
         source: Source::Fallback,
         reason: Reason::None,
         exit: 0,

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::bins::Bins;
+
 /// Runs a multi-exit model stage by stage, so that the reasoner can stop after any exit.
 ///
 /// An engine may block, fail, panic or return nonsense: the reasoner and the guard are built for
@@ -29,6 +31,12 @@ pub trait Engine: Send {
     /// one per label; those of several windows one behind the other.
     fn advance(&mut self, probabilities: &mut [f32]) -> Result<(), EngineFault>;
 
+    /// How far the way of a window (0-based) is free, as the exit last read says; none where the model
+    /// does not tell.
+    fn free_way(&self, _window: usize) -> Option<FreeWay<'_>> {
+        None
+    }
+
     /// Whether an exit costs much to read, whatever it took to compute: one that waits for a GPU
     /// does. Only then is [`Engine::finish`] called.
     fn reads_are_dear(&self) -> bool {
@@ -39,6 +47,25 @@ pub trait Engine: Send {
     /// exits on the way are not read.
     fn finish(&mut self, _probabilities: &mut [f32]) -> Result<(), EngineFault> {
         Err(EngineFault(String::from("this engine goes stage by stage")))
+    }
+}
+
+/// A distribution of the free way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FreeWay<'a> {
+    /// Its bins.
+    pub bins: &'a Bins,
+    /// Of every bin.
+    pub probabilities: &'a [f32],
+}
+
+impl FreeWay<'_> {
+    /// The distance, m, that it falls short of with the probability `q`; none where that lies in the
+    /// last bin, which has no end.
+    pub fn quantile_m(&self, q: f32) -> Option<f32> {
+        let metres = self.bins.quantile_m(self.probabilities, q);
+        let last = self.bins.start_m(self.bins.count() - 1);
+        (metres < last).then_some(metres)
     }
 }
 

@@ -37,7 +37,7 @@ pub use decision::{
     Decision, MAX_EXITS, MAX_LABELS, Probabilities, Reason, Source, Trigger, Verdict,
 };
 pub use desk::{Desk, Publish, TICK};
-pub use engine::{Engine, EngineFault, time_finish, time_stages};
+pub use engine::{Engine, EngineFault, FreeWay, time_finish, time_stages};
 pub use guard::Guard;
 pub use outgoing::Outgoing;
 pub use policy::{Policy, Progress, Step};

@@ -17,6 +17,7 @@ use tracing::trace_span;
 use super::CYCLE;
 use super::checkup::Checkup;
 use super::cost::CostModel;
+use super::decision::Probabilities;
 use super::decision_cache::Kept;
 use super::desk::Desk;
 use super::engine::{Engine, EngineFault};
@@ -332,7 +333,7 @@ impl Reasoner {
     ) -> Option<Step> {
         let desk = &self.seats[seat].desk;
         let exit = self.call.exit;
-        let probabilities = self.call.answer(work.row, desk.labels);
+        let probabilities = self.answer(desk, work);
         desk.stations[self.station].record_exit(work.cycle, exit, &probabilities);
         if !desk.stations[work.claim].is_open(work.cycle) {
             return None;
@@ -357,10 +358,19 @@ impl Reasoner {
         Some(terms.policy.next(&progress))
     }
 
+    /// What the newest exit says of a cycle's window.
+    fn answer(&self, desk: &Desk, work: &Work) -> Probabilities {
+        let free_way = self.engine.free_way(work.row);
+        let quantile = work.request.terms.free_way_quantile;
+        let metres = free_way.and_then(|way| way.quantile_m(quantile));
+        let probabilities = self.call.answer(work.row, desk.labels);
+        probabilities.with_free_way(metres)
+    }
+
     fn decide(&mut self, seat: usize, work: Work, step: Step) {
         let batched = self.call.count > 1;
+        let probabilities = self.answer(&self.seats[seat].desk, &work);
         let Seat { desk, answers, .. } = &mut self.seats[seat];
-        let probabilities = self.call.answer(work.row, desk.labels);
         let exit = self.call.exit;
         let request = &work.request;
         if desk.stations[work.claim].claim(work.cycle) {

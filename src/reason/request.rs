@@ -38,6 +38,8 @@ pub struct Terms {
     pub policy: Policy,
     /// Below this confidence the safe label is published.
     pub min_confidence: f32,
+    /// Quantile of the free way that a decision carries; between 0 and 0.5.
+    pub free_way_quantile: f32,
     /// Per exit, the confidence at which `fastest` stops.
     pub thresholds: Vec<f32>,
     /// Index of the safe label.

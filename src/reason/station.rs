@@ -31,6 +31,8 @@ struct Bank {
     /// `cycle << 8 | exits finished`.
     progress: AtomicU64,
     exits: [[AtomicU32; MAX_LABELS]; MAX_EXITS],
+    /// Free way of each, m; not a number: the model does not tell.
+    ways: [AtomicU32; MAX_EXITS],
 }
 
 impl Bank {
@@ -38,6 +40,7 @@ impl Bank {
         Bank {
             progress: AtomicU64::new(0),
             exits: [const { [const { AtomicU32::new(0) }; MAX_LABELS] }; MAX_EXITS],
+            ways: [const { AtomicU32::new(f32::NAN.to_bits()) }; MAX_EXITS],
         }
     }
 }
@@ -101,6 +104,8 @@ impl Station {
         for (cell, p) in cells.iter().zip(probabilities.as_slice()) {
             cell.store(p.to_bits(), Ordering::Relaxed);
         }
+        let way = probabilities.free_way_m().unwrap_or(f32::NAN);
+        bank.ways[usize::from(exit) - 1].store(way.to_bits(), Ordering::Relaxed);
         bank.progress
             .store(cycle << 8 | u64::from(exit), Ordering::Release);
     }
@@ -117,12 +122,14 @@ impl Station {
         for (value, cell) in values.iter_mut().zip(&bank.exits[usize::from(exit) - 1]) {
             *value = f32::from_bits(cell.load(Ordering::Relaxed));
         }
+        let way = f32::from_bits(bank.ways[usize::from(exit) - 1].load(Ordering::Relaxed));
         fence(Ordering::Acquire);
         let still = bank.progress.load(Ordering::Relaxed) >> 8 == cycle;
         still.then(|| {
             (
                 exit,
-                Probabilities::from_slice(&values[..labels.min(MAX_LABELS)]),
+                Probabilities::from_slice(&values[..labels.min(MAX_LABELS)])
+                    .with_free_way((!way.is_nan()).then_some(way)),
             )
         })
     }

@@ -135,6 +135,7 @@ pub fn desks(clock: &Arc<dyn Clock>, wish: &Wish) -> (Vec<Arc<Desk>>, Vec<Arc<Si
         reuse: None,
         policy: wish.policy,
         min_confidence: 0.3,
+        free_way_quantile: 0.1,
         thresholds: vec![0.5; EXITS],
         safe_label: SAFE,
         exits: EXITS as u8,

@@ -123,6 +123,7 @@ impl World {
             reuse: None,
             policy,
             min_confidence: 0.4,
+            free_way_quantile: 0.1,
             thresholds: vec![0.8; EXITS],
             safe_label: 2,
             exits: EXITS as u8,

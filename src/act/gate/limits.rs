@@ -13,6 +13,8 @@ pub struct GateLimits {
     pub factors: Vec<Factors>,
     /// What is needed to cap commands by what scans show; none: they are not.
     pub physics: Option<Physics>,
+    /// How far ahead in time the free way of decisions looks, s; none: it caps nothing.
+    pub horizon_s: Option<f64>,
     /// What passes where it rests on nothing; never more than under any label.
     pub blind: Factors,
     /// A decision whose trigger arrived longer ago than this counts as none.
@@ -34,6 +36,7 @@ impl Default for GateLimits {
         GateLimits {
             factors: Vec::new(),
             physics: None,
+            horizon_s: None,
             blind: Factors::CLOSED,
             decision_timeout: Duration::ZERO,
             command_timeout: Duration::ZERO,

@@ -25,6 +25,9 @@ const LEAST_M: f64 = 0.02;
 const RELEASE_M: f64 = 0.03;
 /// Slower than this (m/s) is standing.
 const STANDING: f64 = 0.01;
+/// What the model expects slows a base to this and no further, m/s: at a creep, scans alone see in
+/// time, and a model that is wrong wedges nobody.
+const CREEP: f64 = 0.1;
 /// Slower than this (m/s) a base that is told to stand does so within a centimetre or two.
 const ROLLS_OUT: f64 = 0.05;
 /// How often a slower and so tighter arc is checked again before the whole motion is slowed.
@@ -197,15 +200,25 @@ impl Physics {
             part: 1.0,
             holds: None,
         };
-        match gap > self.margin_m {
-            true => self.keep_margin(motion, around, &mut part),
-            false => self.leave_or_pass_along(motion, around.points, gap.max(0.0), &mut part),
+        // Just outside the margin what may pass along just inside it may pass as well.
+        let along = gap <= self.margin_m + RELEASE_M;
+        let mut kept = part;
+        if gap > self.margin_m {
+            self.keep_margin(motion, around, &mut kept);
+        }
+        if along {
+            let gap = gap.clamp(0.0, self.margin_m);
+            self.leave_or_pass_along(motion, around.points, gap, &mut part);
+        }
+        if gap > self.margin_m && (!along || kept.part > part.part) {
+            part = kept;
         }
         if let Some(free_way_m) = around.free_way_m
             && motion.forward > 0.0
         {
             let gap = free_way_m - self.outline.front() - self.margin_m;
             let passes = self.braking.part(motion, gap / motion.forward);
+            let passes = passes.max((CREEP / motion.speed()).min(1.0));
             part.at_most(passes, || Holds::Expected { free_way_m });
         }
         part

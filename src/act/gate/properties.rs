@@ -50,6 +50,7 @@ fn limits(sim_time: bool) -> impl Strategy<Value = GateLimits> {
     let labels = prop::collection::vec(factors(), 0..4);
     (labels, 20u32..800, 20u32..800, 1u32..4).prop_map(
         move |(factors, decision_ms, command_ms, release_after)| GateLimits {
+            horizon_s: Some(1.0),
             factors,
             physics: None,
             blind: Factors::CLOSED,

@@ -15,6 +15,7 @@ fn limits() -> GateLimits {
         angular: part,
     };
     GateLimits {
+        horizon_s: Some(1.0),
         factors: vec![through(1.0), through(0.5), through(0.0)],
         physics: None,
         blind: Factors::CLOSED,

@@ -138,6 +138,7 @@ impl World {
             label,
             confidence: 1.0,
             probabilities: Probabilities::NONE,
+            free_way_m: None,
             source: Source::Model,
             reason: Reason::None,
             exit: 1,

@@ -60,6 +60,18 @@ impl Report {
                  as a rule, on the windows.\n"
             )?;
         }
+        if !self.free_way.is_empty() {
+            writeln!(
+                text,
+                "## Free way\n\nOf the least range ahead over the next horizon, the model answers a \
+                 distribution; by quantile: the share of the windows after which the way was shorter, \
+                 the mean pinball loss, and what it says on average. Physics alone is the least range \
+                 now less the way of one horizon at the present speed.\n"
+            )?;
+        }
+        for (robot, free_way) in &self.free_way {
+            free_way.markdown(text, robot)?;
+        }
         self.markdown_costs(text)?;
         self.markdown_reliability(text)?;
         if let Some(budget) = &self.budget {

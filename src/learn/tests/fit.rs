@@ -10,7 +10,7 @@ use crate::learn::fit::{Exits, Fit, predict};
 use crate::learn::recordings::Recording;
 use crate::learn::reliability::Reliability;
 use crate::learn::{Dataset, EvalOptions, ScanTruth, eval, train};
-use crate::model::{Architecture, Backend, Bundle, Weights, uniform};
+use crate::model::{Architecture, Backend, Bundle, Heads, Weights, uniform};
 use crate::sense::Window;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -33,6 +33,8 @@ pub fn toy(task: &Task, rows: usize, seed: u64) -> Dataset {
             label: Some(class),
             now: 0,
             kinematic: 0,
+            least_m: None,
+            kinematic_m: None,
         });
     }
     let recording = Recording {
@@ -74,7 +76,7 @@ pub fn toy_fit(task: &Task, sizes: Architecture) -> Fit<'_> {
     Fit {
         name: "toy".into(),
         sizes,
-        labels: 3,
+        heads: Heads::new(3, None),
         epochs: 1,
         training: &task.training,
         device: Backend::Flex,
@@ -127,7 +129,7 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
         let fit = Fit {
             name: "toy".into(),
             sizes,
-            labels: 3,
+            heads: Heads::new(3, None),
             epochs: 12,
             training: &task.training,
             device: Backend::Flex,
@@ -282,7 +284,7 @@ fn calibrated_data(rows: usize) -> (Vec<f32>, Vec<usize>) {
     let mut truths = Vec::new();
     for _ in 0..rows {
         let row: Vec<f32> = (0..3).map(|_| 3.0 * uniform(&mut random)).collect();
-        let chances = probabilities(&row, 3, 1.0);
+        let chances = probabilities(&row, &Heads::new(3, None), 1.0);
         let mut pick = uniform(&mut random);
         let mut truth = 0;
         while truth < 2 && pick >= chances[truth] {
@@ -298,13 +300,13 @@ fn calibrated_data(rows: usize) -> (Vec<f32>, Vec<usize>) {
 #[test]
 fn the_temperature_undoes_overconfidence() {
     let (logits, truths) = calibrated_data(20_000);
-    assert!((temperature(&logits, &truths, 3) - 1.0).abs() < 0.1);
+    assert!((temperature(&logits, &truths, &Heads::new(3, None)) - 1.0).abs() < 0.1);
     let hot: Vec<f32> = logits.iter().map(|logit| logit * 4.0).collect();
-    let found = temperature(&hot, &truths, 3);
+    let found = temperature(&hot, &truths, &Heads::new(3, None));
     assert!((found - 4.0).abs() < 0.4, "{found}");
     let error = |temperature| {
         let mut reliability = Reliability::default();
-        for (row, truth) in probabilities(&hot, 3, temperature)
+        for (row, truth) in probabilities(&hot, &Heads::new(3, None), temperature)
             .chunks_exact(3)
             .zip(&truths)
         {
@@ -331,9 +333,13 @@ fn thresholds_keep_fastest_to_the_deepest_exit() {
             .iter()
             .map(|l| l + noise * (uniform(&mut random) - 0.5))
             .collect();
-        probabilities(&seen, 3, 1.0)
+        probabilities(&seen, &Heads::new(3, None), 1.0)
     };
-    let exits = vec![exit(6.0), exit(2.0), probabilities(&deepest, 3, 1.0)];
+    let exits = vec![
+        exit(6.0),
+        exit(2.0),
+        probabilities(&deepest, &Heads::new(3, None), 1.0),
+    ];
     let thresholds = thresholds(&exits, 3);
     assert_eq!(thresholds.len(), 3);
     assert_eq!(thresholds[2], 0.0);

@@ -194,6 +194,8 @@ fn baselines_by_hand() {
             label,
             now,
             kinematic,
+            least_m: None,
+            kinematic_m: None,
         });
     }
     assert_eq!(tallies.majority_class(), 0);

@@ -54,6 +54,7 @@ fn the_guard_answers_for_a_model_with_as_many_labels_as_there_may_be() {
         reuse: None,
         policy: Policy::Best,
         min_confidence: 0.0,
+        free_way_quantile: 0.1,
         thresholds: vec![0.9; sizes.depth],
         safe_label: bundle.safe_label(),
         exits: sizes.depth as u8,

@@ -12,6 +12,7 @@ use crate::sense::{
     ExtractorSpec, FieldSpec, InputSpec, MessageType, SourceSettings, Window, WindowSpec,
 };
 
+mod bins;
 mod engines;
 #[cfg(feature = "wgpu")]
 mod gpu;
@@ -66,6 +67,7 @@ fn manifest() -> Manifest {
         task: "clearance".into(),
         labels: ["go", "slow", "stop"].map(String::from).to_vec(),
         safe_label: "stop".into(),
+        bins: None,
         window,
         topics: Default::default(),
         architecture: Architecture {

@@ -25,6 +25,7 @@ fn terms() -> Terms {
         reuse: None,
         policy: Policy::Best,
         min_confidence: 0.4,
+        free_way_quantile: 0.1,
         thresholds: vec![0.8; 2],
         safe_label: 2,
         exits: 2,

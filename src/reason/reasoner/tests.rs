@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::super::decision::{Decision, Source, Verdict};
 use super::super::desk::Publish;
+use super::super::engine::FreeWay;
 use super::super::logical::LogicalClock;
 use super::super::outgoing::Outgoing;
 use super::super::request::Terms;
 use super::*;
+use crate::bins::Bins;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -16,6 +18,7 @@ const MS: Duration = Duration::from_millis(1);
 struct Stub {
     broken: Arc<AtomicBool>,
     dear: bool,
+    bins: Option<Bins>,
     calls: Arc<std::sync::Mutex<Vec<&'static str>>>,
 }
 
@@ -40,6 +43,12 @@ impl Engine for Stub {
         out.copy_from_slice(&[0.4, 0.6]);
         Ok(())
     }
+    fn free_way(&self, _window: usize) -> Option<FreeWay<'_>> {
+        Some(FreeWay {
+            bins: self.bins.as_ref()?,
+            probabilities: &[0.2, 0.3, 0.5],
+        })
+    }
     fn reads_are_dear(&self) -> bool {
         self.dear
     }
@@ -63,6 +72,7 @@ struct World {
     desk: Arc<Desk>,
     sink: Arc<Sink>,
     broken: Arc<AtomicBool>,
+    bins: Option<Bins>,
     calls: Arc<std::sync::Mutex<Vec<&'static str>>>,
 }
 
@@ -78,6 +88,7 @@ impl World {
             reuse: None,
             policy: Policy::Best,
             min_confidence: 0.1,
+            free_way_quantile: 0.1,
             thresholds: vec![0.9; 2],
             safe_label: 0,
             exits: 2,
@@ -88,6 +99,7 @@ impl World {
             desk: Arc::new(desk),
             sink,
             broken: Arc::default(),
+            bins: None,
             calls: Arc::default(),
         }
     }
@@ -99,6 +111,7 @@ impl World {
                 _ => Arc::default(),
             },
             dear,
+            bins: self.bins.clone(),
             calls: Arc::clone(&self.calls),
         };
         Reasoner::new(Arc::clone(&self.desk), station, Box::new(engine), costs)
@@ -180,5 +193,63 @@ fn an_engine_that_failed_gets_its_place_back_by_a_checkup_only() {
     assert_eq!(
         (world.last().engine, world.last().source),
         (Some(0), Source::Model)
+    );
+}
+
+#[test]
+fn a_decision_carries_the_free_way_of_its_exit_and_its_quantile() {
+    let mut world = World::new(100 * MS);
+    world.bins = Some(Bins {
+        edges_m: vec![0.4, 0.8],
+        bounds_m: vec![0.8],
+        horizon_s: 1.0,
+    });
+    let mut reasoner = world.reasoner(0, known(MS), false);
+    world.cycle(&mut reasoner);
+    let decision = world.last();
+    assert_eq!(decision.source, Source::Model);
+    assert_eq!(decision.free_way_m, Some(0.2));
+    let desk = &world.desk;
+    desk.set_terms(Terms {
+        free_way_quantile: 0.35,
+        ..desk.terms().as_ref().clone()
+    });
+    world.cycle(&mut reasoner);
+    assert!((world.last().free_way_m.unwrap() - 0.6).abs() < 1e-6);
+}
+
+#[test]
+fn a_free_way_is_held_with_its_label_and_told_by_no_fallback() {
+    let mut world = World::new(100 * MS);
+    world.bins = Some(Bins {
+        edges_m: vec![0.4, 0.8],
+        bounds_m: vec![0.8],
+        horizon_s: 1.0,
+    });
+    let mut reasoner = world.reasoner(0, known(MS), false);
+    let desk = Arc::clone(&world.desk);
+    let fallback = |hold: Duration| {
+        desk.set_terms(Terms {
+            hold,
+            ..desk.terms().as_ref().clone()
+        });
+        let mut request = desk.blank().unwrap();
+        request.trigger.verdict = Verdict::Ready;
+        let terms = desk.terms();
+        let cycle = (&request.trigger, &*terms);
+        desk.answer_without_exit(99, cycle, None, super::super::decision::Reason::Deadline);
+        desk.put_back(request);
+        world.last()
+    };
+    world.cycle(&mut reasoner);
+    let held = fallback(1000 * MS);
+    assert_eq!(held.source, Source::Hold);
+    let way = held.free_way_m.expect("it was told");
+    assert!(way <= 0.2 && way > 0.17, "{way}");
+    desk.forget_held();
+    let decision = fallback(1000 * MS);
+    assert_eq!(
+        (decision.source, decision.free_way_m),
+        (Source::Fallback, None)
     );
 }

@@ -117,6 +117,34 @@ fn what_the_model_expects_caps_further_and_never_opens() {
 }
 
 #[test]
+fn what_the_base_will_have_gone_within_the_horizon_is_free_too() {
+    let motion = Motion {
+        forward: 0.4,
+        ..Motion::default()
+    };
+    let passes = |horizon_s, decided_ms| {
+        let mut gate = Gate::new(GateLimits {
+            horizon_s,
+            ..round(2000 * MS)
+        });
+        gate.on_odometry(at(900), motion);
+        gate.tick(at(950));
+        scan(&mut gate, at(1000), 0, &[]);
+        let expected = Verdict {
+            free_way_m: Some(0.4),
+            ..on(at(decided_ms), 0)
+        };
+        decide(&mut gate, at(1000), expected);
+        command(&mut gate, at(1000), ahead(0.4)).linear.x
+    };
+    // 0.4 m from where it will be after 0.4 m more; 0.3 m of outline and margin.
+    assert_eq!(passes(Some(1.0), 1000), 0.4);
+    assert!(passes(Some(0.1), 1000) < 0.39);
+    assert!(passes(Some(1.0), 100) < 0.39, "it said so long ago");
+    assert_eq!(passes(None, 1000), 0.4, "it is not asked");
+}
+
+#[test]
 fn a_gate_that_was_reset_has_seen_nothing() {
     let mut gate = Gate::new(round(300 * MS));
     scan(&mut gate, at(0), 0, &[]);
