@@ -53,11 +53,11 @@ test: fmt-check build lint test-rust test-live deny $(if $(vulkan),test-wgpu,no-
 
 test-fast: build test-rust ## the Rust tests alone
 
-# Dependencies with other features: compiled once more, beside those of the node.
-test-wgpu: ## the engine wgpu on the Vulkan device here; a software one will do (mesa-vulkan-drivers)
-	@$(env) cargo clippy --release --locked --features wgpu --lib --tests --benches -- -D warnings; \
-	  cargo test --release --locked --features wgpu --lib -- gpu; \
-	  cargo test --release --locked --features wgpu --test recordings -- engines
+# Dependencies with other features: compiled once more, beside those of the node. ndarray comes along.
+test-wgpu: ## the engines wgpu and ndarray, on the Vulkan device here; a software one will do (mesa-vulkan-drivers)
+	@$(env) cargo clippy --release --locked --features wgpu,ndarray --lib --tests --benches -- -D warnings; \
+	  cargo test --release --locked --features wgpu,ndarray --lib -- gpu model::; \
+	  cargo test --release --locked --features wgpu,ndarray --test recordings -- engines
 
 .PHONY: no-vulkan
 no-vulkan:

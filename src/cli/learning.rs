@@ -12,7 +12,7 @@ use crate::model::{Backend, EngineKind, Stored};
 /// How to teach.
 #[derive(clap::Args)]
 struct Teaching {
-    /// Where to compute: flex, ndarray, or wgpu where it is built in
+    /// Where to compute: flex, or ndarray and wgpu where they are built in
     #[arg(long, default_value = "flex")]
     device: Backend,
     /// Seed of every random choice
@@ -157,8 +157,8 @@ pub struct EvalArgs {
     /// Seed of what is random in the conditions
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What computes: flex, ndarray, packed_f32, packed_bf16, packed_int8, or wgpu where it is
-    /// built in
+    /// What computes: flex, packed_f32, packed_bf16, packed_int8, or ndarray and wgpu where they
+    /// are built in
     #[arg(long, default_value = "flex")]
     engine: EngineKind,
     /// Turn of the laser in rad, for folders without a list of recordings

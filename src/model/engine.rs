@@ -26,7 +26,8 @@ pub enum Backend {
     /// burn-flex, the default.
     #[default]
     Flex,
-    /// burn-ndarray.
+    /// burn-ndarray, a second opinion on flex.
+    #[cfg(feature = "ndarray")]
     NdArray,
     /// burn-wgpu, on a GPU.
     #[cfg(feature = "wgpu")]
@@ -38,6 +39,7 @@ impl Backend {
     pub fn name(self) -> &'static str {
         match self {
             Backend::Flex => "flex",
+            #[cfg(feature = "ndarray")]
             Backend::NdArray => "ndarray",
             #[cfg(feature = "wgpu")]
             Backend::Wgpu(gpu, float) => gpu.engine(float),
@@ -49,6 +51,7 @@ impl Backend {
     pub fn device(self) -> Result<Device, BundleError> {
         match self {
             Backend::Flex => Ok(Device::flex()),
+            #[cfg(feature = "ndarray")]
             #[allow(deprecated)] // burn 0.23 drops it; until then it is the second opinion
             Backend::NdArray => Ok(Device::ndarray()),
             #[cfg(feature = "wgpu")]
@@ -68,7 +71,9 @@ impl Backend {
     /// Whether an exit is read across a bus, which waits for all that was submitted.
     fn is_remote(self) -> bool {
         match self {
-            Backend::Flex | Backend::NdArray => false,
+            Backend::Flex => false,
+            #[cfg(feature = "ndarray")]
+            Backend::NdArray => false,
             #[cfg(feature = "wgpu")]
             Backend::Wgpu(..) => true,
         }
@@ -85,7 +90,7 @@ impl FromStr for Backend {
                 "{name}: models are trained in single precision"
             ))),
             EngineKind::Packed(_) => Err(BundleError::Engine(format!(
-                "{name} runs models but cannot train them; choose flex, ndarray or wgpu"
+                "{name} runs models but cannot train them; choose flex, or ndarray or wgpu where they are built in"
             ))),
         }
     }
@@ -108,11 +113,12 @@ pub enum EngineKind {
 
 impl EngineKind {
     /// All that run on the processor, the fastest first.
-    pub const ALL: [EngineKind; 5] = [
+    pub const ALL: [EngineKind; 4 + cfg!(feature = "ndarray") as usize] = [
         EngineKind::Packed(Precision::Int8),
         EngineKind::Packed(Precision::Bf16),
         EngineKind::Packed(Precision::F32),
         EngineKind::Burn(Backend::Flex),
+        #[cfg(feature = "ndarray")]
         EngineKind::Burn(Backend::NdArray),
     ];
 
@@ -133,7 +139,9 @@ impl EngineKind {
                 Ok(path) => Ok((self, Some(path.to_owned()))),
                 Err(error) => Err(BundleError::Engine(format!("engine {self}: {error}"))),
             },
-            EngineKind::Burn(Backend::Flex | Backend::NdArray) => Ok((self, None)),
+            EngineKind::Burn(Backend::Flex) => Ok((self, None)),
+            #[cfg(feature = "ndarray")]
+            EngineKind::Burn(Backend::NdArray) => Ok((self, None)),
             #[cfg(feature = "wgpu")]
             EngineKind::Burn(Backend::Wgpu(gpu, float)) => {
                 let (gpu, words) = gpu.found()?;
@@ -165,6 +173,12 @@ impl FromStr for EngineKind {
             #[cfg(not(feature = "wgpu"))]
             return Err(BundleError::Engine(format!(
                 "engine {name} is not built in; build with the Cargo feature wgpu"
+            )));
+        }
+        #[cfg(not(feature = "ndarray"))]
+        if name == "ndarray" {
+            return Err(BundleError::Engine(format!(
+                "engine {name} is not built in; build with the Cargo feature ndarray"
             )));
         }
         let found = EngineKind::ALL.into_iter().find(|kind| kind.name() == name);

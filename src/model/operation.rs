@@ -7,13 +7,13 @@
 //! words. Who calls [`Encoder::stage`](super::Encoder::stage) does not see the difference: it
 //! composes wherever [`runs_on`] says no, with gradients and on GPUs too.
 
-#![allow(deprecated)] // NdArray, as in `engine`: burn 0.23 drops it
+#![cfg_attr(feature = "ndarray", allow(deprecated))] // NdArray, as in `engine`: burn 0.23 drops it
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
-    Backend, Dispatch, DispatchTensorKind, Flex, NdArray, TensorMetadata, backend_extension,
+    Backend, Dispatch, DispatchTensorKind, Flex, TensorMetadata, backend_extension,
 };
 use burn::tensor::{DType, Tensor, TensorData, read_sync};
 use rayon::prelude::*;
@@ -104,7 +104,8 @@ impl Drop for Scratch<'_> {
 }
 
 /// What burn is given beside its own operations.
-#[backend_extension(Flex, NdArray)]
+#[cfg_attr(feature = "ndarray", backend_extension(Flex, NdArray))]
+#[cfg_attr(not(feature = "ndarray"), backend_extension(Flex))]
 pub(super) trait StageOps: Backend {
     /// Block `index` and its exit head, as [`super::Encoder::stage`] has them: tokens `[batch,
     /// frames, width]` in, tokens and logits out.
@@ -125,6 +126,7 @@ impl StageOps for Flex {
     }
 }
 
+#[cfg(feature = "ndarray")]
 impl StageOps for NdArray {
     fn stage(
         tokens: FloatTensor<Self>,
@@ -167,10 +169,13 @@ fn in_memory<B: Backend>(
 /// Whether the packed kernels can stand in where this is computed with: f32, in this processor's
 /// memory, and nobody asks for gradients.
 pub(super) fn runs_on<const D: usize>(tensor: &Tensor<D>) -> bool {
-    let here = matches!(
-        tensor.clone().into_dispatch().kind,
-        DispatchTensorKind::Flex(_) | DispatchTensorKind::NdArray(_)
-    );
+    let here = match tensor.clone().into_dispatch().kind {
+        DispatchTensorKind::Flex(_) => true,
+        #[cfg(feature = "ndarray")]
+        DispatchTensorKind::NdArray(_) => true,
+        #[allow(unreachable_patterns)] // what else there is depends on the features
+        _ => false,
+    };
     here && tensor.dtype() == DType::F32
 }
 

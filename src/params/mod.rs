@@ -298,7 +298,7 @@ impl Reading {
 }
 
 fn read_engines(reader: &mut Reader) -> Vec<String> {
-    // wgpu too where it is not built in: the next engine takes its place then.
+    // ndarray and wgpu too where they are not built in: the next engine takes its place then.
     const KNOWN: [&str; 4] = ["packed", "flex", "ndarray", "wgpu"];
     let precision = reader.word("packed.precision", "int8");
     let device = reader.word("wgpu.device", "any");

@@ -19,7 +19,7 @@ pub const TABLE: &[Parameter] = &[
         "engines",
         Kind::Words,
         "[packed, flex]",
-        "Engines in order of preference: packed, flex, ndarray, wgpu (a GPU, where it is built in). The next one takes over when one fails.",
+        "Engines in order of preference: packed, flex, and where they are built in ndarray and wgpu (a GPU). The next one takes over when one fails.",
     ),
     row(
         "packed.precision",

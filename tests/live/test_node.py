@@ -158,7 +158,7 @@ def test_realtime_wishes_that_are_refused_are_said_and_the_node_runs(robot, star
 
 
 def test_a_deadline_that_nothing_can_meet_is_refused_unless_told(robot, start):
-    impossible = ("deadline_ms:=0.1", "publish_margin_ms:=0.0999", "engines:=[ndarray]")
+    impossible = ("deadline_ms:=0.1", "publish_margin_ms:=0.0999", "engines:=[flex]")
     node = start(*impossible)
     text = node.wait(10)
     assert node.process.returncode != 0 and "the first exit alone takes" in text, text

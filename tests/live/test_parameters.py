@@ -86,7 +86,7 @@ def test_terms_change_between_two_cycles(robot, start):
     ids=lambda value: "+".join(value) if isinstance(value, dict) else "",
 )
 def test_a_change_is_refused_with_the_reason_and_nothing_changes(robot, start, values, reason):
-    start("engines:=[ndarray]").wait_ready(robot)
+    start("engines:=[flex]").wait_ready(robot)
     client = Client(robot)
     before = client.dump()
     result = client.set(**values)

@@ -236,7 +236,7 @@ fn training_makes_a_bundle_that_loads_runs_and_is_judged_on_strangers() {
             data: vec![data.to_path_buf()],
             out: folder.path().join("eval"),
             yaw: 0.0,
-            engine: Backend::NdArray.into(),
+            engine: "packed_f32".parse().unwrap(),
             conditions: false,
             seed: 1,
         })

@@ -188,6 +188,11 @@ fn engines_are_known_by_their_names() {
     assert_eq!("flex".parse::<Backend>().unwrap(), Backend::Flex);
     let word = "packed_int8".parse::<Backend>().unwrap_err().to_string();
     assert!(word.contains("cannot train"), "{word}");
+    #[cfg(not(feature = "ndarray"))]
+    {
+        let word = "ndarray".parse::<EngineKind>().unwrap_err().to_string();
+        assert!(word.contains("Cargo feature ndarray"), "{word}");
+    }
     let word = "cuda".parse::<EngineKind>().unwrap_err().to_string();
     assert!(
         word.contains("unknown; choose one of packed_int8"),
