@@ -7,10 +7,12 @@
 //! text. Sums of INT8 products are exact, so every path and every cut of a prompt into batches gives
 //! the same bits.
 
+pub mod answer;
 pub mod architecture;
 pub mod blocks;
 pub mod decoder;
 pub mod gguf;
+pub mod sampler;
 pub mod summary;
 pub mod template;
 #[cfg(test)]

@@ -253,7 +253,7 @@ impl Tokenizer {
 }
 
 /// The characters that byte-level BPE writes bytes as.
-fn byte_alphabet() -> HashMap<char, u8> {
+pub(super) fn byte_alphabet() -> HashMap<char, u8> {
     let printable = |byte: u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
     let mut next = 256;
     (0..=255u8)
