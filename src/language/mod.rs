@@ -10,9 +10,15 @@
 pub mod answer;
 pub mod architecture;
 pub mod blocks;
+pub mod decide;
 pub mod decoder;
 pub mod gguf;
+pub mod prompt;
 pub mod sampler;
+pub mod session;
+pub mod costs;
+pub mod bundle;
+pub mod fetch;
 pub mod summary;
 pub mod template;
 #[cfg(test)]

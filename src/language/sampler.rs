@@ -56,6 +56,7 @@ impl Sampling {
 /// Chooses tokens.
 pub struct Sampler {
     how: Sampling,
+    seed: u64,
     random: ChaCha8Rng,
     /// Logit and token of those that are left.
     left: Vec<(f32, u32)>,
@@ -65,9 +66,15 @@ impl Sampler {
     pub fn new(how: Sampling, seed: u64) -> Sampler {
         Sampler {
             how,
+            seed,
             random: ChaCha8Rng::seed_from_u64(seed),
             left: Vec::new(),
         }
+    }
+
+    /// Draws again what it drew first.
+    pub fn restart(&mut self) {
+        self.random = ChaCha8Rng::seed_from_u64(self.seed);
     }
 
     /// The token to go on with; `banned` are never chosen. None where no logit is a number.

@@ -236,6 +236,11 @@ impl Tokenizer {
         }
     }
 
+    /// Bytes of the longest token.
+    pub fn longest(&self) -> usize {
+        self.bytes.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
     /// The bytes of a token; none for control tokens.
     pub fn bytes(&self, token: u32) -> &[u8] {
         self.bytes.get(token as usize).map_or(&[], Vec::as_slice)

@@ -8,14 +8,17 @@
 //! can go on. `between` is asked before every layer; where it breaks, the step is abandoned and the
 //! session is whole: the next step or question goes on from what was fed.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::ControlFlow;
 
-use super::answer::labels::Scratch;
-use super::answer::{Calibration, Labels};
-use super::decoder::{Abandoned, BATCH, Decoder};
-use super::prompt::{Prompt, PromptError};
-use super::sampler::{Sampler, Sampling};
-use super::tokenizer::Tokenizer;
+use crate::language::answer::labels::Scratch;
+use crate::language::answer::{Calibration, Labels};
+use crate::language::decoder::{Abandoned, Decoder};
+use crate::language::prompt::{Prompt, PromptError};
+use crate::language::sampler::{Sampler, Sampling};
+use crate::language::tokenizer::Tokenizer;
 
 /// A question that cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -84,22 +87,21 @@ pub struct Session {
     /// Logarithms of a question without content, and how much of them is taken out.
     prior: Option<(Vec<f64>, f64)>,
     sampler: Sampler,
-    sampling: Sampling,
     /// Control tokens that end nothing: never part of a thought.
     banned: Vec<u32>,
     /// What the decoder's cache holds.
     held: Vec<u32>,
-    /// Tokens of the prompt in hand, with the thought's opener once it is fed.
-    asked: usize,
-    /// The thought so far; its last token may be chosen but not fed yet.
-    thought: Vec<u32>,
-    thinking: bool,
+    /// The prompt, the opener of the thought and the thought so far; its last token may be chosen
+    /// and not fed yet.
+    line: Vec<u32>,
+    /// Where the thought begins in it; none before the first.
+    thought_from: Option<usize>,
+    /// Whether the model ended its thought.
     ended: bool,
 }
 
 impl Session {
-    /// # Panics
-    /// Never for parts of one model.
+    /// Of the parts of one model.
     pub fn new(decoder: Decoder, tokenizer: Tokenizer, prompt: Prompt, labels: Labels) -> Session {
         let controls = tokenizer.controls().filter_map(|name| tokenizer.control(name));
         let banned = controls.filter(|token| !tokenizer.ends.contains(token)).collect();
@@ -112,19 +114,16 @@ impl Session {
             logs: Vec::new(),
             prior: None,
             sampler: Sampler::new(Sampling::default(), 0),
-            sampling: Sampling::default(),
             banned,
             held: Vec::new(),
-            asked: 0,
-            thought: Vec::new(),
-            thinking: false,
+            line: Vec::new(),
+            thought_from: None,
             ended: false,
         }
     }
 
     /// How thoughts are sampled from now on.
     pub fn sampled(&mut self, sampling: Sampling, seed: u64) {
-        self.sampling = sampling;
         self.sampler = Sampler::new(sampling, seed);
     }
 
@@ -220,14 +219,12 @@ impl Session {
         calibration: Calibration,
         between: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Answer, Abandoned> {
-        self.thought.clear();
-        self.thinking = false;
+        self.line.clone_from(&prepared.tokens);
+        self.thought_from = None;
         self.ended = false;
-        self.sampler = Sampler::new(self.sampling, self.sampler.seed());
+        self.sampler.restart();
         self.back_to(prepared.cached);
-        self.asked = prepared.cached;
-        self.feed(&prepared.tokens[prepared.cached..], between)?;
-        self.asked = prepared.tokens.len();
+        self.feed_line(between)?;
         self.answer(calibration, between)
     }
 
@@ -240,52 +237,34 @@ impl Session {
         tokens: usize,
         between: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Thought, Abandoned> {
-        let before = self.thought.len();
-        while !self.ended && self.thought.len() < before + tokens {
-            // Room for this token, for one chosen and not fed, and for the answer.
-            if self.asked + self.opener() + self.thought.len() + 2 + self.reserve() > self.decoder.room() {
+        if self.thought_from.is_none() {
+            self.line.extend(&self.prompt.opener);
+            self.thought_from = Some(self.line.len());
+        }
+        let before = self.line.len();
+        while !self.ended && self.line.len() < before + tokens {
+            // Room for one more token, and for the answer.
+            if self.line.len() + 1 + self.reserve() > self.decoder.room() {
                 self.ended = true;
                 break;
             }
-            self.feed_thought(between)?;
-            let chosen = self.sampler.pick(self.decoder.logits(), &self.banned);
-            match chosen {
+            if self.held.len() >= self.line.len() {
+                // The logits behind the last token were overwritten by an answer.
+                self.back_to(self.line.len().saturating_sub(1));
+            }
+            self.feed_line(between)?;
+            match self.sampler.pick(self.decoder.logits(), &self.banned) {
                 Some(token) if !self.tokenizer.ends.contains(&token) => {
-                    self.thought.push(token);
-                    self.ended = self.prompt.ends_thought(&self.tokenizer.decode(&self.thought));
+                    self.line.push(token);
+                    self.ended = self.prompt.ends_thought(&self.thought());
                 }
                 _ => self.ended = true,
             }
         }
         Ok(Thought {
-            tokens: self.thought.len() - before,
+            tokens: self.line.len() - before,
             ended: self.ended,
         })
-    }
-
-    /// Feeds the opener, and what was thought and not fed yet; the last token always.
-    fn feed_thought(&mut self, between: &mut dyn FnMut() -> ControlFlow<()>) -> Result<(), Abandoned> {
-        if !self.thinking {
-            self.thinking = true;
-            if self.prompt.opener.is_empty() {
-                // Its logits were overwritten by the answer.
-                self.back_to(self.asked - 1);
-            }
-        }
-        let mut rest: Vec<u32> = Vec::with_capacity(self.prompt.opener.len() + 1);
-        match self.prompt.opener.is_empty() {
-            true => rest.push(self.prompt.last),
-            false => rest.extend(&self.prompt.opener),
-        }
-        let from = match self.prompt.opener.is_empty() {
-            true => self.asked - 1,
-            false => self.asked,
-        };
-        rest.extend(&self.thought);
-        // At least one token is fed, for its logits.
-        let done = (self.held.len() - from).min(rest.len() - 1);
-        self.back_to(from + done);
-        self.feed(&rest[done..], between)
     }
 
     /// The answer with what was thought so far.
@@ -297,8 +276,7 @@ impl Session {
         calibration: Calibration,
         between: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Answer, Abandoned> {
-        let done = self.score(between);
-        done?;
+        self.score(between)?;
         let prior = self.prior.as_ref().map(|(logs, by)| (logs.as_slice(), *by));
         let probabilities = calibration.probabilities(&self.logs, prior);
         let mut label = 0;
@@ -314,15 +292,9 @@ impl Session {
     }
 
     fn score(&mut self, between: &mut dyn FnMut() -> ControlFlow<()>) -> Result<(), Abandoned> {
-        // What was chosen last is not fed yet.
         let fed = self.held.len();
-        let mut closing = Vec::with_capacity(self.prompt.closer.len() + self.prompt.cue.len() + 1);
-        if self.thinking {
-            let (from, opener) = match self.prompt.opener.len() {
-                0 => (self.asked, 0),
-                opener => (self.asked, opener),
-            };
-            closing.extend(&self.thought[fed.saturating_sub(from + opener)..]);
+        let mut closing = self.line[fed..].to_vec();
+        if self.thought_from.is_some() {
             closing.extend(&self.prompt.closer);
         }
         closing.extend(&self.prompt.cue);
@@ -330,8 +302,15 @@ impl Session {
             let (decoder, scratch) = (&mut self.decoder, &mut self.scratch);
             self.labels.score(decoder, scratch, &mut self.logs, between)
         });
+        // Also where it was abandoned: the cue is no part of the line.
         self.back_to(fed);
         done
+    }
+
+    /// Feeds what of the line is not fed yet.
+    fn feed_line(&mut self, between: &mut dyn FnMut() -> ControlFlow<()>) -> Result<(), Abandoned> {
+        let rest = self.line[self.held.len()..].to_vec();
+        self.feed(&rest, between)
     }
 
     fn feed(&mut self, tokens: &[u32], between: &mut dyn FnMut() -> ControlFlow<()>) -> Result<(), Abandoned> {
@@ -352,21 +331,17 @@ impl Session {
 
     /// What was thought, as text; a trace of what the model wrote, no proof of why it answers so.
     pub fn thought(&self) -> String {
-        self.tokenizer.decode(&self.thought)
+        let from = self.thought_from.unwrap_or(self.line.len());
+        self.tokenizer.decode(&self.line[from..])
     }
 
-    /// Tokens of thought.
+    /// Tokens of it.
     pub fn thought_tokens(&self) -> usize {
-        self.thought.len()
+        self.line.len() - self.thought_from.unwrap_or(self.line.len())
     }
 
     /// Positions that are filled.
     pub fn filled(&self) -> usize {
         self.decoder.filled()
     }
-}
-
-/// Tokens of the largest batch that a feed of so many is cut into.
-pub fn largest_batch(tokens: usize) -> usize {
-    tokens.min(BATCH)
 }

@@ -1,0 +1,142 @@
+//! `model.yaml` of a language bundle, as types.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::language::answer::Calibration;
+use crate::language::fetch::Fetched;
+use crate::language::prompt::Words;
+use crate::language::sampler::Sampling;
+
+/// The only format this build reads.
+pub const FORMAT: u32 = 1;
+/// Exits that a bundle may have, the one without a thought included.
+pub const MAX_EXITS: usize = 64;
+
+/// The file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Always [`FORMAT`].
+    pub format: u32,
+    pub kind: Kind,
+    /// Short name; letters, digits, `_`, `-`.
+    pub name: String,
+    pub weights: Weights,
+    /// Of the weights, as their makers state it.
+    pub licence: String,
+    pub prompt: Words,
+    #[serde(with = "serde_yaml::with::singleton_map")]
+    pub answer: Form,
+    /// The answer that a declared fallback carries.
+    pub safe_answer: String,
+    pub thoughts: Thoughts,
+    /// Tokens of prompt, thought and answer that there is room for.
+    pub context: usize,
+    /// By exit; the last holds for those behind it too.
+    #[serde(default)]
+    pub calibration: Vec<Calibration>,
+    /// How much of what the model answers to a question without content is taken out, 0 to 1.
+    #[serde(default)]
+    pub prior: f64,
+    #[serde(default)]
+    pub sampling: Sampling,
+}
+
+/// What kind of bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Language,
+}
+
+/// Where the numbers are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// A GGUF file: a path from the bundle's folder, or a whole one.
+    pub file: PathBuf,
+    /// Its size and sum; not checked where they are not named.
+    pub bytes: Option<u64>,
+    pub sha256: Option<String>,
+    /// How it is brought.
+    pub fetch: Option<Fetched>,
+}
+
+/// The form of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// One of these, in words.
+    Labels(Vec<String>),
+}
+
+/// How it thinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thoughts {
+    /// Tokens from one exit to the next.
+    pub chunk: usize,
+    /// Exits after the one without a thought.
+    pub chunks: usize,
+}
+
+impl Manifest {
+    /// The first field that is wrong, and how.
+    pub fn fault(&self) -> Option<(&'static str, String)> {
+        let name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if self.format != FORMAT {
+            let what = format!("it is {}; this build reads {FORMAT}", self.format);
+            return Some(("format", what));
+        }
+        if self.name.is_empty() || !self.name.chars().all(name) {
+            let what = format!("it is {:?}; expected letters, digits, _ and -", self.name);
+            return Some(("name", what));
+        }
+        let Form::Labels(labels) = &self.answer;
+        if !labels.contains(&self.safe_answer) {
+            let what = format!(
+                "it is {:?}; expected one of {}",
+                self.safe_answer,
+                labels.join(", ")
+            );
+            return Some(("safe_answer", what));
+        }
+        let Thoughts { chunk, chunks } = self.thoughts;
+        if !(1..=256).contains(&chunk) || chunks >= MAX_EXITS {
+            let what = format!(
+                "{chunks} chunks of {chunk} tokens; expected 0 to {} of 1 to 256",
+                MAX_EXITS - 1
+            );
+            return Some(("thoughts", what));
+        }
+        if !(32..=1 << 17).contains(&self.context) {
+            let what = format!("it is {}; expected 32 to 131072 tokens", self.context);
+            return Some(("context", what));
+        }
+        for exit in &self.calibration {
+            let temperature = exit.temperature.is_finite() && exit.temperature > 0.0;
+            if !temperature || !(0.0..=1.0).contains(&exit.threshold) {
+                let what = format!("{exit:?}; expected a temperature above 0, a threshold of 0 to 1");
+                return Some(("calibration", what));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.prior) {
+            return Some(("prior", format!("it is {}; expected 0 to 1", self.prior)));
+        }
+        if let Some(what) = self.sampling.fault() {
+            return Some(("sampling", what));
+        }
+        let sum = |sum: &String| sum.len() == 64 && sum.chars().all(|c| c.is_ascii_hexdigit());
+        match &self.weights.sha256 {
+            Some(found) if !sum(found) => {
+                Some(("weights.sha256", format!("it is {found:?}; expected 64 hex digits")))
+            }
+            None if self.weights.fetch.is_some() => {
+                Some(("weights.sha256", String::from("it is not there; what is fetched is checked by it")))
+            }
+            _ => None,
+        }
+    }
+}
