@@ -150,8 +150,8 @@ bench-node: $(built) ## our node beside rclpy with ONNX Runtime and a bare echo:
 	  cargo build --quiet $(cargo) --example echo --example window; \
 	  python benches/node.py --peer-python $$venv/bin/python $(ARGS)
 
-bench-gate: $(built) ## the velocity gate in a closed loop, beside a scripted one and none: target/bench/gate.{json,md,svg}
-	@$(env) python benches/gate.py $(ARGS)
+bench-gate: $(built) ## the velocity gate in a closed loop in 40 rooms, beside scripts and none: target/bench/gate.{json,md,svg} (EARLIER=a node of before)
+	@$(env) python benches/gate $(ARGS)
 
 bench-gateway: $(built) ## one node for eight robots beside a node for each: target/bench/gateway.{json,md}
 	@$(env) $(domain) python benches/gateway.py $(ARGS)

@@ -15,7 +15,7 @@ import block
 import report
 from block import BLOCK, ROOT, Block
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "engine.md"]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EARLIER = "*Of {bundles}, before the bundle that ships.*"
 
 

@@ -51,7 +51,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=17)
-    parser.add_argument("--after", help="drive only when somebody publishes this topic")
+    parser.add_argument("--after", help="drive only after a decision of the model on this topic")
     parser.add_argument("--calm", action="store_true", help="a room without furniture and people")
     args = parser.parse_args()
 
@@ -60,6 +60,8 @@ def main() -> None:
     node = rclpy.create_node("driver")
     publisher = node.create_publisher(Twist, "/cmd_vel_raw", 1)
     pose: list[tuple[float, float, float]] = []
+    # The driver's patience begins when the gate can open: DDS takes up to seconds to connect programs.
+    ready = [args.after is None]
 
     def on_odom(msg: Odometry) -> None:
         q = msg.pose.pose.orientation
@@ -67,12 +69,19 @@ def main() -> None:
         pose[:] = [(p.x, p.y, 2.0 * math.atan2(q.z, q.w))]
 
     def on_timer() -> None:
-        if pose and (args.after is None or node.count_publishers(args.after) > 0):
+        if pose and ready[0]:
             msg = Twist()
             msg.linear.x, msg.angular.z = driver.command(time.monotonic(), *pose[0])
             publisher.publish(msg)
 
+    def on_decision(msg) -> None:  # noqa: ANN001
+        ready[0] = ready[0] or msg.source == "MODEL"
+
     node.create_subscription(Odometry, "/odom", on_odom, 1)
+    if args.after is not None:
+        from edge_reasoner.msg import Decision
+
+        node.create_subscription(Decision, args.after, on_decision, 1)
     node.create_timer(1.0 / RATE_HZ, on_timer)
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(node)

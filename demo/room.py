@@ -22,6 +22,11 @@ class Walk:
     path: list[tuple[float, float]]
     speed: float
     pause: float
+    radius: float = PERSON_RADIUS
+    # Stands still rather than come nearer to the robot than this (m). 0: does not look, and walks on.
+    gives_way: float = 0.40
+    # Stands at the start of the path until the robot is so near (m); none: walks all the time.
+    waits_for_robot: float | None = None
 
 
 class Room:
@@ -34,6 +39,8 @@ class Room:
         self.furniture = [] if calm else _furnish(rng)
         self.walks = [] if calm else _walks(rng, self.furniture)
         self.start = _start(rng, self.furniture, self.walks)
+        # Pieces, by their place among the furniture, that the laser does not see.
+        self.unseen: frozenset[int] = frozenset()
         margin, apart = (1.4, 2.5) if calm else (0.5, 3.0)
         self.goals = _goals(rng, self.furniture, self.start, margin, apart)
 

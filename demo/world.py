@@ -34,9 +34,11 @@ RANGE_MIN = 0.12
 RANGE_MAX = 3.5
 RANGE_NOISE = 0.008
 
+# The tightest turn of a car's middle, in m.
+CAR_TURN_RADIUS = 0.45
+
 # A person stands still rather than walk into the robot, and turns round when it does not go away.
-# So every contact is one that the robot made.
-PERSON_GIVES_WAY = 0.40
+# So every contact is one that the robot made, except with those who do not look.
 PERSON_PATIENCE_S = 1.2
 
 # After a contact the robot stands, backs off like one with a bumper, stands again.
@@ -62,6 +64,8 @@ class Person:
         if self.wait > 0.0:
             self.wait -= STEP_S
             return np.zeros(2)
+        if self._waits(robot):
+            return np.zeros(2)
         way = np.array(self.walk.path[self.heading_for]) - self.at
         distance = float(np.hypot(*way))
         if distance < 0.05:
@@ -69,8 +73,8 @@ class Person:
             return np.zeros(2)
         ahead = way / distance
         to_robot = robot - self.at
-        gap = float(np.hypot(*to_robot)) - PERSON_RADIUS - ROBOT_RADIUS
-        if gap < PERSON_GIVES_WAY and float(to_robot @ ahead) > 0.0:
+        gap = float(np.hypot(*to_robot)) - self.walk.radius - ROBOT_RADIUS
+        if self.walk.gives_way > 0.0 and gap < self.walk.gives_way and float(to_robot @ ahead) > 0.0:
             self.blocked += STEP_S
             if self.blocked > PERSON_PATIENCE_S:
                 self.blocked = 0.0
@@ -79,6 +83,12 @@ class Person:
             return np.zeros(2)
         self.blocked = 0.0
         return ahead * min(self.walk.speed, distance / STEP_S)
+
+    def _waits(self, robot: np.ndarray) -> bool:
+        """Whether this person stands behind a corner until the robot comes."""
+        within, start = self.walk.waits_for_robot, self.walk.path[0]
+        at_start = self.direction > 0 and self.heading_for == 1 and math.dist(self.at, start) < 0.06
+        return within is not None and at_start and math.dist(robot, start) > within
 
     def _next_waypoint(self) -> None:
         if not 0 <= self.heading_for + self.direction < len(self.walk.path):
@@ -96,18 +106,33 @@ class Collision:
 
 
 class World:
-    def __init__(self, seed: int, lidar: bool = True, calm: bool = False) -> None:
-        self.room = Room(seed, calm)
+    """The room of the seed, or the one that is given; `base` is differential, car or holonomic; `noise`
+    is the seed of the laser's noise."""
+
+    def __init__(
+        self,
+        seed: int,
+        lidar: bool = True,
+        calm: bool = False,
+        *,
+        room: Room | None = None,
+        base: str = "differential",
+        noise: int = 1,
+    ) -> None:
+        self.room = room or Room(seed, calm)
+        self.base = base
         self.people = [Person(walk) for walk in self.room.walks]
-        self._noise = np.random.default_rng([seed, 1])
+        self._noise = np.random.default_rng([seed, noise])
         self._env = _build(self, lidar)
         self._robot = self._env.robot_list[0]
         self._obstacles = [o for o in self._env.obstacle_list]
         self._people_ids = [o.id for o in self._obstacles if o.name.startswith("person")]
 
         self.t = 0.0
-        self.v = self.w = 0.0
+        # Forward, to the left (m/s) and turning (rad/s).
+        self.v = self.lateral = self.w = 0.0
         self.bump = 0.0
+        self._bounce = (0.0, 0.0)
         self.touching: set[str] = set()
         self.collisions: list[Collision] = []
         self.path: list[tuple[float, float, float, float]] = []
@@ -119,20 +144,29 @@ class World:
         x, y, yaw = self._robot.state[:3, 0]
         return float(x), float(y), float(yaw)
 
-    def step(self, v: float, w: float) -> None:
-        """Advance by STEP_S with the commanded forward speed (m/s) and turn rate (rad/s)."""
+    def step(self, v: float, w: float, lateral: float = 0.0) -> None:
+        """Advance by STEP_S with the commanded forward speed (m/s), turn rate (rad/s) and, of a holonomic
+        base, speed to the left (m/s)."""
         if self.bump > 0.0:
             self.bump -= STEP_S
             backing = BUMP_STAND_S < self.bump <= BUMP_STAND_S + BUMP_BACK_S
-            v, w = (-BUMP_BACK_SPEED if backing else 0.0), 0.0
+            v, lateral = self._bounce if backing else (0.0, 0.0)
+            w = 0.0
+        if self.base != "holonomic":
+            lateral = 0.0
         v = min(max(v, -MAX_SPEED), MAX_SPEED)
         w = min(max(w, -MAX_TURN), MAX_TURN)
-        self.v += min(max(v - self.v, -ACCELERATION * STEP_S), ACCELERATION * STEP_S)
-        self.w += min(max(w - self.w, -TURN_ACCELERATION * STEP_S), TURN_ACCELERATION * STEP_S)
+        self.v = _towards(v, self.v, ACCELERATION)
+        self.lateral = _towards(min(max(lateral, -MAX_SPEED), MAX_SPEED), self.lateral, ACCELERATION)
+        self.w = _towards(w, self.w, TURN_ACCELERATION)
+        if self.base == "car":
+            most = abs(self.v) / CAR_TURN_RADIUS
+            self.w = min(max(self.w, -most), most)
 
         before = self._robot.state.copy()
         robot = before[:2, 0]
-        actions = [[self.v, self.w]]
+        holonomic = self.base == "holonomic"
+        actions = [[self.v, self.lateral, self.w] if holonomic else [self.v, self.w]]
         for person in self.people:
             velocity = person.velocity(robot)
             person.at = person.at + velocity * STEP_S
@@ -149,16 +183,19 @@ class World:
         hit = [name for name, gap in gaps.items() if gap <= 0.0]
         if not hit:
             return
+        # What it touches while it backs off from a contact is no other contact.
+        speed = math.hypot(self.v, self.lateral) if self.bump <= 0.0 else max(self.v, 0.0)
         for name in hit:
-            if name not in self.touching and self.v > 0.0:
+            if name not in self.touching and speed > 0.0:
                 x, y, _ = self.pose
                 self.collisions.append(Collision(round(self.t, 2), x, y, name))
         self.touching.update(hit)
-        if self.v > 0.0:
+        if speed > 0.0:
             self.bump = 2 * BUMP_STAND_S + BUMP_BACK_S
+            self._bounce = (-BUMP_BACK_SPEED * self.v / speed, -BUMP_BACK_SPEED * self.lateral / speed)
         self._robot.set_state(before)
         self._robot.sensor_step()
-        self.v = 0.0
+        self.v = self.lateral = 0.0
 
     def _log(self) -> None:
         x, y, yaw = self.pose
@@ -181,6 +218,8 @@ class World:
             "robot_radius": ROBOT_RADIUS,
             "furniture": [list(shape.exterior.coords) for shape in self.room.furniture],
             "person_radius": PERSON_RADIUS,
+            "person_radii": [person.walk.radius for person in self.people],
+            "unseen": sorted(self.room.unseen),
             "tracks": self.tracks,
             "path": self.path,
             "collisions": [vars(c) for c in self.collisions],
@@ -192,6 +231,11 @@ class World:
 
 ANGLE_INCREMENT = 2.0 * math.pi / BEAMS
 ANGLE_MIN = -math.pi + ANGLE_INCREMENT / 2.0
+
+
+def _towards(asked: float, now: float, acceleration: float) -> float:
+    """The speed one step later."""
+    return now + min(max(asked - now, -acceleration * STEP_S), acceleration * STEP_S)
 
 
 def _length(path: list[tuple[float, float, float, float]]) -> float:
@@ -206,21 +250,27 @@ def _build(world: World, lidar: bool) -> "irsim.EnvBase":
     for i, person in enumerate(world.people):
         obstacles.append({
             "name": f"person {i + 1}", "kinematics": {"name": "omni"},
-            "shape": {"name": "circle", "radius": PERSON_RADIUS},
+            "shape": {"name": "circle", "radius": person.walk.radius},
             "state": [*map(float, person.at), 0.0], "vel_max": [2.0, 2.0], "vel_min": [-2.0, -2.0],
         })  # fmt: skip
     for i, shape in enumerate(world.room.furniture):
         vertices = [list(map(float, p)) for p in shape.exterior.coords[:-1]]
         shape_of = {"name": "polygon", "vertices": vertices}
-        obstacles.append({"name": f"furniture {i + 1}", "shape": shape_of, "state": [0.0, 0.0, 0.0]})
+        unseen = i in world.room.unseen
+        obstacles.append({"name": f"furniture {i + 1}", "shape": shape_of, "state": [0.0, 0.0, 0.0],
+                          "unobstructed": unseen})  # fmt: skip
     for i in range(4):
         ends = [list(map(float, corners[i])), list(map(float, corners[i + 1]))]
         shape_of = {"name": "linestring", "vertices": ends}
         obstacles.append({"name": f"wall {i + 1}", "shape": shape_of, "state": [0.0, 0.0, 0.0]})
+    low, high = [-MAX_SPEED, -MAX_TURN], [MAX_SPEED, MAX_TURN]
+    if world.base == "holonomic":
+        low, high = [-MAX_SPEED, *low], [MAX_SPEED, *high]
     robot = {
-        "name": "robot", "kinematics": {"name": "diff"}, "shape": {"name": "circle", "radius": ROBOT_RADIUS},
+        "name": "robot", "kinematics": {"name": "omni_angular" if world.base == "holonomic" else "diff"},
+        "shape": {"name": "circle", "radius": ROBOT_RADIUS},
         "state": list(map(float, world.room.start)),
-        "vel_min": [-MAX_SPEED, -MAX_TURN], "vel_max": [MAX_SPEED, MAX_TURN],
+        "vel_min": low, "vel_max": high,
     }  # fmt: skip
     if lidar:
         # ir-sim puts beams on both ends of its range: a full turn less one step gives even spacing.

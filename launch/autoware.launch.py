@@ -5,7 +5,7 @@ Beside Autoware: decisions from the concatenated point cloud and the localizatio
 
 A slice of the cloud becomes a LaserScan (pointcloud_to_laserscan), which the node reads. There is no
 gate here: Autoware's commands are no Twist. What the vehicle's fail-safe can act on is /diagnostics
-and the attention topic (see README, In your stack).
+and the attention topic (see docs/integration.md).
 """
 
 import os

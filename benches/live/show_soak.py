@@ -50,7 +50,7 @@ def table(report: dict) -> str:
 
 
 def figures(report: dict) -> str:
-    """Markdown for README.md: the table and what it comes to."""
+    """Markdown for docs/benchmarks.md: the table and what it comes to."""
     lines = [
         "| scheduling | | decisions | late by the node's account | p50, ms | p99.9, ms | cyclictest p99.9, ms"
         " | cyclictest max, ms |",

@@ -179,9 +179,7 @@ impl Gate {
         source: usize,
         points: impl Iterator<Item = Point>,
     ) -> Option<Order> {
-        if self.limits.physics.is_none() {
-            return None;
-        }
+        self.limits.physics.as_ref()?;
         self.look(now);
         let seconds = seconds(&self.ages);
         // A stamp of 0 or of another clock says nothing.
@@ -203,6 +201,12 @@ impl Gate {
             let seconds = seconds(&self.ages);
             self.surroundings.moves(arrival, motion, seconds);
         }
+    }
+
+    /// Nothing passes any more, says a stop of `now`.
+    pub fn halt(&mut self, now: Stamp) -> Order {
+        self.passing = Passing::NONE;
+        Order::stop(now)
     }
 
     /// What passes, and what holds the rest back.

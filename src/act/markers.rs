@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::gate::{HeldBy, Passing};
 use super::wire::{HeaderWire, Vocabulary, encode};
 use crate::reason::{Decision, Source};
 
@@ -15,6 +16,9 @@ pub const MARKERS_TYPE: &str = "visualization_msgs/msg/MarkerArray";
 const LIFETIME: Duration = Duration::from_secs(2);
 /// Height of the text above the sensor, and of its letters, m.
 const TEXT: (f64, f64) = (0.8, 0.2);
+
+/// Of the ball at what holds a command back, m.
+const BALL: f64 = 0.1;
 
 /// A sector of the scan in which something is seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +31,16 @@ pub struct Seen {
     pub weight: f32,
 }
 
+/// What holds a command back, and the frame in which it lies.
+pub struct HeldBack<'a> {
+    /// The base frame.
+    pub frame: &'a str,
+    /// By the velocity gate.
+    pub passing: Passing,
+}
+
 // As visualization_msgs/msg/Marker numbers them.
+const SPHERE: i32 = 2;
 const TEXT_VIEW_FACING: i32 = 9;
 const TRIANGLE_LIST: i32 = 11;
 const ADD: i32 = 0;
@@ -62,8 +75,14 @@ type Color = [f32; 4];
 
 /// Writes the CDR bytes of two markers into `out`: the decision in words over the sensor, and a
 /// triangle per sector, the redder the more the decision rests on it. Both are in the decision's
-/// frame and of its stamp.
-pub fn encode_markers(decision: &Decision, words: &Vocabulary, seen: &[Seen], out: &mut Vec<u8>) {
+/// frame and of its stamp. Where something that a scan shows holds a command back, a ball is there: red
+/// where nothing of the speed passes, else yellow.
+pub fn encode_markers(
+    (decision, words): (&Decision, &Vocabulary),
+    seen: &[Seen],
+    held_back: Option<HeldBack<'_>>,
+    out: &mut Vec<u8>,
+) {
     let header = || HeaderWire {
         stamp: decision.trigger.stamp.into(),
         frame_id: &decision.trigger.frame,
@@ -110,7 +129,23 @@ pub fn encode_markers(decision: &Decision, words: &Vocabulary, seen: &[Seen], ou
             .collect(),
         ..marker(1, TRIANGLE_LIST, [0.0; 3], [1.0; 3], weighed(0.0))
     };
-    encode(&vec![said, view], out);
+    let mut markers = vec![said, view];
+    if let Some(held_back) = held_back
+        && let HeldBy::Scan { point: [x, y], .. } = held_back.passing.held_by
+    {
+        let colour = match held_back.passing.word() {
+            "stop" => [1.0, 0.2, 0.1, 0.9],
+            _ => [1.0, 0.8, 0.1, 0.9],
+        };
+        markers.push(MarkerWire {
+            header: HeaderWire {
+                stamp: decision.trigger.stamp.into(),
+                frame_id: held_back.frame,
+            },
+            ..marker(2, SPHERE, [x, y, 0.0], [BALL; 3], colour)
+        });
+    }
+    encode(&markers, out);
 }
 
 fn in_words(decision: &Decision, words: &Vocabulary) -> String {

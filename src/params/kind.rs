@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The type as the README names it.
+    /// The type as docs/parameters.md names it.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Bool => "bool",
@@ -56,7 +56,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// The word in the README.
+    /// The word in docs/parameters.md.
     pub fn name(self) -> &'static str {
         match self {
             Change::Live => "live",
@@ -73,7 +73,7 @@ pub struct Parameter {
     pub name: &'static str,
     /// Type and range.
     pub kind: Kind,
-    /// As shown in the README.
+    /// As shown in docs/parameters.md.
     pub default: &'static str,
     /// When a change is taken.
     pub change: Change,

@@ -1,4 +1,4 @@
-//! Every parameter there is: the one place validation and the README's table come from.
+//! Every parameter there is: the one place validation and the table in docs/parameters.md come from.
 
 pub use super::kind::{Change, Kind, Parameter};
 use super::kind::{double, live, row};
@@ -478,7 +478,7 @@ pub const TABLE: &[Parameter] = &[
     ),
 ];
 
-/// The table as the README shows it.
+/// The table as docs/parameters.md shows it.
 pub fn markdown() -> String {
     let mut text = String::from(
         "| parameter | type | default | range | change | |\n|---|---|---|---|---|---|\n",
@@ -513,11 +513,11 @@ pub fn markdown() -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_readme_shows_this_table() {
-        let readme = include_str!("../../README.md");
+    fn the_documentation_shows_this_table() {
+        let page = include_str!("../../docs/parameters.md");
         assert!(
-            readme.contains(&super::markdown()),
-            "README.md does not hold the table of parameters; it must read:\n{}",
+            page.contains(&super::markdown()),
+            "docs/parameters.md does not hold the table of parameters; it must read:\n{}",
             super::markdown()
         );
     }

@@ -12,7 +12,8 @@ use super::at_work::Face;
 use super::endpoints::Endpoints;
 use super::handover::{Handover, Shown};
 use crate::act::Vocabulary;
-use crate::act::markers::{MARKERS_TYPE, Seen, encode_markers};
+use crate::act::gate::Passing;
+use crate::act::markers::{HeldBack, MARKERS_TYPE, Seen, encode_markers};
 use crate::act::outlet::Outlet;
 use crate::configure::Configuration;
 use crate::model::{Bundle, BundleError, EngineKind, Precision};
@@ -39,6 +40,7 @@ pub struct Viewer {
 pub struct View {
     bundle: Arc<Bundle>,
     words: Vocabulary,
+    base_frame: String,
     /// None where the window sees no scan.
     sectors: Option<Sectors>,
 }
@@ -55,6 +57,7 @@ impl View {
         configuration.params.markers.then(|| View {
             bundle: Arc::clone(&configuration.bundle),
             words: configuration.vocabulary(),
+            base_frame: configuration.params.base_frame.clone(),
             sectors: configuration.sectors(),
         })
     }
@@ -98,7 +101,7 @@ impl Viewer {
         if let Some(decision) = self.decisions.iter().find(answers).cloned()
             && let (Some(shown), Some(view)) = (self.shown.take(), &face.view)
         {
-            self.draw(&decision, &shown.window, view);
+            self.draw(&decision, &shown.window, view, outlet.passing());
         }
         if self.asked.elapsed() >= PERIOD {
             self.asked = Instant::now();
@@ -107,7 +110,13 @@ impl Viewer {
         }
     }
 
-    fn draw(&mut self, decision: &Decision, window: &[f32], view: &Arc<View>) {
+    fn draw(
+        &mut self,
+        decision: &Decision,
+        window: &[f32],
+        view: &Arc<View>,
+        passing: Option<Passing>,
+    ) {
         let sectors = view.sectors.as_ref();
         let weights = sectors.map(|sectors| self.weights(decision, window, sectors, view));
         let seen = sectors
@@ -123,7 +132,11 @@ impl Viewer {
                 (0..sectors.count()).filter_map(seen).collect()
             });
         let mut bytes = Vec::new();
-        encode_markers(decision, &view.words, &seen, &mut bytes);
+        let held_back = passing.map(|passing| HeldBack {
+            frame: &view.base_frame,
+            passing,
+        });
+        encode_markers((decision, &view.words), &seen, held_back, &mut bytes);
         let _ = self.publisher.publish_raw(&bytes);
     }
 

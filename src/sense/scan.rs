@@ -10,6 +10,9 @@ use super::message::LaserScan;
 /// Angles that span nearly what the beams span, the other way round, are those of the beams.
 const LIKE: f64 = 0.25;
 
+/// No scanner turns by less between two beams, rad.
+const LEAST_STEP: f64 = 1e-5;
+
 /// Why a scan cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScanFault {
@@ -30,7 +33,7 @@ pub enum ScanFault {
 
     #[error(
         "angle_increment is {angle_increment}, with {ranges} ranges; expected the angle between two \
-         beams in rad, not 0"
+         beams in rad, {LEAST_STEP} to a turn"
     )]
     Step { angle_increment: f32, ranges: usize },
 
@@ -124,7 +127,7 @@ fn check_angles(scan: &LaserScan) -> Result<(), ScanFault> {
     if ranges == 1 {
         return Ok(());
     }
-    if step == 0.0 || !step.is_finite() {
+    if !(LEAST_STEP..=TAU).contains(&step.abs()) {
         return Err(ScanFault::Step {
             angle_increment,
             ranges,

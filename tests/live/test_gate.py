@@ -4,6 +4,7 @@ import math
 
 import pytest
 from builtin_interfaces.msg import Time
+from edge_reasoner.msg import VelocityGate
 from geometry_msgs.msg import TwistStamped
 from robot import GATE
 from rosgraph_msgs.msg import Clock
@@ -188,3 +189,58 @@ def test_a_quick_simulation_stops_in_its_own_time(robot, start):
     stopped = quick.run(60.0, until=lambda: passes(robot)[0] == 0.0, laser=False)
     assert passes(robot)[0] == 0.0
     assert stopped < 50.0, "and not after ten seconds of the machine"
+
+
+# A round robot of 0.2 m: scans cap commands under every label.
+ROUND = [
+    "act.velocity_gate.enabled:=true",
+    "act.velocity_gate.in:=/cmd_vel_raw",
+    "act.velocity_gate.out:=/cmd_vel",
+    "robot_radius:=0.2",
+    "act.velocity_gate.margin_m:=0.1",
+    "deadline_ms:=50.0",
+]
+
+
+def around(**near):
+    """A scan with nothing within 3 m but at these places, by name: m."""
+    ranges = [3.0] * 360
+    places = {"ahead": 0, "left": 90, "right": 270}
+    for place, metres in near.items():
+        for beam in range(-10, 11):
+            ranges[(places[place] + beam) % 360] = metres
+    return ranges
+
+
+def test_scans_cap_commands_in_every_direction_and_say_what_held_them_back(robot, start):
+    states = []
+    robot.node.create_subscription(VelocityGate, "/edge_reasoner/velocity_gate", states.append, 10)
+    start(*ROUND).wait_ready(robot)
+    robot.drive(25)
+
+    def passed(linear, turn=0.0, **near):
+        for _ in range(12):
+            robot.command(linear, turn=turn)
+            robot.drive(1, ranges=around(**near))
+        return passes(robot)
+
+    assert passed(0.2, 0.5) == pytest.approx((0.2, 0.5))
+    assert robot.spin_until(lambda: states and states[-1].held_by == "NOTHING", 2.0)
+    assert states[-1].word == "go"
+    assert passed(0.2, 0.5, ahead=0.28) == pytest.approx((0.0, 0.5)), "it may turn"
+    assert robot.spin_until(lambda: states[-1].held_by == "SCAN", 2.0)
+    state = states[-1]
+    assert (state.word, state.linear_part, state.asked.linear.x) == ("stop", 0.0, 0.2)
+    assert (state.point.x, state.distance_m) == pytest.approx((0.28, 0.08), abs=0.01)
+    assert passed(-0.2, ahead=0.28)[0] == pytest.approx(-0.2), "and back away"
+    assert passed(0.2, left=0.28)[0] > 0.1, "and pass along"
+    robot.command(0.2)
+    robot.drive(3, ranges=BLIND)
+    assert robot.spin_until(lambda: states[-1].held_by in ("BLIND", "NO_COMMAND"), 2.0)
+    assert passes(robot) == (0.0, 0.0)
+
+
+def test_a_gate_without_an_outline_says_that_it_goes_by_labels_alone(robot, start):
+    start(*TURNING).wait_ready(robot)
+    assert robot.spin_until(lambda: said(robot, "by labels alone"), 2.0)
+    assert said(robot, "set robot_radius or footprint")

@@ -81,7 +81,7 @@ def test_every_package_of_the_other_launch_files_is_a_dependency():
             named = re.findall(r"find-pkg-(?:share|prefix) (\w+)", text)
             named += re.findall(r"""pkg[=:]\s*["']?(\w+)""", text)
             assert {kinds[file.suffix], *named} <= runs, file.name
-    # The verbs that README tells people to use.
+    # The verbs that README and docs tell people to use.
     assert {"ros2launch", "ros2run"} <= runs
 
 

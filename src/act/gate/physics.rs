@@ -19,8 +19,8 @@ const LASTS_S: f64 = 0.3;
 const KEPT: f64 = 0.8;
 /// Nearer than this (m) only what leads away passes.
 const LEAST_M: f64 = 0.02;
-/// A base that physics stopped goes on towards a thing when it is so much farther away than where it
-/// was stopped, m. Ranges of a lidar vary by one or two centimetres; without this it would creep and
+/// A base that physics stopped goes on when its way to the margin of what is ahead is at least so long
+/// again, m. Ranges of a lidar vary by one or two centimetres; without this it would creep and
 /// halt by turns.
 const RELEASE_M: f64 = 0.03;
 /// Slower than this (m/s) is standing.
@@ -197,26 +197,27 @@ impl Physics {
             part: 1.0,
             holds: None,
         };
-        let more = if around.stopped { RELEASE_M } else { 0.0 };
-        let margin = self.margin_m + more;
-        match gap > margin {
-            true => self.keep_margin(motion, around.points, margin, &mut part),
+        match gap > self.margin_m {
+            true => self.keep_margin(motion, around, &mut part),
             false => self.leave_or_pass_along(motion, around.points, gap.max(0.0), &mut part),
         }
         if let Some(free_way_m) = around.free_way_m
             && motion.forward > 0.0
         {
-            let gap = free_way_m - self.outline.front() - margin;
+            let gap = free_way_m - self.outline.front() - self.margin_m;
             let passes = self.braking.part(motion, gap / motion.forward);
             part.at_most(passes, || Holds::Expected { free_way_m });
         }
         part
     }
 
-    fn keep_margin(&self, motion: Motion, points: &[Point], margin: f64, part: &mut Part) {
-        for &point in points {
-            let contact_s = self.outline.contact_s(margin, motion, point);
-            let passes = self.braking.part(motion, contact_s);
+    fn keep_margin(&self, motion: Motion, around: Around<'_>, part: &mut Part) {
+        for &point in around.points {
+            let contact_s = self.outline.contact_s(self.margin_m, motion, point);
+            let passes = match around.stopped && contact_s * motion.speed() < RELEASE_M {
+                true => 0.0,
+                false => self.braking.part(motion, contact_s),
+            };
             part.at_most(passes, || self.seen(point));
         }
     }

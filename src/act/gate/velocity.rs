@@ -18,8 +18,7 @@ pub struct Velocity {
 /// Which part of a command passes, each within 0..=1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Factors {
-    /// Of linear x, y and z alike: sideways nothing is guarded, so a robot that may not drive may
-    /// not slide either.
+    /// Of linear x, y and z alike: a robot that may not drive may not slide either.
     pub linear: f64,
     /// Of angular z, and of x and y, which only bases that can tilt obey.
     pub angular: f64,

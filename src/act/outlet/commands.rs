@@ -10,7 +10,7 @@ use super::mailbox::Mailbox;
 use super::post::{Latest, Post};
 use super::{Failed, ROOM, Wire};
 use crate::act::Verdict;
-use crate::act::gate::{Command, Findings, Gate, GateLimits, Order, Point, Velocity};
+use crate::act::gate::{Command, Findings, Gate, GateLimits, Order, Passing, Point, Velocity};
 use crate::act::wire::encode_velocity;
 use crate::time::{Stamp, When};
 
@@ -85,7 +85,8 @@ impl Commands {
         // Under the lock: what is on its way through the gate leaves before, or finds it closed.
         let mut gated = self.lock();
         gated.closed = true;
-        self.hand_over(&gated, Order::stop(now));
+        let stop = gated.gate.halt(now);
+        self.hand_over(&gated, stop);
     }
 
     /// What keeps commands from passing, for the log and diagnostics.
@@ -134,6 +135,11 @@ impl Commands {
     /// Time passed.
     pub fn tick(&self, now: impl Fn() -> When) {
         self.pass(|gated| gated.gate.tick(now()));
+    }
+
+    /// What passes, and what holds the rest back.
+    pub fn passing(&self) -> Passing {
+        self.lock().gate.passing()
     }
 
     /// Whether all that was handed over is published by then.

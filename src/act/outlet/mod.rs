@@ -35,7 +35,7 @@ use self::limits::Limits;
 use self::post::{Post, Queue};
 pub use self::reader::CommandReader;
 use super::attention::Note;
-use super::gate::{Command, Findings, GateLimits, Point, Velocity, topic_type};
+use super::gate::{Command, Findings, GateLimits, Passing, Point, Velocity, topic_type};
 use super::speed_limit::{Percent, SpeedLimits};
 use super::wire::encode_decision;
 use super::{Verdict, Vocabulary};
@@ -303,6 +303,11 @@ impl Outlet {
     /// What keeps the gate's commands from passing, where there is a gate.
     pub fn findings(&self) -> Option<Arc<Findings>> {
         self.commands.as_ref().map(Commands::findings)
+    }
+
+    /// What passes the gate, where there is one, and what holds the rest back.
+    pub fn passing(&self) -> Option<Passing> {
+        self.commands.as_ref().map(Commands::passing)
     }
 
     /// The simulation's time, for stamps of commands.

@@ -50,7 +50,11 @@ impl Prepared {
         self.ranges.clear();
         self.ranges.resize(scan.ranges.len(), UNKNOWN);
         self.first = mount.sense() * f64::from(scan.angle_min) + f64::from(mount.yaw);
-        self.step = mount.sense() * f64::from(scan.angle_increment);
+        // A single beam needs no step, and its driver may have left anything there.
+        self.step = match scan.ranges.len() {
+            0 | 1 => 0.0,
+            _ => mount.sense() * f64::from(scan.angle_increment),
+        };
         (self.taken, self.taken_ahead) = (0, (0, 0));
     }
 
@@ -160,10 +164,14 @@ impl Prepared {
         let least = start.min(start + stride * self.ranges.len() as f64);
         let start = start - turn * (least / turn).floor() + turn;
         let wrap = |mut sector: usize| {
-            while sector >= count {
-                sector -= count;
+            for _ in 0..2 {
+                match sector >= count {
+                    true => sector -= count,
+                    false => return sector,
+                }
             }
-            sector
+            // A check that let a wider scan through must not cost more than this division.
+            sector % count
         };
         for (beam, range) in self.seen() {
             let at = start + beam as f64 * stride;

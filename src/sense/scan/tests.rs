@@ -178,6 +178,42 @@ fn scans_that_describe_nothing_are_refused() {
 }
 
 #[test]
+fn a_step_that_no_scanner_has_is_refused_however_few_beams_there_are() {
+    for beams in [2, 3, 360] {
+        for step in [1e30, -1e30, 7.0, 1e-30, -1e-6, 0.0, f32::INFINITY, f32::NAN] {
+            let scan = LaserScan {
+                angle_min: 0.0,
+                angle_max: 1e9,
+                angle_increment: step,
+                ..testing::scan(vec![1.0; beams])
+            };
+            assert!(
+                matches!(check(&scan), Err(ScanFault::Step { .. })),
+                "{beams} beams in steps of {step}"
+            );
+        }
+    }
+}
+
+/// With one beam there is nothing between beams: drivers leave anything there.
+#[test]
+fn the_step_of_a_single_beam_does_not_matter() {
+    for step in [1e30, -1e30, 0.0, 1e-30, f32::INFINITY, f32::NAN] {
+        let scan = LaserScan {
+            angle_min: 0.0,
+            angle_increment: step,
+            ..testing::scan(vec![1.0])
+        };
+        assert_eq!(check(&scan), Ok(()));
+        assert_eq!(
+            seen(&scan, 0.0, 4),
+            (vec![0.25, 1.0, 1.0, 1.0], vec![1.0, 0.0, 0.0, 0.0])
+        );
+        assert_eq!(clearance(&scan, 0.0, 0.2), Some(1.0));
+    }
+}
+
+#[test]
 fn nothing_but_nan_is_a_broken_sensor_but_nothing_but_no_return_is_an_open_field() {
     let nan = testing::scan(vec![f32::NAN; 360]);
     assert_eq!(check(&nan), Err(ScanFault::AllNan { ranges: 360 }));

@@ -266,3 +266,27 @@ proptest! {
         }
     }
 }
+
+/// What a scan of 360 beams costs: `cargo test --release --lib cost_of_a_scan -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn cost_of_a_scan() {
+    let room: Vec<Point> = (0..360)
+        .map(|i| {
+            let (sin, cos) = (f64::from(i) * std::f64::consts::TAU / 360.0).sin_cos();
+            [0.45 * cos, 0.45 * sin]
+        })
+        .collect();
+    let corners = vec![[0.3, 0.2], [-0.3, 0.2], [-0.3, -0.2], [0.3, -0.2]];
+    for (name, physics) in [
+        ("round", round(0.1)),
+        ("four corners", physics(Footprint::Polygon(corners), 0.05)),
+    ] {
+        let start = std::time::Instant::now();
+        for i in 0..1000 {
+            let wish = motion(0.5, 0.0, f64::from(i) * 1e-3);
+            std::hint::black_box(physics.cap(wish, around(std::hint::black_box(&room))));
+        }
+        println!("{name}: {:.1} µs", start.elapsed().as_secs_f64() * 1e3);
+    }
+}
