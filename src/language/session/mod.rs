@@ -238,6 +238,12 @@ impl Session {
         between: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Thought, Abandoned> {
         if self.thought_from.is_none() {
+            // Room for the opener, one token, and the answer.
+            let wanted = self.line.len() + self.prompt.opener.len() + 1 + self.reserve();
+            if wanted > self.decoder.room() {
+                self.ended = true;
+                return Ok(Thought { tokens: 0, ended: true });
+            }
             self.line.extend(&self.prompt.opener);
             self.thought_from = Some(self.line.len());
         }
