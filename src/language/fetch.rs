@@ -28,7 +28,9 @@ pub enum FetchError {
         "{0} names no package to fetch its weights from; put the file it names beside its model.yaml"
     )]
     NoPackage(String),
-    #[error("there is neither XDG_CACHE_HOME nor HOME, so nowhere to keep weights; set one of them")]
+    #[error(
+        "there is neither XDG_CACHE_HOME nor HOME, so nowhere to keep weights; set one of them"
+    )]
     NoCache,
     /// Nothing was reached; another time may do.
     #[error(
@@ -138,7 +140,14 @@ fn download(
     };
     // Its own bar goes to the terminal; connections that break are taken up again.
     let done = Command::new(python)
-        .args(["-m", "pip", "download", "--no-deps", "--only-binary", ":all:"])
+        .args([
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+        ])
         .args(["--disable-pip-version-check", "--dest"])
         .arg(parts)
         .arg(&wanted)

@@ -13,6 +13,13 @@ use super::tokenizer::Tokenizer;
 pub struct Words {
     /// What the model is told before every question; the same for all, so it is fed once.
     pub system: String,
+    /// Stands before a question, such as `State:`; may be empty.
+    #[serde(default)]
+    pub question_opener: String,
+    /// Whether the model's chat template is used, where it has one; otherwise the words follow one
+    /// another in lines, as examples within `system` may do too.
+    #[serde(default = "chat")]
+    pub chat: bool,
     /// Opens a thought, such as `Thought:`; may be empty.
     #[serde(default)]
     pub thought_opener: String,
@@ -21,6 +28,10 @@ pub struct Words {
     pub thought_closer: String,
     /// Asks for the answer, such as `Answer:`; labels follow it behind a blank.
     pub answer_cue: String,
+}
+
+fn chat() -> bool {
+    true
 }
 
 /// Words or a template that make no prompt.
@@ -58,6 +69,7 @@ impl Prompt {
             Some(String::from_utf8_lossy(token).into_owned())
         };
         let source = file.get("tokenizer.chat_template").and_then(Value::text);
+        let source = source.filter(|_| words.chat);
         let template = source.map(|source| {
             let begin = name("tokenizer.ggml.bos_token_id").unwrap_or_default();
             let end = name("tokenizer.ggml.eos_token_id").unwrap_or_default();
@@ -80,6 +92,14 @@ impl Prompt {
     /// Where the template cannot be rendered.
     pub fn tokens(&self, tokenizer: &Tokenizer, question: &str) -> Result<Vec<u32>, PromptError> {
         let system = self.words.system.trim();
+        let asked;
+        let question = match self.words.question_opener.trim() {
+            "" => question,
+            opener => {
+                asked = format!("{opener} {}", question.trim_start());
+                &asked
+            }
+        };
         if let Some(template) = &self.template {
             let user = Message {
                 role: Role::User,
@@ -100,7 +120,7 @@ impl Prompt {
             tokens.extend(tokenizer.encode(&format!("{system}\n\n"), true));
         }
         let first = system.is_empty();
-        tokens.extend(tokenizer.encode(&format!("{question}\n\n"), first));
+        tokens.extend(tokenizer.encode(&format!("{question}\n"), first));
         Ok(tokens)
     }
 

@@ -72,6 +72,10 @@ impl Sampler {
         }
     }
 
+    pub fn how(&self) -> Sampling {
+        self.how
+    }
+
     /// Draws again what it drew first.
     pub fn restart(&mut self) {
         self.random = ChaCha8Rng::seed_from_u64(self.seed);
@@ -185,8 +189,20 @@ mod tests {
         let how = Sampling::default();
         assert_eq!(how.fault(), None);
         for (how, word) in [
-            (Sampling { temperature: -1.0, ..how }, "temperature"),
-            (Sampling { temperature: f32::NAN, ..how }, "temperature"),
+            (
+                Sampling {
+                    temperature: -1.0,
+                    ..how
+                },
+                "temperature",
+            ),
+            (
+                Sampling {
+                    temperature: f32::NAN,
+                    ..how
+                },
+                "temperature",
+            ),
             (Sampling { top_p: 0.0, ..how }, "top_p"),
             (Sampling { min_p: 2.0, ..how }, "min_p"),
         ] {

@@ -131,7 +131,15 @@ pub fn small_model(seed: u64) -> Writer {
     let mut alphabet: Vec<(u8, char)> = byte_alphabet().into_iter().map(|(c, b)| (b, c)).collect();
     alphabet.sort_unstable();
     let mut tokens: Vec<String> = alphabet.iter().map(|(_, c)| c.to_string()).collect();
-    let merges = ["o p", "s t", "st op", "\u{120} stop", "g o", "\u{120} go", "\u{120} s"];
+    let merges = [
+        "o p",
+        "s t",
+        "st op",
+        "\u{120} stop",
+        "g o",
+        "\u{120} go",
+        "\u{120} s",
+    ];
     tokens.extend(merges.map(|merge| merge.replace(' ', "")));
     let mut types = vec![1u32; tokens.len()];
     for control in ["<|im_start|>", "<|im_end|>"] {

@@ -317,8 +317,11 @@ mod tests {
     fn what_one_scoring_feeds_is_what_is_said_of_it() {
         let mut small = Small::new(3);
         small.take("x");
-        let labels =
-            Labels::new(&names(&["alpha one", "alpha two", "beta"]), &small.tokenizer).unwrap();
+        let labels = Labels::new(
+            &names(&["alpha one", "alpha two", "beta"]),
+            &small.tokenizer,
+        )
+        .unwrap();
         let mut layers = 0;
         let mut count = || {
             layers += 1;

@@ -118,7 +118,8 @@ impl Manifest {
         for exit in &self.calibration {
             let temperature = exit.temperature.is_finite() && exit.temperature > 0.0;
             if !temperature || !(0.0..=1.0).contains(&exit.threshold) {
-                let what = format!("{exit:?}; expected a temperature above 0, a threshold of 0 to 1");
+                let what =
+                    format!("{exit:?}; expected a temperature above 0, a threshold of 0 to 1");
                 return Some(("calibration", what));
             }
         }
@@ -130,12 +131,14 @@ impl Manifest {
         }
         let sum = |sum: &String| sum.len() == 64 && sum.chars().all(|c| c.is_ascii_hexdigit());
         match &self.weights.sha256 {
-            Some(found) if !sum(found) => {
-                Some(("weights.sha256", format!("it is {found:?}; expected 64 hex digits")))
-            }
-            None if self.weights.fetch.is_some() => {
-                Some(("weights.sha256", String::from("it is not there; what is fetched is checked by it")))
-            }
+            Some(found) if !sum(found) => Some((
+                "weights.sha256",
+                format!("it is {found:?}; expected 64 hex digits"),
+            )),
+            None if self.weights.fetch.is_some() => Some((
+                "weights.sha256",
+                String::from("it is not there; what is fetched is checked by it"),
+            )),
             _ => None,
         }
     }

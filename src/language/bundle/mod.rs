@@ -5,6 +5,7 @@ pub mod manifest;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -264,6 +265,40 @@ impl Bundle {
     }
 }
 
+impl fmt::Display for Bundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let manifest = &self.manifest;
+        let Form::Labels(labels) = &manifest.answer;
+        writeln!(
+            f,
+            "{}: answers {} ({})",
+            manifest.name,
+            labels.join(", "),
+            manifest.licence
+        )?;
+        writeln!(f, "safe answer: {}", manifest.safe_answer)?;
+        let thoughts = manifest.thoughts;
+        writeln!(
+            f,
+            "exits: {}, the first without a thought, then every {} tokens of it; context of {} tokens",
+            thoughts.chunks + 1,
+            thoughts.chunk,
+            manifest.context
+        )?;
+        for (index, exit) in manifest.calibration.iter().enumerate() {
+            let (temperature, threshold) = (exit.temperature, exit.threshold);
+            writeln!(
+                f,
+                "  exit {}: temperature {temperature}, threshold {threshold}",
+                index + 1
+            )?;
+        }
+        writeln!(f, "told before every question:")?;
+        let system = manifest.prompt.system.trim();
+        system.lines().try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
 /// Of a file, in hex.
 pub fn sha256(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
@@ -282,7 +317,9 @@ pub fn sha256(path: &Path) -> std::io::Result<String> {
 /// Bytes that the system could give to us; none where it does not say.
 fn free_memory() -> Option<u64> {
     let facts = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = facts.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    let line = facts
+        .lines()
+        .find(|line| line.starts_with("MemAvailable:"))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib * 1024)
 }

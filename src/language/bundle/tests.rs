@@ -42,18 +42,34 @@ fn what_is_wrong_is_named() {
     for (from, to, words) in [
         ("format: 1", "format: 2", &["format", "2", "reads 1"][..]),
         ("kind: language", "kind: vision", &["vision", "language"]),
-        ("safe_answer: stop", "safe_answer: halt", &["safe_answer", "halt", "go, stop"]),
+        (
+            "safe_answer: stop",
+            "safe_answer: halt",
+            &["safe_answer", "halt", "go, stop"],
+        ),
         ("labels: [go, stop]", "labels: [stop]", &["1 labels"]),
         ("labels:", "schema:", &["schema", "labels"]),
         ("chunk: 4", "chunk: 0", &["thoughts", "1 to 256"]),
         ("context: 256", "context: 1", &["context", "32"]),
         ("context: 256", "context: 512", &["context", "made for 256"]),
         ("context: 256", "context: 32", &["context of", "leaves"]),
-        ("name: small\n", "name: small\nprior: 2\n", &["prior", "0 to 1"]),
+        (
+            "name: small\n",
+            "name: small\nprior: 2\n",
+            &["prior", "0 to 1"],
+        ),
         ("small.gguf", "other.gguf", &["other.gguf", "model.yaml"]),
         ("small.gguf", "small.gguf, bytes: 3", &["its size", "3"]),
-        ("small.gguf", &format!("small.gguf, sha256: {sum}"), &["its sha256", &sum]),
-        ("small.gguf", "small.gguf, sha256: ab", &["weights.sha256", "64"]),
+        (
+            "small.gguf",
+            &format!("small.gguf, sha256: {sum}"),
+            &["its sha256", &sum],
+        ),
+        (
+            "small.gguf",
+            "small.gguf, sha256: ab",
+            &["weights.sha256", "64"],
+        ),
         ("answer_cue: 'Answer:'", "answer_cue: ''", &["answer_cue"]),
     ] {
         assert!(YAML.contains(from));

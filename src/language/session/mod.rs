@@ -15,6 +15,7 @@ use std::ops::ControlFlow;
 
 use crate::language::answer::labels::Scratch;
 use crate::language::answer::{Calibration, Labels};
+use crate::language::costs::Costs;
 use crate::language::decoder::{Abandoned, Decoder};
 use crate::language::prompt::{Prompt, PromptError};
 use crate::language::sampler::{Sampler, Sampling};
@@ -103,8 +104,12 @@ pub struct Session {
 impl Session {
     /// Of the parts of one model.
     pub fn new(decoder: Decoder, tokenizer: Tokenizer, prompt: Prompt, labels: Labels) -> Session {
-        let controls = tokenizer.controls().filter_map(|name| tokenizer.control(name));
-        let banned = controls.filter(|token| !tokenizer.ends.contains(token)).collect();
+        let controls = tokenizer
+            .controls()
+            .filter_map(|name| tokenizer.control(name));
+        let banned = controls
+            .filter(|token| !tokenizer.ends.contains(token))
+            .collect();
         Session {
             decoder,
             tokenizer,
@@ -127,18 +132,24 @@ impl Session {
         self.sampler = Sampler::new(sampling, seed);
     }
 
+    /// The seed of thoughts from now on.
+    pub fn seeded(&mut self, seed: u64) {
+        self.sampler = Sampler::new(self.sampler.how(), seed);
+    }
+
+    /// How thoughts are sampled.
+    pub fn sampling(&self) -> Sampling {
+        self.sampler.how()
+    }
+
     pub fn labels(&self) -> &Labels {
         &self.labels
     }
 
-    pub fn decoder(&mut self) -> &mut Decoder {
-        &mut self.decoder
-    }
-
-    /// Forgets all that is cached; after the decoder was used for something else.
-    pub fn forget(&mut self) {
-        self.held.clear();
-        self.decoder.rewind(0);
+    /// Measures what its steps cost, each `runs` times; what was cached is to be fed again.
+    pub fn measure(&mut self, runs: usize) -> Costs {
+        self.back_to(0);
+        Costs::measure(&mut self.decoder, self.sampler.how(), runs)
     }
 
     /// Feeds the fixed part of the prompt, which stays; and, where `strength` is above 0, asks a
@@ -149,7 +160,9 @@ impl Session {
     pub fn warm(&mut self, strength: f64) -> Result<(), QuestionError> {
         self.prior = None;
         let prepared = self.prepare("N/A")?;
-        let fed = self.begin(&prepared, Calibration::default(), &mut || ControlFlow::Continue(()));
+        let fed = self.begin(&prepared, Calibration::default(), &mut || {
+            ControlFlow::Continue(())
+        });
         if fed.is_ok() && strength > 0.0 {
             self.prior = Some((self.logs.clone(), strength));
         }
@@ -242,7 +255,10 @@ impl Session {
             let wanted = self.line.len() + self.prompt.opener.len() + 1 + self.reserve();
             if wanted > self.decoder.room() {
                 self.ended = true;
-                return Ok(Thought { tokens: 0, ended: true });
+                return Ok(Thought {
+                    tokens: 0,
+                    ended: true,
+                });
             }
             self.line.extend(&self.prompt.opener);
             self.thought_from = Some(self.line.len());
@@ -319,7 +335,11 @@ impl Session {
         self.feed(&rest, between)
     }
 
-    fn feed(&mut self, tokens: &[u32], between: &mut dyn FnMut() -> ControlFlow<()>) -> Result<(), Abandoned> {
+    fn feed(
+        &mut self,
+        tokens: &[u32],
+        between: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<(), Abandoned> {
         let done = match tokens.is_empty() {
             true => Ok(()),
             false => self.decoder.take(tokens, &mut *between),

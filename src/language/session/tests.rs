@@ -16,6 +16,8 @@ const PLAIN: Calibration = Calibration {
 fn words(opener: &str) -> Words {
     Words {
         system: "You say what a robot does.".into(),
+        question_opener: String::new(),
+        chat: true,
         thought_opener: opener.into(),
         thought_closer: "\n".into(),
         answer_cue: "Answer:".into(),
@@ -64,7 +66,9 @@ fn by_hand(seed: u64, opener: &str, question: &str, tokens: usize) -> Vec<f64> {
     ];
     while thought.len() < tokens {
         let mut decoder = Decoder::new(small_model(seed).open(), SMALL_ROOM).unwrap();
-        decoder.take(&[&line[..], &thought].concat(), go_on).unwrap();
+        decoder
+            .take(&[&line[..], &thought].concat(), go_on)
+            .unwrap();
         let logits = decoder.logits();
         let all = (0..logits.len() as u32).filter(|token| *token != controls[0]);
         let best = all.max_by(|a, b| {
@@ -145,7 +149,13 @@ fn what_cannot_be_asked_is_refused_with_the_room_there_is() {
     for long in [300, 1_000_000] {
         let error = session.prepare(&"wall ".repeat(long / 5)).unwrap_err();
         assert!(
-            matches!(error, QuestionError::TooLong { room: SMALL_ROOM, .. }),
+            matches!(
+                error,
+                QuestionError::TooLong {
+                    room: SMALL_ROOM,
+                    ..
+                }
+            ),
             "{error}"
         );
         assert!(error.to_string().contains("context of 256"), "{error}");
@@ -165,6 +175,28 @@ fn thoughts_end_where_the_cache_does_and_an_answer_still_fits() {
             session.answer(PLAIN, &mut go_on).unwrap();
         }
         assert!(ended && session.filled() <= SMALL_ROOM);
+    }
+}
+
+#[test]
+fn a_question_that_leaves_no_room_for_a_thought_is_answered_without() {
+    let mut session = session(11, "Thought: it is so that");
+    let fits = |session: &Session, length| session.prepare(&"w".repeat(length)).is_ok();
+    let most = (1..SMALL_ROOM)
+        .rev()
+        .find(|length| fits(&session, *length))
+        .unwrap();
+    for less in 0..session.prompt.opener.len() + 4 {
+        let prepared = session.prepare(&"w".repeat(most - less)).unwrap();
+        session.begin(&prepared, PLAIN, &mut go_on).unwrap();
+        let thought = session.think(4, &mut go_on).unwrap();
+        let opened = less > session.prompt.opener.len();
+        assert_eq!(
+            (thought.tokens > 0, thought.ended),
+            (opened, less < session.prompt.opener.len() + 4),
+            "{less}"
+        );
+        session.answer(PLAIN, &mut go_on).unwrap();
     }
 }
 

@@ -5,6 +5,9 @@
 //! time since the question came. Before every layer it is looked at, and the work given up where
 //! the next look could come too late; the last answer that was had stands.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -84,8 +87,16 @@ pub struct Decision {
 pub enum Refused {
     #[error(transparent)]
     Question(#[from] QuestionError),
-    #[error(transparent)]
-    TooShort(#[from] TooShort),
+    #[error(
+        "the deadline is {deadline_ms} ms; {new} new tokens of prompt and an answer take up to {needs_ms} ms on this \
+         machine: give that much{shorter}"
+    )]
+    TooShort {
+        deadline_ms: f64,
+        needs_ms: f64,
+        new: usize,
+        shorter: String,
+    },
 }
 
 /// Reasons of one bundle with what they need.
@@ -113,7 +124,7 @@ impl Reasoner<'_> {
                 tokens.cached = needs.cached;
                 Ok((needs, prepared))
             }
-            Err(Refused::TooShort(short)) => Err((Reason::Deadline, short.to_string())),
+            Err(short @ Refused::TooShort { .. }) => Err((Reason::Deadline, short.to_string())),
             Err(Refused::Question(question)) => Err((Reason::InvalidInput, question.to_string())),
         };
         let (needs, prepared) = match needs {
@@ -121,7 +132,7 @@ impl Reasoner<'_> {
             Err((reason, why)) => return self.fallback(reason, why, tokens, now()),
         };
         let calibration = self.bundle.calibration(1);
-        let stop = self.last_look(deadline, needs.new, needs.cached + needs.new);
+        let stop = deadline.saturating_sub(self.after_asking(&needs));
         let mut between = by(now, stop);
         let mut best = match self.session.begin(&prepared, calibration, &mut between) {
             Ok(answer) => answer,
@@ -135,13 +146,14 @@ impl Reasoner<'_> {
         tokens.prefilled = needs.new;
         tokens.answered = needs.bare_answer.iter().sum();
         if !sound(&best) {
-            let why = String::from("the model's probabilities are no numbers; its weights may be damaged");
+            let why = String::from(
+                "the model's probabilities are no numbers; its weights may be damaged",
+            );
             return self.fallback(Reason::BackendFault, why, tokens, now());
         }
         let mut exit = 1;
         let mut shown = 0;
-        let depth = needs.cached + needs.new + needs.opener + needs.chunk * needs.chunks;
-        let stop = self.last_look(deadline, 1.max(needs.answer[0]), depth);
+        let stop = deadline.saturating_sub(self.after_thinking(&needs));
         while exit <= needs.chunks && !self.sure(&best, exit) {
             if now() + next_chunk(&needs, self.costs, exit - 1) > stop {
                 break;
@@ -152,7 +164,10 @@ impl Reasoner<'_> {
             };
             let written = self.session.thought();
             // Bytes of a letter that is not whole are replaced, and shown when it is.
-            if let Some(more) = written.get(shown..).filter(|more| !more.ends_with('\u{fffd}')) {
+            if let Some(more) = written
+                .get(shown..)
+                .filter(|more| !more.ends_with('\u{fffd}'))
+            {
                 thinking(more);
                 shown = written.len();
             }
@@ -166,7 +181,8 @@ impl Reasoner<'_> {
             }
             exit += 1;
             let unchanged = answer.label == best.label
-                && (answer.probabilities[best.label] - best.probabilities[best.label]).abs() < UNCHANGED;
+                && (answer.probabilities[best.label] - best.probabilities[best.label]).abs()
+                    < UNCHANGED;
             best = answer;
             if thought.ended || (unchanged && self.policy == Policy::Fastest && exit > 2) {
                 break;
@@ -201,8 +217,20 @@ impl Reasoner<'_> {
     ) -> Result<(Needs, super::session::Prepared), Refused> {
         let prepared = self.session.prepare(question)?;
         let needs = self.needs(prepared.cached, prepared.new());
-        let stop = self.last_look(deadline, needs.new, prepared.tokens());
-        split(stop.saturating_sub(now()), &needs, self.costs)?;
+        let after = self.after_asking(&needs);
+        let so_far = now();
+        let budget = deadline.saturating_sub(after + so_far);
+        let refused = |short: TooShort| Refused::TooShort {
+            deadline_ms: milliseconds(deadline),
+            // Twice what it took to come here, for the clock is read again then.
+            needs_ms: ((short.needs + after + 2 * so_far).as_secs_f64() * 1e3).ceil() + 1.0,
+            new: short.new,
+            shorter: match short.fits {
+                0 => String::new(),
+                fits => format!(", or ask more shortly: {fits} new tokens would fit"),
+            },
+        };
+        split(budget, &needs, self.costs).map_err(refused)?;
         Ok((needs, prepared))
     }
 
@@ -221,9 +249,27 @@ impl Reasoner<'_> {
         }
     }
 
-    /// After it, a look at the clock could come too late where so many tokens are fed together.
-    fn last_look(&self, deadline: Duration, tokens: usize, depth: usize) -> Duration {
-        deadline.saturating_sub(MARGIN + self.costs.between_looks(tokens, depth))
+    /// What there may be from the last look at the clock in the mandatory part to its end.
+    fn after_asking(&self, needs: &Needs) -> Duration {
+        let most = needs
+            .bare_answer
+            .iter()
+            .fold(needs.new, |most, batch| most.max(*batch));
+        let depth = needs.cached + needs.new + needs.bare_answer.iter().sum::<usize>();
+        MARGIN + self.costs.layer(most, depth) + self.costs.rows(needs.rows)
+    }
+
+    /// The same while it thinks.
+    fn after_thinking(&self, needs: &Needs) -> Duration {
+        let most = needs
+            .answer
+            .iter()
+            .fold(needs.opener, |most, batch| most.max(*batch));
+        let depth = needs.cached + needs.new + needs.opener + needs.chunk * needs.chunks;
+        let layer = self
+            .costs
+            .layer(most, depth + needs.answer.iter().sum::<usize>());
+        MARGIN + layer + self.costs.head().max(self.costs.rows(needs.rows))
     }
 
     /// Whether no thought is needed any more.
@@ -264,133 +310,4 @@ fn sound(answer: &Answer) -> bool {
 
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::language::testing::small_model;
-
-    const YAML: &str = "format: 1\nkind: language\nname: small\nlicence: none\nweights: {file: small.gguf}\n\
-        prompt: {system: You decide., thought_opener: 'Thought:', answer_cue: 'Answer:'}\n\
-        answer: {labels: [go, stop]}\nsafe_answer: stop\nthoughts: {chunk: 4, chunks: 3}\ncontext: 256\n\
-        calibration: [{temperature: 1.0, threshold: 0.999}]\n";
-
-    fn bundle(weights: &[u8]) -> (tempfile::TempDir, Bundle) {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("model.yaml"), YAML).unwrap();
-        std::fs::write(folder.path().join("small.gguf"), weights).unwrap();
-        let bundle = Bundle::load(folder.path()).unwrap();
-        (folder, bundle)
-    }
-
-    /// Every layer takes `layer_us` at most; heads and rows nothing.
-    fn costs(layer_us: f64) -> Costs {
-        Costs {
-            sizes: vec![1, 64],
-            depths: vec![256],
-            batch_us: vec![vec![2.0 * layer_us; 2]],
-            head_us: 0.0,
-            rows_us: 0.0,
-            layers: 2,
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-        /// The guarantee, under a fake clock: layers take what they like up to their bound, and
-        /// sometimes a lot more; the longest look apart is the only lateness there may be.
-        #[test]
-        fn every_question_is_answered_by_its_deadline_or_by_a_declared_fallback(
-            times in prop::collection::vec(1u64..100, 1..50), stall in prop::option::of(0usize..60),
-            deadline_ms in 0u64..60, length in 0usize..300, best in any::<bool>(),
-        ) {
-            let (_folder, bundle) = bundle(&small_model(1).bytes());
-            let mut session = bundle.open().unwrap();
-            let costs = costs(100.0);
-            let clock = Cell::new(Duration::ZERO);
-            let looks = Cell::new(0usize);
-            let longest = Cell::new(Duration::ZERO);
-            let now = || {
-                let look = looks.get();
-                looks.set(look + 1);
-                let mut step = Duration::from_micros(times[look % times.len()]);
-                if stall == Some(look) {
-                    step = Duration::from_millis(5);
-                }
-                longest.set(longest.get().max(step));
-                clock.set(clock.get() + step);
-                clock.get()
-            };
-            let policy = if best { Policy::Best } else { Policy::Fastest };
-            let mut reasoner = Reasoner { bundle: &bundle, session: &mut session, costs: &costs, policy };
-            let question = "w".repeat(length);
-            let deadline = Duration::from_millis(deadline_ms);
-            let decision = reasoner.decide(&question, deadline, &now, &mut |_| ());
-            let labels = ["go", "stop"];
-            prop_assert!(labels.contains(&decision.answer.as_str()));
-            let late = clock.get().saturating_sub(deadline);
-            let refused_at_once = decision.reason != Reason::None && decision.tokens.prefilled == 0;
-            prop_assert!(late == Duration::ZERO || stall.is_some() || refused_at_once, "{late:?} late");
-            match decision.source {
-                Source::Model => {
-                    prop_assert!((decision.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
-                    prop_assert!((1..=4).contains(&decision.exit));
-                }
-                Source::Fallback => {
-                    prop_assert_eq!(&decision.answer, "stop");
-                    prop_assert!(decision.exit == 0 && decision.explanation.is_some());
-                }
-            }
-            if length == 0 {
-                prop_assert_eq!(decision.reason, Reason::InvalidInput);
-            }
-            // Whole afterwards.
-            let prepared = session.prepare("again").unwrap();
-            let again = session.begin(&prepared, bundle.calibration(1), &mut || ControlFlow::Continue(())).unwrap();
-            let mut fresh = bundle.open().unwrap();
-            let prepared = fresh.prepare("again").unwrap();
-            let alone = fresh.begin(&prepared, bundle.calibration(1), &mut || ControlFlow::Continue(())).unwrap();
-            prop_assert_eq!(again, alone);
-        }
-    }
-
-    fn decided(weights: &[u8], policy: Policy, deadline_ms: u64, question: &str) -> Decision {
-        let (_folder, bundle) = bundle(weights);
-        let mut session = bundle.open().unwrap();
-        let costs = costs(100.0);
-        let mut reasoner = Reasoner {
-            bundle: &bundle,
-            session: &mut session,
-            costs: &costs,
-            policy,
-        };
-        let deadline = Duration::from_millis(deadline_ms);
-        reasoner.decide(question, deadline, &|| Duration::ZERO, &mut |_| ())
-    }
-
-    #[test]
-    fn a_longer_deadline_gives_deeper_exits_and_one_too_short_says_what_would_fit() {
-        let weights = small_model(1).bytes();
-        let exits = [2, 4, 6, 9].map(|ms| decided(&weights, Policy::Best, ms, "a wall").exit);
-        assert!(exits[0] == 1 && exits.is_sorted() && exits[3] == 4, "{exits:?}");
-        let refused = decided(&weights, Policy::Best, 1, "a wall");
-        assert_eq!((refused.reason, refused.ms), (Reason::Deadline, 0.0));
-        let said = refused.explanation.unwrap();
-        assert!(said.contains("new tokens would fit"), "{said}");
-    }
-
-    #[test]
-    fn weights_that_give_no_numbers_are_a_fault_and_no_answer() {
-        let mut writer = small_model(1);
-        let norm = writer.tensors.iter_mut().find(|(name, ..)| name == "output_norm.weight");
-        norm.unwrap().3[..4].copy_from_slice(&f32::NAN.to_le_bytes());
-        let decision = decided(&writer.bytes(), Policy::Best, 1000, "a wall");
-        assert_eq!(decision.reason, Reason::BackendFault);
-        assert_eq!(decision.answer, "stop");
-    }
 }
