@@ -106,7 +106,10 @@ pub fn run(args: Args) -> Done {
             {
                 eprintln!("edge_reasoner: {cause}; costs are measured again next time");
             }
-            session.warm(bundle.manifest.prior)?;
+            session.warm(
+                &bundle.manifest.prior.questions,
+                bundle.manifest.prior.strength,
+            )?;
             (costs, "costs were measured now and are kept")
         }
     };

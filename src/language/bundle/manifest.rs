@@ -37,9 +37,9 @@ pub struct Manifest {
     /// By exit; the last holds for those behind it too.
     #[serde(default)]
     pub calibration: Vec<Calibration>,
-    /// How much of what the model answers to a question without content is taken out, 0 to 1.
+    /// What the model answers whatever it is asked, and how much of that is taken out.
     #[serde(default)]
-    pub prior: f64,
+    pub prior: Prior,
     #[serde(default)]
     pub sampling: Sampling,
 }
@@ -80,6 +80,26 @@ pub struct Thoughts {
     pub chunk: usize,
     /// Exits after the one without a thought.
     pub chunks: usize,
+}
+
+/// A model that favours a label whatever it is asked favours it no more when what it answers to these
+/// questions on average is taken out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prior {
+    /// 0: nothing is taken out; 1: all of it.
+    pub strength: f64,
+    /// Without content, or a mixture of what may come: each label as often.
+    pub questions: Vec<String>,
+}
+
+impl Default for Prior {
+    fn default() -> Prior {
+        Prior {
+            strength: 0.0,
+            questions: Vec::new(),
+        }
+    }
 }
 
 impl Manifest {
@@ -123,8 +143,16 @@ impl Manifest {
                 return Some(("calibration", what));
             }
         }
-        if !(0.0..=1.0).contains(&self.prior) {
-            return Some(("prior", format!("it is {}; expected 0 to 1", self.prior)));
+        let Prior {
+            strength,
+            questions,
+        } = &self.prior;
+        if !(0.0..=1.0).contains(strength) || (*strength > 0.0) == questions.is_empty() {
+            let what = format!(
+                "strength {strength} with {} questions; expected 0 with none, or up to 1 with some",
+                questions.len()
+            );
+            return Some(("prior", what));
         }
         if let Some(what) = self.sampling.fault() {
             return Some(("sampling", what));

@@ -209,7 +209,7 @@ impl Bundle {
         }
         let mut session = Session::new(decoder, tokenizer, prompt, labels);
         session.sampled(self.manifest.sampling, 0);
-        let warm = session.warm(self.manifest.prior);
+        let warm = session.warm(&self.manifest.prior.questions, self.manifest.prior.strength);
         warm.map_err(|cause| BundleError::Question {
             name: name.clone(),
             cause,

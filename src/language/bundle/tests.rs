@@ -55,8 +55,8 @@ fn what_is_wrong_is_named() {
         ("context: 256", "context: 32", &["context of", "leaves"]),
         (
             "name: small\n",
-            "name: small\nprior: 2\n",
-            &["prior", "0 to 1"],
+            "name: small\nprior: {strength: 2, questions: [x]}\n",
+            &["prior", "up to 1"],
         ),
         ("small.gguf", "other.gguf", &["other.gguf", "model.yaml"]),
         ("small.gguf", "small.gguf, bytes: 3", &["its size", "3"]),

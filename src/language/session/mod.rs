@@ -152,19 +152,32 @@ impl Session {
         Costs::measure(&mut self.decoder, self.sampler.how(), runs)
     }
 
-    /// Feeds the fixed part of the prompt, which stays; and, where `strength` is above 0, asks a
-    /// question without content, whose probabilities are taken out of all others to that degree.
+    /// Feeds the fixed part of the prompt, which stays, and asks the questions whose average answer
+    /// is taken out of all others to the degree of `strength`.
     ///
     /// # Errors
     /// Where the prompt leaves no room for a question.
-    pub fn warm(&mut self, strength: f64) -> Result<(), QuestionError> {
+    pub fn warm(&mut self, questions: &[String], strength: f64) -> Result<(), QuestionError> {
         self.prior = None;
-        let prepared = self.prepare("N/A")?;
-        let fed = self.begin(&prepared, Calibration::default(), &mut || {
-            ControlFlow::Continue(())
-        });
-        if fed.is_ok() && strength > 0.0 {
-            self.prior = Some((self.logs.clone(), strength));
+        let plain = [String::from("?")];
+        let questions = match questions {
+            [] => &plain,
+            questions => questions,
+        };
+        let mut sum = vec![0.0; self.labels.names().len()];
+        for question in questions {
+            let prepared = self.prepare(question)?;
+            // Never abandoned, so never an error.
+            let _ = self.begin(&prepared, Calibration::default(), &mut || {
+                ControlFlow::Continue(())
+            });
+            let share = 1.0 / questions.len() as f64;
+            sum.iter_mut()
+                .zip(&self.logs)
+                .for_each(|(sum, log)| *sum += share * log);
+        }
+        if strength > 0.0 {
+            self.prior = Some((sum, strength));
         }
         Ok(())
     }
