@@ -126,6 +126,8 @@ pub fn run(args: Args) -> Done {
     for one in asked {
         let one = one?;
         for deadline_ms in &args.deadline_ms {
+            // So that a question takes as much by its second deadline as by its first.
+            session.forget_question();
             let mut reasoner = Reasoner {
                 bundle: &bundle,
                 session: &mut session,

@@ -10,7 +10,7 @@ pub struct Needs {
     /// Of the prompt, cached, and to be fed.
     pub cached: usize,
     pub new: usize,
-    /// Batches of an answer without a thought, and after one.
+    /// Batches of an answer without a thought, whose first goes with the prompt, and after one.
     pub bare_answer: Vec<usize>,
     pub answer: Vec<usize>,
     /// Rows of the head that an answer takes.
@@ -51,8 +51,11 @@ pub struct TooShort {
 /// Where prompt and answer do not fit.
 pub fn split(budget: Duration, needs: &Needs, costs: &Costs) -> Result<Split, TooShort> {
     let mandatory = |new: usize| {
-        costs.feed(new, needs.cached)
-            + costs.answer(&needs.bare_answer, needs.rows, needs.cached + new)
+        let (first, rest) = match needs.bare_answer.split_first() {
+            Some((first, rest)) => (new + first, rest),
+            None => (new, &needs.bare_answer[..]),
+        };
+        costs.feed(first, needs.cached) + costs.answer(rest, needs.rows, needs.cached + first)
     };
     let first = mandatory(needs.new);
     if first > budget {

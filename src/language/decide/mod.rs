@@ -251,10 +251,11 @@ impl Reasoner<'_> {
 
     /// What there may be from the last look at the clock in the mandatory part to its end.
     fn after_asking(&self, needs: &Needs) -> Duration {
+        let first = needs.new + needs.bare_answer.first().unwrap_or(&0);
         let most = needs
             .bare_answer
             .iter()
-            .fold(needs.new, |most, batch| most.max(*batch));
+            .fold(first, |most, batch| most.max(*batch));
         let depth = needs.cached + needs.new + needs.bare_answer.iter().sum::<usize>();
         MARGIN + self.costs.layer(most, depth) + self.costs.rows(needs.rows)
     }

@@ -182,6 +182,19 @@ impl Session {
         Ok(())
     }
 
+    /// Keeps nothing but the fixed part of the prompt: a question that is asked again costs as much.
+    pub fn forget_question(&mut self) {
+        let same = |a: &Prepared, b: &Prepared| {
+            let both = a.tokens.iter().zip(&b.tokens);
+            both.take_while(|(a, b)| a == b).count()
+        };
+        let fixed = match (self.prepare("?"), self.prepare("1")) {
+            (Ok(one), Ok(other)) => same(&one, &other),
+            _ => 0,
+        };
+        self.back_to(fixed);
+    }
+
     /// Positions that closing a thought and answering take at most.
     pub fn reserve(&self) -> usize {
         self.prompt.closer.len() + self.prompt.cue.len() + self.labels.depth()
@@ -212,14 +225,14 @@ impl Session {
         Ok(Prepared { tokens, cached })
     }
 
-    /// Tokens fed together at the end of a step, by batch, after what is new of the prompt
-    /// (`opened`: after a thought): the cue, with the closer, and what scoring the labels feeds.
+    /// Tokens fed together by an answer, by batch: the cue, behind the closer where something was
+    /// thought, then what scoring the labels feeds. What is new of the prompt or the thought goes with
+    /// the first.
     pub fn answer_batches(&self, thought: bool) -> Vec<usize> {
-        let closing = self.prompt.cue.len()
-            + match thought {
-                true => self.prompt.closer.len() + 1,
-                false => 0,
-            };
+        let closing = match thought {
+            true => self.prompt.closer.len() + self.prompt.cue.len() + 1,
+            false => self.prompt.cue.len(),
+        };
         let mut batches = vec![closing];
         batches.extend(self.labels.batches());
         batches
@@ -250,7 +263,6 @@ impl Session {
         self.ended = false;
         self.sampler.restart();
         self.back_to(prepared.cached);
-        self.feed_line(between)?;
         self.answer(calibration, between)
     }
 
@@ -326,9 +338,9 @@ impl Session {
         })
     }
 
+    /// What is new of the line goes with the words around the answer in one batch.
     fn score(&mut self, between: &mut dyn FnMut() -> ControlFlow<()>) -> Result<(), Abandoned> {
-        let fed = self.held.len();
-        let mut closing = self.line[fed..].to_vec();
+        let mut closing = self.line[self.held.len()..].to_vec();
         if self.thought_from.is_some() {
             closing.extend(&self.prompt.closer);
         }
@@ -338,7 +350,7 @@ impl Session {
             self.labels.score(decoder, scratch, &mut self.logs, between)
         });
         // Also where it was abandoned: the cue is no part of the line.
-        self.back_to(fed);
+        self.back_to(self.line.len());
         done
     }
 

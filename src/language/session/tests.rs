@@ -201,6 +201,27 @@ fn a_question_that_leaves_no_room_for_a_thought_is_answered_without() {
 }
 
 #[test]
+fn a_question_is_fed_with_the_words_around_its_answer_and_is_kept_until_it_is_forgotten() {
+    let mut session = session(12, "Thought:");
+    let layers = session.decoder.architecture.layers;
+    session.warm(&[], 0.0).unwrap();
+    session.forget_question();
+    let fixed = session.filled();
+    let prepared = session.prepare("a wall ahead").unwrap();
+    assert!(fixed > 20 && prepared.cached == fixed, "{prepared:?}");
+    let mut looks = 0;
+    let mut between = || {
+        looks += 1;
+        ControlFlow::Continue(())
+    };
+    session.begin(&prepared, PLAIN, &mut between).unwrap();
+    assert_eq!(looks, session.answer_batches(false).len() * layers);
+    assert_eq!(session.prepare("a wall ahead").unwrap().new(), 0);
+    session.forget_question();
+    assert_eq!(session.filled(), fixed);
+}
+
+#[test]
 fn a_seed_says_what_is_thought() {
     let warm = Sampling {
         temperature: 1.5,
