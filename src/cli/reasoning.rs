@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Done;
 use crate::configure::find_bundle;
-use crate::language::bundle::Bundle;
+use crate::language::bundle::{Bundle, Form};
 use crate::language::costs::Kept;
 use crate::language::decide::{Decision, Policy, Reasoner, Source};
 use crate::language::session::Session;
@@ -32,6 +32,12 @@ pub struct Args {
     /// Other answers than the bundle's, from the least severe to the most: the last is the fallback
     #[arg(long, value_delimiter = ',')]
     labels: Vec<String>,
+    /// Answers of a JSON schema instead of the bundle's; every field needs a bound
+    #[arg(long, conflicts_with = "labels", requires = "safe_answer")]
+    schema: Option<PathBuf>,
+    /// What the fallback carries where --labels or --schema name other answers
+    #[arg(long)]
+    safe_answer: Option<String>,
     /// Milliseconds from a question to its answer; of several, each question is answered by each
     #[arg(long, value_delimiter = ',', required = true, value_parser = deadline)]
     deadline_ms: Vec<f64>,
@@ -70,9 +76,14 @@ struct Asked {
 
 pub fn run(args: Args) -> Done {
     let mut bundle = Bundle::load(&find_bundle(&args.model)?)?;
-    if let Some(last) = args.labels.last() {
-        let last = last.clone();
-        bundle = bundle.with_labels(args.labels.clone(), last)?;
+    let other = match (&args.schema, args.labels.last()) {
+        // A path from here, not from the bundle's folder.
+        (Some(file), _) => Some((Form::Schema(std::path::absolute(file)?), String::new())),
+        (_, Some(last)) => Some((Form::Labels(args.labels.clone()), last.clone())),
+        _ => None,
+    };
+    if let Some((form, safe)) = other {
+        bundle = bundle.with_answers(form, args.safe_answer.clone().unwrap_or(safe))?;
     }
     let asked: Box<dyn Iterator<Item = Result<Asked, String>>> = match (&args.question, &args.file)
     {
@@ -141,7 +152,7 @@ pub fn run(args: Args) -> Done {
             };
             let decision = show.decide(&mut reasoner);
             tally.add(&decision, *deadline_ms);
-            let line = line(&one.id, *deadline_ms, &decision, session.labels().names());
+            let line = line(&one.id, *deadline_ms, &decision, session.form().names());
             if args.json {
                 println!("{line}");
             }
@@ -216,15 +227,19 @@ fn in_words(decision: &Decision, session: &Session) -> String {
             decision.answer, decision.ms
         );
     }
-    let names = session.labels().names().iter();
+    let names = session.form().names().iter();
     let all: Vec<String> = names
         .zip(&decision.probabilities)
         .map(|(name, p)| format!("{name} {p:.2}"))
         .collect();
+    let all = match all.is_empty() {
+        true => format!("probability {:.2}", decision.confidence),
+        false => all.join(", "),
+    };
     format!(
         "  {} ({})\n  exit {}, {:.1} ms; tokens: {} cached, {} prefilled, {} thought, {} fed to answer",
         decision.answer,
-        all.join(", "),
+        all,
         decision.exit,
         decision.ms,
         tokens.cached,
@@ -243,6 +258,11 @@ fn line(id: &Value, deadline_ms: f64, decision: &Decision, labels: &[String]) ->
         let all = labels.iter().zip(&decision.probabilities);
         let all = all.map(|(label, p)| (label.clone(), json!(p))).collect();
         line.insert(String::from("probabilities"), Value::Object(all));
+        if decision.label.is_none()
+            && let Ok(answer) = serde_json::from_str(&decision.answer)
+        {
+            line.insert(String::from("answer"), answer);
+        }
     }
     line.to_string()
 }

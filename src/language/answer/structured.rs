@@ -13,8 +13,9 @@ use llguidance::toktrie::{InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, Tok
 use llguidance::{Matcher, ParserFactory};
 use serde_json::{Value, json};
 
+use super::Unfinished;
 use super::bound::{Unbounded, longest};
-use crate::language::decoder::{Abandoned, Decoder};
+use crate::language::decoder::Decoder;
 use crate::language::tokenizer::Tokenizer;
 
 /// Bytes of a schema or grammar.
@@ -37,20 +38,6 @@ pub enum StructuredError {
     NoEnd,
     #[error("the safe answer {0:?} is none of its answers")]
     Safe(String),
-}
-
-/// Why an answer did not come to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unfinished {
-    Abandoned,
-    /// The grammar's own limits, or its longest answer.
-    Grammar(String),
-}
-
-impl From<Abandoned> for Unfinished {
-    fn from(Abandoned: Abandoned) -> Unfinished {
-        Unfinished::Abandoned
-    }
 }
 
 /// A grammar, compiled for one model.
@@ -215,7 +202,7 @@ impl Structured {
             let why = matcher
                 .get_error()
                 .unwrap_or_else(|| String::from("the grammar gave up"));
-            Unfinished::Grammar(why.lines().next().unwrap_or("").to_owned())
+            Unfinished::Fault(why.lines().next().unwrap_or("").to_owned())
         };
         if self.matcher.reset().is_err() {
             return Err(failed(&self.matcher));
@@ -228,7 +215,7 @@ impl Structured {
             out.extend(forced);
             if out.len() > self.longest {
                 let why = format!("the answer has more than {} tokens", self.longest);
-                return Err(Unfinished::Grammar(why));
+                return Err(Unfinished::Fault(why));
             }
             if self.matcher.is_error() {
                 return Err(failed(&self.matcher));
@@ -307,7 +294,7 @@ impl Pick for Model<'_> {
         let best = (0..allowed.len()).reduce(better).unwrap_or(0);
         let most = logits[best];
         if !most.is_finite() {
-            return Err(Unfinished::Grammar(String::from(
+            return Err(Unfinished::Fault(String::from(
                 "the model's logits are no numbers",
             )));
         }
@@ -527,7 +514,7 @@ mod tests {
         let (mut small, tokenizer) = small(6);
         let mut structured = Structured::grammar("start: /a{40}/", 8, &tokenizer).unwrap();
         let said = structured.write(&mut small.decoder, &[5], &mut go_on);
-        assert!(matches!(said, Err(Unfinished::Grammar(_))), "{said:?}");
+        assert!(matches!(said, Err(Unfinished::Fault(_))), "{said:?}");
         let mut structured = Structured::grammar("start: \"yes\" | \"no\"", 8, &tokenizer).unwrap();
         let written = structured
             .write(&mut small.decoder, &[5], &mut go_on)

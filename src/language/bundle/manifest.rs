@@ -14,6 +14,9 @@ pub const FORMAT: u32 = 1;
 /// Exits that a bundle may have, the one without a thought included.
 pub const MAX_EXITS: usize = 64;
 
+/// Tokens of an answer.
+pub const MAX_ANSWER: usize = 4096;
+
 /// The file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +73,14 @@ pub struct Weights {
 pub enum Form {
     /// One of these, in words.
     Labels(Vec<String>),
+    /// A JSON schema: a file, from the bundle's folder.
+    Schema(PathBuf),
+    /// A grammar in the words of Lark.
+    Grammar {
+        file: PathBuf,
+        /// Tokens of its longest answer; one that is longer is none.
+        longest: usize,
+    },
 }
 
 /// How it thinks.
@@ -114,14 +125,19 @@ impl Manifest {
             let what = format!("it is {:?}; expected letters, digits, _ and -", self.name);
             return Some(("name", what));
         }
-        let Form::Labels(labels) = &self.answer;
-        if !labels.contains(&self.safe_answer) {
-            let what = format!(
-                "it is {:?}; expected one of {}",
-                self.safe_answer,
-                labels.join(", ")
-            );
-            return Some(("safe_answer", what));
+        match &self.answer {
+            Form::Labels(labels) if !labels.contains(&self.safe_answer) => {
+                let (found, all) = (&self.safe_answer, labels.join(", "));
+                return Some((
+                    "safe_answer",
+                    format!("it is {found:?}; expected one of {all}"),
+                ));
+            }
+            Form::Grammar { longest, .. } if !(1..=MAX_ANSWER).contains(longest) => {
+                let what = format!("longest is {longest}; expected 1 to {MAX_ANSWER} tokens");
+                return Some(("answer", what));
+            }
+            _ => {}
         }
         let Thoughts { chunk, chunks } = self.thoughts;
         if !(1..=256).contains(&chunk) || chunks >= MAX_EXITS {

@@ -9,12 +9,13 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::cache::user_cache;
-use crate::language::answer::{Calibration, LabelError, Labels};
+use crate::language::answer::{self, Calibration, LabelError, Labels, Structured, StructuredError};
 use crate::language::decoder::Decoder;
 use crate::language::gguf::{Gguf, GgufError};
 use crate::language::prompt::{Prompt, PromptError};
@@ -69,6 +70,11 @@ pub enum BundleError {
     Gguf(#[from] GgufError),
     #[error("{name}: {cause}")]
     Labels { name: String, cause: LabelError },
+    #[error("{}: {cause}", path.display())]
+    Structured {
+        path: PathBuf,
+        cause: StructuredError,
+    },
     #[error("{name}: {cause}")]
     Prompt { name: String, cause: PromptError },
     #[error("{name}: prompt: {cause}")]
@@ -119,14 +125,14 @@ impl Bundle {
         }
     }
 
-    /// The same with other labels; `safe` is the fallback's, and one of them.
+    /// The same with other answers; `safe` is the fallback's, and one of them.
     ///
     /// # Errors
-    /// Where it is none of them.
-    pub fn with_labels(mut self, labels: Vec<String>, safe: String) -> Result<Bundle, BundleError> {
-        self.manifest.answer = Form::Labels(labels);
+    /// Where it is no label.
+    pub fn with_answers(mut self, form: Form, safe: String) -> Result<Bundle, BundleError> {
+        self.manifest.answer = form;
         self.manifest.safe_answer = safe;
-        // Calibrated for other labels.
+        // Calibrated for other answers.
         let exits = self.manifest.calibration.iter_mut();
         exits.for_each(|exit| exit.temperature = 1.0);
         match self.manifest.fault() {
@@ -191,11 +197,8 @@ impl Bundle {
             name: name.clone(),
             cause,
         })?;
-        let Form::Labels(labels) = &self.manifest.answer;
-        let labels = Labels::new(labels, &tokenizer).map_err(|cause| BundleError::Labels {
-            name: name.clone(),
-            cause,
-        })?;
+        let tokenizer = Arc::new(tokenizer);
+        let form = self.form(&tokenizer)?;
         let decoder = Decoder::new(file, self.manifest.context)?;
         if decoder.architecture.context < self.manifest.context {
             return Err(BundleError::Field {
@@ -207,7 +210,7 @@ impl Bundle {
                 ),
             });
         }
-        let mut session = Session::new(decoder, tokenizer, prompt, labels);
+        let mut session = Session::new(decoder, tokenizer, prompt, form);
         session.sampled(self.manifest.sampling, 0);
         let warm = session.warm(&self.manifest.prior.questions, self.manifest.prior.strength);
         warm.map_err(|cause| BundleError::Question {
@@ -215,6 +218,48 @@ impl Bundle {
             cause,
         })?;
         Ok(session)
+    }
+
+    /// Compiles what it answers with for a model.
+    fn form(&self, tokenizer: &Arc<Tokenizer>) -> Result<answer::Form, BundleError> {
+        let read = |file: &Path| {
+            let path = self.folder.join(file);
+            let text = std::fs::read_to_string(&path);
+            let text = text.map_err(|cause| BundleError::Io {
+                path: path.clone(),
+                what: cause.to_string(),
+            });
+            Ok::<_, BundleError>((path, text?))
+        };
+        let (path, compiled) = match &self.manifest.answer {
+            Form::Labels(labels) => {
+                let labels = Labels::new(labels, tokenizer);
+                return labels
+                    .map(answer::Form::Labels)
+                    .map_err(|cause| BundleError::Labels {
+                        name: self.manifest.name.clone(),
+                        cause,
+                    });
+            }
+            Form::Schema(file) => {
+                let (path, text) = read(file)?;
+                (path, Structured::schema(&text, tokenizer))
+            }
+            Form::Grammar { file, longest } => {
+                let (path, text) = read(file)?;
+                (path, Structured::grammar(&text, *longest, tokenizer))
+            }
+        };
+        let safe = &self.manifest.safe_answer;
+        let compiled =
+            compiled.and_then(|mut structured| match structured.accepts(safe, tokenizer) {
+                true => Ok(structured),
+                false => Err(StructuredError::Safe(safe.clone())),
+            });
+        match compiled {
+            Ok(structured) => Ok(answer::Form::Structured(Box::new(structured))),
+            Err(cause) => Err(BundleError::Structured { path, cause }),
+        }
     }
 
     /// Whether a file is the one that the bundle names.
@@ -268,13 +313,17 @@ impl Bundle {
 impl fmt::Display for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let manifest = &self.manifest;
-        let Form::Labels(labels) = &manifest.answer;
+        let answers = match &manifest.answer {
+            Form::Labels(labels) => labels.join(", "),
+            Form::Schema(file) => format!("JSON of {}", file.display()),
+            Form::Grammar { file, longest } => {
+                format!("texts of {}, up to {longest} tokens", file.display())
+            }
+        };
         writeln!(
             f,
             "{}: answers {} ({})",
-            manifest.name,
-            labels.join(", "),
-            manifest.licence
+            manifest.name, answers, manifest.licence
         )?;
         writeln!(f, "safe answer: {}", manifest.safe_answer)?;
         let thoughts = manifest.thoughts;

@@ -48,8 +48,18 @@ fn what_is_wrong_is_named() {
             &["safe_answer", "halt", "go, stop"],
         ),
         ("labels: [go, stop]", "labels: [stop]", &["1 labels"]),
-        ("labels:", "schema:", &["schema", "labels"]),
+        (
+            "labels: [go, stop]",
+            "words: [go, stop]",
+            &["words", "labels"],
+        ),
         ("chunk: 4", "chunk: 0", &["thoughts", "1 to 256"]),
+        ("labels: [go, stop]", "schema: none.json", &["none.json"]),
+        (
+            "labels: [go, stop]",
+            "grammar: {file: a.lark, longest: 0}",
+            &["longest", "1 to 4096"],
+        ),
         ("context: 256", "context: 1", &["context", "32"]),
         ("context: 256", "context: 512", &["context", "made for 256"]),
         ("context: 256", "context: 32", &["context of", "leaves"]),
@@ -92,11 +102,31 @@ fn a_model_larger_than_memory_is_refused_before_it_is_packed() {
 }
 
 #[test]
-fn labels_given_by_hand_need_a_safe_one_among_them() {
+fn answers_given_by_hand_need_a_safe_one_among_them() {
     let folder = folder(YAML);
     let bundle = Bundle::load(folder.path()).unwrap();
-    let labels = vec![String::from("left"), String::from("right")];
-    let wrong = bundle.clone().with_labels(labels.clone(), "stop".into());
+    let labels = Form::Labels(vec![String::from("left"), String::from("right")]);
+    let wrong = bundle.clone().with_answers(labels.clone(), "stop".into());
     assert!(wrong.unwrap_err().to_string().contains("safe_answer"));
-    assert!(bundle.with_labels(labels, "left".into()).is_ok());
+    assert!(bundle.clone().with_answers(labels, "left".into()).is_ok());
+    let schema = r#"{"type": "object", "additionalProperties": false, "required": ["goal"],
+        "properties": {"goal": {"enum": ["dock", "kitchen"]}}}"#;
+    std::fs::write(folder.path().join("goal.json"), schema).unwrap();
+    let with = |safe: &str| {
+        let form = Form::Schema(PathBuf::from("goal.json"));
+        bundle
+            .clone()
+            .with_answers(form, safe.into())
+            .unwrap()
+            .open()
+    };
+    assert!(with(r#"{"goal":"dock"}"#).is_ok());
+    let said = with(r#"{"goal":"pub"}"#).err().unwrap().to_string();
+    assert!(
+        said.contains("goal.json") && said.contains("none of its answers"),
+        "{said}"
+    );
+    std::fs::write(folder.path().join("goal.json"), "{}").unwrap();
+    let said = with("x").err().unwrap().to_string();
+    assert!(said.contains("goal.json: schema: it has no type"), "{said}");
 }

@@ -15,18 +15,19 @@ pub struct Kept(PathBuf);
 
 impl Kept {
     /// None where the system names no such place, or the weights are not here. Other weights,
-    /// another context or sampling, and another build have another place.
+    /// another context, sampling or form of answers, and another build have another place.
     pub fn place(bundle: &Bundle) -> Option<Kept> {
         let weights = bundle.weights().ok()?;
         let facts = fs::metadata(&weights).ok()?;
         let manifest = &bundle.manifest;
         let all = format!(
-            "{:?} {} {:?} {} {:?} {}",
+            "{:?} {} {:?} {} {:?} {:?} {}",
             manifest.weights.sha256,
             facts.len(),
             facts.modified().ok(),
             manifest.context,
             manifest.sampling,
+            manifest.answer,
             env!("CARGO_PKG_VERSION"),
         );
         let sum = Sha256::digest(all);

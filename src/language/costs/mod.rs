@@ -28,6 +28,8 @@ pub struct Costs {
     pub head_us: f64,
     /// Microseconds of sixteen rows of the head.
     pub rows_us: f64,
+    /// Microseconds of a step of the grammar; 0 where there is none.
+    pub mask_us: f64,
     /// Of the model.
     pub layers: usize,
 }
@@ -96,6 +98,7 @@ impl Costs {
             batch_us,
             head_us,
             rows_us,
+            mask_us: 0.0,
             layers,
         }
     }
@@ -110,7 +113,9 @@ impl Costs {
                 .all(|row| row.len() == self.sizes.len());
         let all = self.batch_us.iter().flatten();
         let number = |us: &f64| us.is_finite() && *us >= 0.0;
-        let numbers = all.chain([&self.head_us, &self.rows_us]).all(number);
+        let numbers = all
+            .chain([&self.head_us, &self.rows_us, &self.mask_us])
+            .all(number);
         match ascending(&self.sizes) && ascending(&self.depths) && fits && numbers {
             true if self.sizes[0] == 1 && self.layers > 0 => None,
             _ => Some("it is no table of costs; profile the bundle again"),
@@ -157,10 +162,21 @@ impl Costs {
         self.feed(1, from) + self.head()
     }
 
-    /// An answer behind `from` positions, of these batches and rows of the head.
-    pub fn answer(&self, batches: &[usize], rows: usize, from: usize) -> Duration {
+    /// A step of the grammar took so long at most.
+    pub fn masked(&mut self, longest: Duration) {
+        self.mask_us = longest.as_secs_f64() * SLACK * 1e6;
+    }
+
+    /// A choice by a grammar: its mask, all logits.
+    pub fn choice(&self) -> Duration {
+        self.head() + Duration::from_secs_f64(self.mask_us / 1e6)
+    }
+
+    /// An answer behind `from` positions, of these batches, rows of the head, and choices by a
+    /// grammar.
+    pub fn answer(&self, batches: &[usize], rows: usize, choices: usize, from: usize) -> Duration {
         let mut depth = from;
-        let mut sum = self.rows(rows);
+        let mut sum = self.rows(rows) + self.choice() * choices as u32;
         for batch in batches {
             sum += self.feed(*batch, depth);
             depth += batch;

@@ -13,8 +13,9 @@ pub struct Needs {
     /// Batches of an answer without a thought, whose first goes with the prompt, and after one.
     pub bare_answer: Vec<usize>,
     pub answer: Vec<usize>,
-    /// Rows of the head that an answer takes.
+    /// Rows of the head that an answer takes, and choices by a grammar.
     pub rows: usize,
+    pub choices: usize,
     /// Tokens that open a thought.
     pub opener: usize,
     /// Tokens of a chunk of thoughts, and chunks at most.
@@ -55,7 +56,8 @@ pub fn split(budget: Duration, needs: &Needs, costs: &Costs) -> Result<Split, To
             Some((first, rest)) => (new + first, rest),
             None => (new, &needs.bare_answer[..]),
         };
-        costs.feed(first, needs.cached) + costs.answer(rest, needs.rows, needs.cached + first)
+        costs.feed(first, needs.cached)
+            + costs.answer(rest, needs.rows, needs.choices, needs.cached + first)
     };
     let first = mandatory(needs.new);
     if first > budget {
@@ -93,7 +95,9 @@ fn chunk(needs: &Needs, costs: &Costs, asked: usize, done: usize, from: usize) -
         _ => Duration::ZERO,
     };
     let last = from + needs.chunk;
-    opener + costs.token(last) * needs.chunk as u32 + costs.answer(&needs.answer, needs.rows, last)
+    opener
+        + costs.token(last) * needs.chunk as u32
+        + costs.answer(&needs.answer, needs.rows, needs.choices, last)
 }
 
 /// What the chunk after `done` others and its answer take at most.
@@ -128,6 +132,7 @@ mod tests {
             depths,
             head_us: a,
             rows_us: 1.0,
+            mask_us: 0.0,
             layers: 2,
         }
     }
@@ -139,6 +144,7 @@ mod tests {
             bare_answer: vec![2, 1],
             answer: vec![4, 1],
             rows: 3,
+            choices: 0,
             opener: 2,
             chunk,
             chunks,

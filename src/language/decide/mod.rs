@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::answer::{Answer, Unfinished};
 use super::bundle::{Bundle, Form};
 use super::costs::{Costs, Needs, TooShort, next_chunk, split};
-use super::session::{Answer, QuestionError, Session};
+use super::session::{QuestionError, Session};
 
 /// Kept of a deadline for writing the answer down.
 const MARGIN: Duration = Duration::from_millis(1);
@@ -65,9 +66,14 @@ pub struct Tokens {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Decision {
     pub answer: String,
-    pub label: String,
-    /// In the order of the labels; empty where the model does not stand behind the answer.
+    /// The same where answers are labels.
+    pub label: Option<String>,
+    /// In the order of the labels; empty where there are none, or the model does not stand behind
+    /// the answer.
     pub probabilities: Vec<f64>,
+    /// The label's probability, or that of all choices of a written answer together; 0 where the
+    /// model does not stand behind it.
+    pub confidence: f64,
     pub source: Source,
     pub reason: Reason,
     /// The exit it was read from, from 1; 0: none.
@@ -136,21 +142,18 @@ impl Reasoner<'_> {
         let mut between = by(now, stop);
         let mut best = match self.session.begin(&prepared, calibration, &mut between) {
             Ok(answer) => answer,
-            Err(_) => {
+            Err(Unfinished::Fault(why)) => {
+                return self.fallback(Reason::BackendFault, why, tokens, now());
+            }
+            Err(Unfinished::Abandoned) => {
                 let why = String::from(
-                    "the mandatory part took longer than was measured; profile the bundle again on this machine",
+                    "the mandatory part took longer than was measured; measure again what the model costs here",
                 );
                 return self.fallback(Reason::Deadline, why, tokens, now());
             }
         };
         tokens.prefilled = needs.new;
-        tokens.answered = needs.bare_answer.iter().sum();
-        if !sound(&best) {
-            let why = String::from(
-                "the model's probabilities are no numbers; its weights may be damaged",
-            );
-            return self.fallback(Reason::BackendFault, why, tokens, now());
-        }
+        tokens.answered = best.fed;
         let mut exit = 1;
         let mut shown = 0;
         let stop = deadline.saturating_sub(self.after_thinking(&needs));
@@ -162,12 +165,13 @@ impl Reasoner<'_> {
             let Ok(thought) = self.session.think(needs.chunk, &mut between) else {
                 break;
             };
+            if thought.tokens == 0 {
+                break;
+            }
             let written = self.session.thought();
             // Bytes of a letter that is not whole are replaced, and shown when it is.
-            if let Some(more) = written
-                .get(shown..)
-                .filter(|more| !more.ends_with('\u{fffd}'))
-            {
+            let more = written.get(shown..);
+            if let Some(more) = more.filter(|more| !more.ends_with('\u{fffd}')) {
                 thinking(more);
                 shown = written.len();
             }
@@ -175,25 +179,21 @@ impl Reasoner<'_> {
             let Ok(answer) = self.session.answer(calibration, &mut between) else {
                 break;
             };
-            tokens.answered += needs.answer.iter().sum::<usize>();
-            if !sound(&answer) {
-                break;
-            }
+            tokens.answered += answer.fed;
             exit += 1;
-            let unchanged = answer.label == best.label
-                && (answer.probabilities[best.label] - best.probabilities[best.label]).abs()
-                    < UNCHANGED;
+            let unchanged =
+                answer.text == best.text && (answer.confidence - best.confidence).abs() < UNCHANGED;
             best = answer;
             if thought.ended || (unchanged && self.policy == Policy::Fastest && exit > 2) {
                 break;
             }
         }
         tokens.thought = self.session.thought_tokens();
-        let label = self.session.labels().names()[best.label].clone();
         Decision {
-            answer: label.clone(),
-            label,
+            label: best.label.map(|_| best.text.clone()),
+            answer: best.text,
             probabilities: best.probabilities,
+            confidence: best.confidence,
             source: Source::Model,
             reason: Reason::None,
             exit,
@@ -242,7 +242,8 @@ impl Reasoner<'_> {
             new,
             bare_answer: self.session.answer_batches(false),
             answer: self.session.answer_batches(true),
-            rows: self.session.labels().rows(),
+            rows: self.session.form().rows(),
+            choices: self.session.form().choices(),
             opener: self.session.opener(),
             chunk: thoughts.chunk,
             chunks: thoughts.chunks,
@@ -257,7 +258,7 @@ impl Reasoner<'_> {
             .iter()
             .fold(first, |most, batch| most.max(*batch));
         let depth = needs.cached + needs.new + needs.bare_answer.iter().sum::<usize>();
-        MARGIN + self.costs.layer(most, depth) + self.costs.rows(needs.rows)
+        MARGIN + self.costs.layer(most, depth) + self.step(needs)
     }
 
     /// The same while it thinks.
@@ -270,22 +271,31 @@ impl Reasoner<'_> {
         let layer = self
             .costs
             .layer(most, depth + needs.answer.iter().sum::<usize>());
-        MARGIN + layer + self.costs.head().max(self.costs.rows(needs.rows))
+        MARGIN + layer + self.step(needs).max(self.costs.head())
+    }
+
+    /// What may lie between two layers in an answer.
+    fn step(&self, needs: &Needs) -> Duration {
+        match needs.choices {
+            0 => self.costs.rows(needs.rows),
+            _ => self.costs.choice(),
+        }
     }
 
     /// Whether no thought is needed any more.
     fn sure(&self, answer: &Answer, exit: usize) -> bool {
         let threshold = self.bundle.calibration(exit).threshold;
-        self.policy == Policy::Fastest && answer.probabilities[answer.label] >= threshold
+        self.policy == Policy::Fastest && answer.confidence >= threshold
     }
 
     fn fallback(&self, reason: Reason, why: String, tokens: Tokens, now: Duration) -> Decision {
-        let Form::Labels(_) = &self.bundle.manifest.answer;
         let safe = &self.bundle.manifest.safe_answer;
+        let labels = matches!(self.bundle.manifest.answer, Form::Labels(_));
         Decision {
             answer: safe.clone(),
-            label: safe.clone(),
+            label: labels.then(|| safe.clone()),
             probabilities: Vec::new(),
+            confidence: 0.0,
             source: Source::Fallback,
             reason,
             exit: 0,
@@ -303,10 +313,6 @@ fn by(now: &dyn Fn() -> Duration, stop: Duration) -> impl FnMut() -> ControlFlow
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     }
-}
-
-fn sound(answer: &Answer) -> bool {
-    answer.probabilities.iter().all(|p| p.is_finite())
 }
 
 fn milliseconds(time: Duration) -> f64 {

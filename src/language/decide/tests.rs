@@ -12,6 +12,19 @@ const YAML: &str = "format: 1\nkind: language\nname: small\nlicence: none\nweigh
     answer: {labels: [go, stop]}\nsafe_answer: stop\nthoughts: {chunk: 4, chunks: 3}\ncontext: 256\n\
     calibration: [{temperature: 1.0, threshold: 0.999}]\n";
 
+const SCHEMA: &str = r#"{"type": "object", "additionalProperties": false, "required": ["do"],
+    "properties": {"do": {"enum": ["go", "stop"]}, "for_s": {"type": "integer", "minimum": 0, "maximum": 20}}}"#;
+
+/// The same with answers of a schema.
+fn written(bundle: &Bundle) -> Bundle {
+    std::fs::write(bundle.folder.join("do.json"), SCHEMA).unwrap();
+    let form = Form::Schema("do.json".into());
+    bundle
+        .clone()
+        .with_answers(form, r#"{"do":"stop"}"#.into())
+        .unwrap()
+}
+
 fn bundle(weights: &[u8]) -> (tempfile::TempDir, Bundle) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("model.yaml"), YAML).unwrap();
@@ -28,6 +41,7 @@ fn costs(layer_us: f64) -> Costs {
         batch_us: vec![vec![2.0 * layer_us; 2]],
         head_us: 0.0,
         rows_us: 0.0,
+        mask_us: 0.0,
         layers: 2,
     }
 }
@@ -39,9 +53,10 @@ proptest! {
     #[test]
     fn every_question_is_answered_by_its_deadline_or_by_a_declared_fallback(
         times in prop::collection::vec(1u64..100, 1..50), stall in prop::option::of(0usize..60),
-        deadline_ms in 0u64..60, length in 0usize..300, best in any::<bool>(),
+        deadline_ms in 0u64..60, length in 0usize..300, best in any::<bool>(), schema in any::<bool>(),
     ) {
-        let (_folder, bundle) = bundle(&small_model(1).bytes());
+        let (_folder, labels) = bundle(&small_model(1).bytes());
+        let bundle = if schema { written(&labels) } else { labels };
         let mut session = bundle.open().unwrap();
         let costs = costs(100.0);
         let clock = Cell::new(Duration::ZERO);
@@ -63,18 +78,26 @@ proptest! {
         let question = "w".repeat(length);
         let deadline = Duration::from_millis(deadline_ms);
         let decision = reasoner.decide(&question, deadline, &now, &mut |_| ());
-        let labels = ["go", "stop"];
-        prop_assert!(labels.contains(&decision.answer.as_str()));
+        let valid = match schema {
+            false => ["go", "stop"].contains(&decision.answer.as_str()),
+            true => {
+                let answer: serde_json::Value = serde_json::from_str(&decision.answer).unwrap();
+                answer["do"] == "go" || answer["do"] == "stop"
+            }
+        };
+        prop_assert!(valid && decision.label.is_none() == schema, "{decision:?}");
         let late = clock.get().saturating_sub(deadline);
         let refused_at_once = decision.reason != Reason::None && decision.tokens.prefilled == 0;
         prop_assert!(late == Duration::ZERO || stall.is_some() || refused_at_once, "{late:?} late");
         match decision.source {
             Source::Model => {
-                prop_assert!((decision.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+                let sum: f64 = decision.probabilities.iter().sum();
+                prop_assert!(schema || (sum - 1.0).abs() < 1e-9);
+                prop_assert!(decision.confidence > 0.0 && decision.tokens.answered > 0);
                 prop_assert!((1..=4).contains(&decision.exit));
             }
             Source::Fallback => {
-                prop_assert_eq!(&decision.answer, "stop");
+                prop_assert_eq!(&decision.answer, &bundle.manifest.safe_answer);
                 prop_assert!(decision.exit == 0 && decision.explanation.is_some());
             }
         }

@@ -12,9 +12,10 @@
 mod tests;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::language::answer::labels::Scratch;
-use crate::language::answer::{Calibration, Labels};
+use crate::language::answer::{Answer, Calibration, Form, Unfinished};
 use crate::language::costs::Costs;
 use crate::language::decoder::{Abandoned, Decoder};
 use crate::language::prompt::{Prompt, PromptError};
@@ -59,15 +60,6 @@ impl Prepared {
     }
 }
 
-/// Probabilities of all labels at an exit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// In the order of the labels.
-    pub probabilities: Vec<f64>,
-    /// The likeliest label, the first of equals.
-    pub label: usize,
-}
-
 /// What a call of [`Session::think`] came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thought {
@@ -80,9 +72,9 @@ pub struct Thought {
 /// The model at work.
 pub struct Session {
     decoder: Decoder,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     prompt: Prompt,
-    labels: Labels,
+    form: Form,
     scratch: Scratch,
     logs: Vec<f64>,
     /// Logarithms of a question without content, and how much of them is taken out.
@@ -103,7 +95,7 @@ pub struct Session {
 
 impl Session {
     /// Of the parts of one model.
-    pub fn new(decoder: Decoder, tokenizer: Tokenizer, prompt: Prompt, labels: Labels) -> Session {
+    pub fn new(decoder: Decoder, tokenizer: Arc<Tokenizer>, prompt: Prompt, form: Form) -> Session {
         let controls = tokenizer
             .controls()
             .filter_map(|name| tokenizer.control(name));
@@ -114,7 +106,7 @@ impl Session {
             decoder,
             tokenizer,
             prompt,
-            labels,
+            form,
             scratch: Scratch::default(),
             logs: Vec::new(),
             prior: None,
@@ -142,14 +134,19 @@ impl Session {
         self.sampler.how()
     }
 
-    pub fn labels(&self) -> &Labels {
-        &self.labels
+    /// What it answers with.
+    pub fn form(&self) -> &Form {
+        &self.form
     }
 
     /// Measures what its steps cost, each `runs` times; what was cached is to be fed again.
     pub fn measure(&mut self, runs: usize) -> Costs {
         self.back_to(0);
-        Costs::measure(&mut self.decoder, self.sampler.how(), runs)
+        let mut costs = Costs::measure(&mut self.decoder, self.sampler.how(), runs);
+        if let Form::Structured(structured) = &mut self.form {
+            costs.masked(structured.step_time(runs));
+        }
+        costs
     }
 
     /// Feeds the fixed part of the prompt, which stays, and asks the questions whose average answer
@@ -164,7 +161,7 @@ impl Session {
             [] => &plain,
             questions => questions,
         };
-        let mut sum = vec![0.0; self.labels.names().len()];
+        let mut sum = vec![0.0; self.form.names().len()];
         for question in questions {
             let prepared = self.prepare(question)?;
             // Never abandoned, so never an error.
@@ -197,7 +194,7 @@ impl Session {
 
     /// Positions that closing a thought and answering take at most.
     pub fn reserve(&self) -> usize {
-        self.prompt.closer.len() + self.prompt.cue.len() + self.labels.depth()
+        self.prompt.closer.len() + self.prompt.cue.len() + self.form.depth()
     }
 
     /// The prompt of a question, and how much of it is cached.
@@ -234,7 +231,7 @@ impl Session {
             false => self.prompt.cue.len(),
         };
         let mut batches = vec![closing];
-        batches.extend(self.labels.batches());
+        batches.extend(self.form.batches());
         batches
     }
 
@@ -251,13 +248,13 @@ impl Session {
     /// The mandatory part: what is new of the prompt, and the answer without a thought.
     ///
     /// # Errors
-    /// Where `between` breaks.
+    /// Where `between` breaks, or there is no answer.
     pub fn begin(
         &mut self,
         prepared: &Prepared,
         calibration: Calibration,
         between: &mut dyn FnMut() -> ControlFlow<()>,
-    ) -> Result<Answer, Abandoned> {
+    ) -> Result<Answer, Unfinished> {
         self.line.clone_from(&prepared.tokens);
         self.thought_from = None;
         self.ended = false;
@@ -317,15 +314,64 @@ impl Session {
     /// The answer with what was thought so far.
     ///
     /// # Errors
-    /// Where `between` breaks; the thought stays.
+    /// Where `between` breaks, or there is no answer; the thought stays.
     pub fn answer(
         &mut self,
         calibration: Calibration,
         between: &mut dyn FnMut() -> ControlFlow<()>,
-    ) -> Result<Answer, Abandoned> {
-        self.score(between)?;
-        let prior = self.prior.as_ref().map(|(logs, by)| (logs.as_slice(), *by));
+    ) -> Result<Answer, Unfinished> {
+        let mut closing = self.line[self.held.len()..].to_vec();
+        let new = closing.len();
+        if self.thought_from.is_some() {
+            closing.extend(&self.prompt.closer);
+        }
+        closing.extend(&self.prompt.cue);
+        let words = closing.len() - new;
+        // What is new of the line goes with the words around the answer in one batch.
+        let done = match self.feed(&closing, between) {
+            Ok(()) => self.read(calibration, between),
+            Err(abandoned) => Err(abandoned.into()),
+        };
+        // Also where it was abandoned: those words are no part of the line.
+        self.back_to(self.line.len());
+        done.map(|answer| Answer {
+            fed: answer.fed + words,
+            ..answer
+        })
+    }
+
+    /// The answer behind its cue.
+    fn read(
+        &mut self,
+        calibration: Calibration,
+        between: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Answer, Unfinished> {
+        let labels = match &mut self.form {
+            Form::Labels(labels) => labels,
+            Form::Structured(structured) => {
+                let written = structured.write(&mut self.decoder, &[], between)?;
+                return Ok(Answer {
+                    text: self.tokenizer.decode(&written.tokens),
+                    label: None,
+                    probabilities: Vec::new(),
+                    confidence: written.probability,
+                    fed: written.tokens.len(),
+                });
+            }
+        };
+        labels.score(
+            &mut self.decoder,
+            &mut self.scratch,
+            &mut self.logs,
+            between,
+        )?;
+        let prior = self.prior.as_ref();
+        let prior = prior.map(|(logs, by)| (logs.as_slice(), *by));
         let probabilities = calibration.probabilities(&self.logs, prior);
+        if probabilities.iter().any(|p| !p.is_finite()) {
+            let why = "the model's probabilities are no numbers; its weights may be damaged";
+            return Err(Unfinished::Fault(String::from(why)));
+        }
         let mut label = 0;
         for (index, p) in probabilities.iter().enumerate() {
             if *p > probabilities[label] {
@@ -333,25 +379,12 @@ impl Session {
             }
         }
         Ok(Answer {
+            text: labels.names()[label].clone(),
+            label: Some(label),
+            confidence: probabilities[label],
             probabilities,
-            label,
+            fed: labels.fed(),
         })
-    }
-
-    /// What is new of the line goes with the words around the answer in one batch.
-    fn score(&mut self, between: &mut dyn FnMut() -> ControlFlow<()>) -> Result<(), Abandoned> {
-        let mut closing = self.line[self.held.len()..].to_vec();
-        if self.thought_from.is_some() {
-            closing.extend(&self.prompt.closer);
-        }
-        closing.extend(&self.prompt.cue);
-        let done = self.feed(&closing, between).and_then(|()| {
-            let (decoder, scratch) = (&mut self.decoder, &mut self.scratch);
-            self.labels.score(decoder, scratch, &mut self.logs, between)
-        });
-        // Also where it was abandoned: the cue is no part of the line.
-        self.back_to(self.line.len());
-        done
     }
 
     /// Feeds what of the line is not fed yet.

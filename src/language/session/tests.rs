@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use proptest::prelude::*;
 
 use super::*;
+use crate::language::answer::{Labels, Structured};
 use crate::language::prompt::Words;
 use crate::language::testing::{SMALL_ROOM, small_model};
 
@@ -31,7 +32,7 @@ fn session(seed: u64, opener: &str) -> Session {
     let names = ["go", "stop", "stop now", "slow"].map(str::to_owned);
     let labels = Labels::new(&names, &tokenizer).unwrap();
     let decoder = Decoder::new(file, SMALL_ROOM).unwrap();
-    Session::new(decoder, tokenizer, prompt, labels)
+    Session::new(decoder, Arc::new(tokenizer), prompt, Form::Labels(labels))
 }
 
 fn go_on() -> ControlFlow<()> {
@@ -54,7 +55,9 @@ fn by_hand(seed: u64, opener: &str, question: &str, tokens: usize) -> Vec<f64> {
     let file = small_model(seed).open();
     let tokenizer = Tokenizer::read(&file).unwrap();
     let prompt = Prompt::new(words(opener), &file, &tokenizer).unwrap();
-    let labels = session(seed, opener).labels.clone();
+    let Form::Labels(labels) = session(seed, opener).form else {
+        panic!("no labels")
+    };
     let mut line = prompt.tokens(&tokenizer, question).unwrap();
     if tokens > 0 {
         line.extend(&prompt.opener);
@@ -197,6 +200,37 @@ fn a_question_that_leaves_no_room_for_a_thought_is_answered_without() {
             "{less}"
         );
         session.answer(PLAIN, &mut go_on).unwrap();
+    }
+}
+
+#[test]
+fn answers_that_are_written_are_those_of_a_fresh_decoder_at_every_exit() {
+    const SCHEMA: &str = r#"{"type": "object", "additionalProperties": false, "required": ["go", "why"],
+        "properties": {"go": {"type": "boolean"}, "why": {"type": "string", "maxLength": 4}}}"#;
+    let of = |seed| {
+        let mut session = session(seed, "Thought:");
+        let form = Structured::schema(SCHEMA, &session.tokenizer).unwrap();
+        session.form = Form::Structured(Box::new(form));
+        session
+    };
+    for seed in 0..3 {
+        let mut session = of(seed);
+        let (answers, _) = asked(&mut session, "a wall ahead", &[3, 2]);
+        // The last answer again, its line fed as one batch.
+        let mut line = session.line.clone();
+        line.extend(&session.prompt.closer);
+        line.extend(&session.prompt.cue);
+        let mut fresh = Decoder::new(small_model(seed).open(), SMALL_ROOM).unwrap();
+        fresh.take(&line, go_on).unwrap();
+        let mut form = Structured::schema(SCHEMA, &session.tokenizer).unwrap();
+        let written = form.write(&mut fresh, &[], &mut go_on).unwrap();
+        let last = answers.last().unwrap();
+        assert_eq!(last.text, session.tokenizer.decode(&written.tokens));
+        assert_eq!(last.confidence, written.probability);
+        // In a session that did other things before.
+        session.prepare("a person").unwrap();
+        assert_eq!(asked(&mut session, "a wall ahead", &[3, 2]).0, answers);
+        assert_eq!(asked(&mut of(seed), "a wall ahead", &[3, 2]).0, answers);
     }
 }
 
