@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-fast test-wgpu drives train replay bench-engine bench-instructions bench-gpu bench-node bench-gate bench-gateway bench-trees soak figures mark-figures fuzz test-kernels fmt lint deny clean distclean
+.PHONY: help setup build demo slm reason test test-fast test-wgpu drives train replay bench-engine bench-instructions bench-gpu bench-node bench-gate bench-gateway bench-trees soak figures mark-figures fuzz test-kernels fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -87,6 +87,17 @@ replay: $(built) ## decide on recordings: make replay BAG="a.mcap b.mcap" OUT=di
 
 kernels := --manifest-path tests/kernels/Cargo.toml --target-dir target/kernels
 arm     := aarch64-unknown-linux-musl
+# The language bundle, its deadlines, what it is asked.
+SLM      ?= models/assistant-smollm2
+DEADLINE ?= 50,300,1500
+QUESTION ?= The scan shows a wall 0.4 m ahead. The robot drives at 0.5 m/s.
+slm: $(built) ## the weights of the small language model (SLM), once, into the user's cache
+	@$(env) $(node) fetch $(SLM) || { test $$? -eq 3; }
+
+reason: slm ## the small language model answers QUESTION by each of DEADLINE (ms)
+	@$(env) if $(node) inspect $(SLM) --json | grep -q '"missing": null'; then \
+	  $(node) reason --model $(SLM) --question "$(QUESTION)" --deadline-ms $(DEADLINE) $(ARGS); fi
+
 test-kernels: ## the kernels alone: under Miri, with the address sanitizer, on emulated aarch64, as far as the tools are there
 	@$(env) if cargo +nightly miri --version > /dev/null 2>&1; then \
 	  MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test $(kernels); \

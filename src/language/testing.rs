@@ -1,10 +1,13 @@
 //! Small GGUF files for tests.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use tempfile::NamedTempFile;
 
+use super::decoder::Decoder;
 use super::gguf::Gguf;
+use super::tokenizer::{Tokenizer, byte_alphabet};
 
 /// Writes a GGUF file: keys with their type and value, tensors with dimensions, type and bytes.
 #[derive(Default)]
@@ -29,6 +32,13 @@ impl Writer {
     pub fn number(&mut self, key: &str, number: u32) -> &mut Writer {
         self.keys
             .push((key.into(), 4, number.to_le_bytes().to_vec()));
+        self
+    }
+
+    /// A key with a list: the type of its values, how many, and their bytes.
+    pub fn array(&mut self, key: &str, kind: u32, count: usize, bytes: Vec<u8>) -> &mut Writer {
+        let head = [&kind.to_le_bytes()[..], &(count as u64).to_le_bytes()].concat();
+        self.keys.push((key.into(), 9, [head, bytes].concat()));
         self
     }
 
@@ -71,4 +81,120 @@ impl Writer {
         file.write_all(&self.bytes()).unwrap();
         Gguf::open(file.path()).unwrap()
     }
+}
+
+/// A small random model with a tokenizer of bytes and a few words, and a chat template.
+pub struct Small {
+    pub decoder: Decoder,
+    pub tokenizer: Tokenizer,
+    /// Fed so far by [`Small::take`].
+    pub taken: Vec<u32>,
+}
+
+/// Positions that a small model has room for.
+pub const SMALL_ROOM: usize = 256;
+
+impl Small {
+    pub fn new(seed: u64) -> Small {
+        let file = small_model(seed).open();
+        let tokenizer = Tokenizer::read(&file).unwrap();
+        let decoder = Decoder::new(file, SMALL_ROOM).unwrap();
+        Small {
+            decoder,
+            tokenizer,
+            taken: Vec::new(),
+        }
+    }
+
+    /// Feeds a text.
+    pub fn take(&mut self, text: &str) {
+        let tokens = self.tokenizer.encode(text, false);
+        self.decoder
+            .take(&tokens, || ControlFlow::Continue(()))
+            .unwrap();
+        self.taken.extend(tokens);
+    }
+}
+
+/// The file of such a model.
+pub fn small_model(seed: u64) -> Writer {
+    const WIDTH: usize = 64;
+    const FFN: usize = 96;
+    const LAYERS: usize = 2;
+    let mut state = seed.wrapping_mul(2) + 1;
+    let mut random = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f32 / (1u64 << 30) as f32 - 1.0
+    };
+    let mut alphabet: Vec<(u8, char)> = byte_alphabet().into_iter().map(|(c, b)| (b, c)).collect();
+    alphabet.sort_unstable();
+    let mut tokens: Vec<String> = alphabet.iter().map(|(_, c)| c.to_string()).collect();
+    let merges = [
+        "o p",
+        "s t",
+        "st op",
+        "\u{120} stop",
+        "g o",
+        "\u{120} go",
+        "\u{120} s",
+    ];
+    tokens.extend(merges.map(|merge| merge.replace(' ', "")));
+    let mut types = vec![1u32; tokens.len()];
+    for control in ["<|im_start|>", "<|im_end|>"] {
+        tokens.push(control.to_owned());
+        types.push(3);
+    }
+    let mut writer = Writer::default();
+    writer.text("general.architecture", "llama");
+    for (key, number) in [
+        ("block_count", LAYERS),
+        ("embedding_length", WIDTH),
+        ("attention.head_count", 4),
+        ("attention.head_count_kv", 2),
+        ("feed_forward_length", FFN),
+        ("context_length", SMALL_ROOM),
+    ] {
+        writer.number(&format!("llama.{key}"), number as u32);
+    }
+    writer.text("tokenizer.ggml.model", "gpt2");
+    writer.text("tokenizer.ggml.pre", "gpt-2");
+    let strings = |strings: &[String]| strings.iter().flat_map(|s| string(s.as_bytes())).collect();
+    let merges = merges.map(str::to_owned);
+    writer.array("tokenizer.ggml.tokens", 8, tokens.len(), strings(&tokens));
+    writer.array("tokenizer.ggml.merges", 8, merges.len(), strings(&merges));
+    let bytes = types.iter().flat_map(|kind| kind.to_le_bytes()).collect();
+    writer.array("tokenizer.ggml.token_type", 5, types.len(), bytes);
+    writer.number("tokenizer.ggml.eos_token_id", tokens.len() as u32 - 1);
+    writer.text(
+        "tokenizer.chat_template",
+        "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n\
+         {% endfor %}<|im_start|>assistant\n",
+    );
+    let mut matrix = |name: String, inputs: usize, outputs: usize, by: f32| {
+        let values: Vec<f32> = (0..inputs * outputs).map(|_| by * random()).collect();
+        let dimensions = [inputs as u64, outputs as u64];
+        let dimensions = &dimensions[..if outputs == 1 { 1 } else { 2 }];
+        writer.floats(&format!("{name}.weight"), dimensions, &values);
+    };
+    matrix("token_embd".into(), WIDTH, tokens.len(), 0.5);
+    for layer in 0..LAYERS {
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        for (part, inputs, outputs, by) in [
+            ("attn_norm", WIDTH, 1, 1.0),
+            ("attn_q", WIDTH, 64, 0.3),
+            ("attn_k", WIDTH, 32, 0.3),
+            ("attn_v", WIDTH, 32, 0.3),
+            ("attn_output", 64, WIDTH, 0.3),
+            ("ffn_norm", WIDTH, 1, 1.0),
+            ("ffn_gate", WIDTH, FFN, 0.3),
+            ("ffn_up", WIDTH, FFN, 0.3),
+            ("ffn_down", FFN, WIDTH, 0.3),
+        ] {
+            matrix(name(part), inputs, outputs, by);
+        }
+    }
+    matrix("output_norm".into(), WIDTH, 1, 1.0);
+    writer
 }

@@ -236,6 +236,11 @@ impl Tokenizer {
         }
     }
 
+    /// Bytes of the longest token.
+    pub fn longest(&self) -> usize {
+        self.bytes.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
     /// The bytes of a token; none for control tokens.
     pub fn bytes(&self, token: u32) -> &[u8] {
         self.bytes.get(token as usize).map_or(&[], Vec::as_slice)
@@ -253,7 +258,7 @@ impl Tokenizer {
 }
 
 /// The characters that byte-level BPE writes bytes as.
-fn byte_alphabet() -> HashMap<char, u8> {
+pub(super) fn byte_alphabet() -> HashMap<char, u8> {
     let printable = |byte: u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
     let mut next = 256;
     (0..=255u8)

@@ -109,6 +109,13 @@ impl Bundle {
             what,
         };
         let manifest = std::str::from_utf8(&text).map_err(|error| fail(error.to_string()))?;
+        if manifest
+            .lines()
+            .any(|line| line.trim_end() == "kind: language")
+        {
+            let what = "it is a language bundle, which `edge_reasoner reason` asks; expected one that decides on features";
+            return Err(fail(String::from(what)));
+        }
         let manifest: Manifest =
             serde_yaml::from_str(manifest).map_err(|error| fail(error.to_string()))?;
         let safe_label = sound(&manifest, &file)?;

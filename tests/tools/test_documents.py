@@ -19,7 +19,7 @@ sys.path += [str(ROOT / "demo")]
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 MOST_BYTES = 9000
-VERBS = {"run", "replay", "train", "compress", "eval", "profile", "inspect", "parameters"}
+VERBS = {"run", "replay", "train", "compress", "eval", "profile", "inspect", "reason", "fetch", "parameters"}
 FOLDERS = sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
 # Made by a build or a run, or by the reader.
 MADE = {"install", "build", "target", "log"}

@@ -159,6 +159,13 @@ def test_the_demo(tmp_path: Path) -> None:
     assert (tmp_path / "summary.json").is_file()
 
 
+def test_a_question_to_the_language_model() -> None:
+    said = make("slm")
+    assert "SmolLM2-135M-Instruct.Q4_1.gguf" in said, said
+    said = make("reason", "DEADLINE=60000", "QUESTION=A wall is ahead.", "ARGS=--json")
+    assert '"source":"MODEL"' in said, said
+
+
 def test_fuzzing() -> None:
     said = make("fuzz", "RUNS=300")
     assert said.count("number_of_executed_units") == 7, said

@@ -1,0 +1,356 @@
+//! `edge_reasoner reason`
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::Done;
+use crate::configure::find_bundle;
+use crate::language::bundle::{Bundle, Form};
+use crate::language::costs::Kept;
+use crate::language::decide::{Decision, Policy, Reasoner, Source};
+use crate::language::session::Session;
+
+/// Times that a step is measured where nothing was measured before: seconds in all.
+const QUICK_RUNS: usize = 5;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Language bundle: a directory, or the name of one that ships
+    #[arg(long, default_value = "assistant-smollm2")]
+    model: String,
+    /// The question
+    #[arg(long, required_unless_present = "file", conflicts_with = "file")]
+    question: Option<String>,
+    /// Questions, one JSON object per line: `question` (or `command`), and `id` where there is one
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// Other answers than the bundle's, from the least severe to the most: the last is the fallback
+    #[arg(long, value_delimiter = ',')]
+    labels: Vec<String>,
+    /// Answers of a JSON schema instead of the bundle's; every field needs a bound
+    #[arg(long, conflicts_with = "labels", requires = "safe_answer")]
+    schema: Option<PathBuf>,
+    /// What the fallback carries where --labels or --schema name other answers
+    #[arg(long)]
+    safe_answer: Option<String>,
+    /// Milliseconds from a question to its answer; of several, each question is answered by each
+    #[arg(long, value_delimiter = ',', required = true, value_parser = deadline)]
+    deadline_ms: Vec<f64>,
+    /// When to stop
+    #[arg(long, value_enum, default_value = "best")]
+    policy: Policy,
+    /// Of the thoughts, where the bundle samples them
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// File for the answers, one JSON object per line
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Print the answers as JSON, one per line
+    #[arg(long)]
+    json: bool,
+    /// Measure again what the model costs here
+    #[arg(long)]
+    measure: bool,
+}
+
+fn deadline(text: &str) -> Result<f64, String> {
+    let ms: f64 = text
+        .parse()
+        .map_err(|_| String::from("expected a number of milliseconds"))?;
+    match (0.1..=600_000.0).contains(&ms) {
+        true => Ok(ms),
+        false => Err(String::from("expected 0.1 to 600000 ms")),
+    }
+}
+
+/// One question; or why a line has none.
+struct Asked {
+    id: Value,
+    question: Result<String, String>,
+}
+
+pub fn run(args: Args) -> Done {
+    let mut bundle = Bundle::load(&find_bundle(&args.model)?)?;
+    let other = match (&args.schema, args.labels.last()) {
+        // A path from here, not from the bundle's folder.
+        (Some(file), _) => Some((Form::Schema(std::path::absolute(file)?), String::new())),
+        (_, Some(last)) => Some((Form::Labels(args.labels.clone()), last.clone())),
+        _ => None,
+    };
+    if let Some((form, safe)) = other {
+        bundle = bundle.with_answers(form, args.safe_answer.clone().unwrap_or(safe))?;
+    }
+    let asked: Box<dyn Iterator<Item = Result<Asked, String>>> = match (&args.question, &args.file)
+    {
+        (Some(question), _) => Box::new(std::iter::once(Ok(Asked {
+            id: json!(1),
+            question: Ok(question.clone()),
+        }))),
+        (_, Some(file)) => Box::new(questions(file)?),
+        _ => return Err("name a --question or a --file".into()),
+    };
+    // Before the model is opened, which takes a second.
+    let mut out = match &args.out {
+        Some(path) => {
+            let file =
+                File::create(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
+            Some((path, std::io::BufWriter::new(file)))
+        }
+        None => None,
+    };
+    let start = Instant::now();
+    let mut session = bundle.open()?;
+    session.seeded(args.seed);
+    let loaded = start.elapsed();
+    let kept = Kept::place(&bundle);
+    let (costs, from) = match kept.as_ref().and_then(Kept::read).filter(|_| !args.measure) {
+        Some(costs) => (costs, "costs as they were measured before"),
+        None => {
+            let costs = session.measure(QUICK_RUNS);
+            if let Some(kept) = kept
+                && let Err(cause) = kept.write(&costs)
+            {
+                eprintln!("edge_reasoner: {cause}; costs are measured again next time");
+            }
+            session.warm(
+                &bundle.manifest.prior.questions,
+                bundle.manifest.prior.strength,
+            )?;
+            (costs, "costs were measured now and are kept")
+        }
+    };
+    let quiet = args.json || (args.out.is_some() && args.file.is_some());
+    if !quiet {
+        println!(
+            "{}: loaded in {:.2} s; {} tokens of its prompt are cached; {from}",
+            bundle.manifest.name,
+            loaded.as_secs_f64(),
+            session.filled()
+        );
+    }
+    let mut tally = Tally::default();
+    for one in asked {
+        let one = one?;
+        for deadline_ms in &args.deadline_ms {
+            // So that a question takes as much by its second deadline as by its first.
+            session.forget_question();
+            let mut reasoner = Reasoner {
+                bundle: &bundle,
+                session: &mut session,
+                costs: &costs,
+                policy: args.policy,
+            };
+            let show = Show {
+                quiet,
+                asked: &one,
+                deadline_ms: *deadline_ms,
+            };
+            let decision = show.decide(&mut reasoner);
+            tally.add(&decision, *deadline_ms);
+            let line = line(&one.id, *deadline_ms, &decision, session.form().names());
+            if args.json {
+                println!("{line}");
+            }
+            if let Some((path, out)) = &mut out {
+                writeln!(out, "{line}").map_err(|cause| format!("{}: {cause}", path.display()))?;
+            }
+        }
+    }
+    if let Some((path, mut out)) = out {
+        out.flush()
+            .map_err(|cause| format!("{}: {cause}", path.display()))?;
+        if !args.json {
+            println!("{tally}\nwritten to {}", path.display());
+        }
+    } else if !quiet && tally.answers > 1 {
+        println!("{tally}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is shown of one question while it is answered.
+struct Show<'a> {
+    quiet: bool,
+    asked: &'a Asked,
+    deadline_ms: f64,
+}
+
+impl Show<'_> {
+    fn decide(&self, reasoner: &mut Reasoner<'_>) -> Decision {
+        let deadline = Duration::from_secs_f64(self.deadline_ms / 1e3);
+        let question = match &self.asked.question {
+            Ok(question) => question,
+            Err(why) => return reasoner.invalid(why.clone()),
+        };
+        if !self.quiet {
+            println!("\n{} ms: {}", self.deadline_ms, question.trim());
+        }
+        let streams = !self.quiet && std::io::stdout().is_terminal();
+        let mut written = false;
+        let mut thinking = |more: &str| {
+            if streams {
+                if !written {
+                    print!("  thought: ");
+                    written = true;
+                }
+                print!("{}", more.replace('\n', " "));
+                let _ = std::io::stdout().flush();
+            }
+        };
+        let start = Instant::now();
+        let decision = reasoner.decide(question, deadline, &|| start.elapsed(), &mut thinking);
+        if written {
+            println!();
+        }
+        if !self.quiet {
+            if !streams && !decision.thought.trim().is_empty() {
+                println!("  thought: {}", decision.thought.trim().replace('\n', " "));
+            }
+            println!("{}", in_words(&decision, reasoner.session));
+        }
+        decision
+    }
+}
+
+/// For a terminal.
+fn in_words(decision: &Decision, session: &Session) -> String {
+    let tokens = decision.tokens;
+    if decision.source == Source::Fallback {
+        let why = decision.explanation.as_deref().unwrap_or("");
+        return format!(
+            "  {} (fallback, {:.1} ms): {why}",
+            decision.answer, decision.ms
+        );
+    }
+    let names = session.form().names().iter();
+    let all: Vec<String> = names
+        .zip(&decision.probabilities)
+        .map(|(name, p)| format!("{name} {p:.2}"))
+        .collect();
+    let all = match all.is_empty() {
+        true => format!("probability {:.2}", decision.confidence),
+        false => all.join(", "),
+    };
+    format!(
+        "  {} ({})\n  exit {}, {:.1} ms; tokens: {} cached, {} prefilled, {} thought, {} fed to answer",
+        decision.answer,
+        all,
+        decision.exit,
+        decision.ms,
+        tokens.cached,
+        tokens.prefilled,
+        tokens.thought,
+        tokens.answered
+    )
+}
+
+/// For machines: one line.
+fn line(id: &Value, deadline_ms: f64, decision: &Decision, labels: &[String]) -> String {
+    let mut line = json!({ "id": id, "deadline_ms": deadline_ms });
+    let facts = serde_json::to_value(decision);
+    if let (Some(line), Ok(Value::Object(facts))) = (line.as_object_mut(), facts) {
+        line.extend(facts);
+        let all = labels.iter().zip(&decision.probabilities);
+        let all = all.map(|(label, p)| (label.clone(), json!(p))).collect();
+        line.insert(String::from("probabilities"), Value::Object(all));
+        if decision.label.is_none()
+            && let Ok(answer) = serde_json::from_str(&decision.answer)
+        {
+            line.insert(String::from("answer"), answer);
+        }
+    }
+    line.to_string()
+}
+
+/// The questions of a file, as they are read.
+fn questions(path: &Path) -> Result<impl Iterator<Item = Result<Asked, String>>, String> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|cause| format!("{name}: {cause}"))?;
+    let lines = BufReader::new(file).split(b'\n').enumerate();
+    Ok(lines.filter_map(move |(index, line)| match line {
+        Err(cause) => Some(Err(format!("{name}: {cause}"))),
+        Ok(line) if line.trim_ascii().is_empty() => None,
+        Ok(line) => Some(Ok(asked(&name, index + 1, &line))),
+    }))
+}
+
+fn asked(name: &str, number: usize, line: &[u8]) -> Asked {
+    let parsed = serde_json::from_slice::<Value>(line);
+    let id = match &parsed {
+        Ok(line) if !line["id"].is_null() => line["id"].clone(),
+        _ => json!(number),
+    };
+    let question = match &parsed {
+        Err(cause) => Err(format!("{name}, line {number}: {cause}")),
+        Ok(line) => match line["question"].as_str().or(line["command"].as_str()) {
+            Some(question) => Ok(question.to_owned()),
+            None => Err(format!(
+                "{name}, line {number}: it has no text as question; expected {{\"id\": ..., \"question\": \"...\"}}"
+            )),
+        },
+    };
+    Asked { id, question }
+}
+
+/// Of all answers.
+#[derive(Default)]
+struct Tally {
+    answers: usize,
+    fallbacks: usize,
+    late: usize,
+    longest_ms: f64,
+}
+
+impl Tally {
+    fn add(&mut self, decision: &Decision, deadline_ms: f64) {
+        self.answers += 1;
+        self.fallbacks += usize::from(decision.source == Source::Fallback);
+        self.late += usize::from(decision.ms > deadline_ms);
+        self.longest_ms = self.longest_ms.max(decision.ms);
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "\n{} answers, {} fallbacks, {} late; the longest took {:.1} ms",
+            self.answers, self.fallbacks, self.late, self.longest_ms
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_question_or_says_why_not() {
+        let of = |line: &str| asked("q.jsonl", 7, line.as_bytes());
+        let one = of(r#"{"id": "a", "question": "who?"}"#);
+        assert_eq!((one.id, one.question), (json!("a"), Ok("who?".into())));
+        let one = of(r#"{"command": "go home", "meaning": {}}"#);
+        assert_eq!((one.id, one.question), (json!(7), Ok("go home".into())));
+        for wrong in ["{", "[]", "{\"question\": 3}", "\u{1}"] {
+            let one = of(wrong);
+            assert!(
+                one.question.unwrap_err().contains("q.jsonl, line 7"),
+                "{wrong}"
+            );
+        }
+        assert!(asked("q", 1, b"{\"question\": \"\xff\"}").question.is_err());
+    }
+
+    #[test]
+    fn deadlines_are_numbers_within_reason() {
+        assert_eq!(deadline("50"), Ok(50.0));
+        for wrong in ["", "0", "-1", "nan", "inf", "x"] {
+            assert!(deadline(wrong).is_err(), "{wrong}");
+        }
+    }
+}
