@@ -7,8 +7,8 @@
 //! `run N`, `cold N`, `last N` (every stage in one go where the engine can, the last exit read),
 //! `exits N` (median from the window to each exit, all read), `outputs`; `engine serve ENGINE
 //! BUNDLE ROWS` answers `run N` for so many windows at a time, last exit. `engine probe` measures
-//! this processor's peaks, `engine ids` says which bundles ship. `engine windows BUNDLE TASK DATA OUT` writes the windows that did not
-//! teach the bundle, with flex's and our answers to them.
+//! this processor's peaks, `engine ids` says which bundles ship. `engine windows BUNDLE TASK DATA
+//! OUT` writes the windows that did not teach the bundle, with flex's and our answers to them.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,10 +16,10 @@ use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use edge_reasoner::learn::{Task, answers, unseen};
+use edge_reasoner::features::{ExtractorSpec, SourceSettings, Window, WindowSpec};
+use edge_reasoner::learn::{Task, held_out, predict_exits};
 use edge_reasoner::model::{Backend, Bundle, EngineKind, Manifest, StageCosts};
-use edge_reasoner::reason::{Engine, EngineFault};
-use edge_reasoner::sense::{ExtractorSpec, SourceSettings, Window, WindowSpec};
+use edge_reasoner::scheduler::{Engine, EngineFault};
 
 #[path = "engine/batches.rs"]
 mod batches;
@@ -300,7 +300,7 @@ fn to_exits(
 fn windows(bundle: &str, task: &str, data: &str, out: &Path) -> Done {
     let bundle = Bundle::load(Path::new(bundle))?;
     let task = Task::load(Path::new(task))?;
-    let (data, _) = unseen(&bundle, &task, &[PathBuf::from(data)], 0.0)?;
+    let (data, _) = held_out(&bundle, &task, &[PathBuf::from(data)], 0.0)?;
     let windows: Vec<f32> = data.parts.iter().flat_map(|p| p.windows.clone()).collect();
     std::fs::create_dir_all(out)?;
     let write = |name: &str, values: &[f32]| {
@@ -309,7 +309,7 @@ fn windows(bundle: &str, task: &str, data: &str, out: &Path) -> Done {
     };
     write("windows.bin", &windows)?;
     for engine in EngineKind::ALL {
-        let answers = answers(&bundle, &windows, engine)?;
+        let answers = predict_exits(&bundle, &windows, engine)?;
         write(&format!("{engine}.bin"), &answers.concat())?;
     }
     Ok(())

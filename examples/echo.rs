@@ -1,5 +1,5 @@
-//! The floor of `make bench-node`: the least a Rust node does on this middleware. Every LaserScan is
-//! answered by a Decision that carries its header and nothing else; there is no model.
+//! The floor of `make bench-node`: the least a Rust node does on this middleware. Every LaserScan
+//! is answered by a Decision that carries its header and nothing else; there is no model.
 //!
 //! Topics as in the node: `/scan` in, `/echo/decision` out (remap them with `--ros-args -r`).
 

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::slice;
 use std::sync::{Mutex, PoisonError};
 
+use edge_reasoner::features::{SourceId, SourceSettings, Window, WindowSpec};
+use edge_reasoner::messages::Message;
 use edge_reasoner::model::Bundle;
-use edge_reasoner::sense::{Message, SourceId, SourceSettings, Window, WindowSpec};
 use edge_reasoner::time::Stamp;
 
 static OPEN: Mutex<Option<Opened>> = Mutex::new(None);

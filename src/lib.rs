@@ -1,29 +1,32 @@
 //! Reasoning on the vehicle: sensor messages in, deadline-bound decisions out.
 //!
-//! Data walks [`sense`] → window → [`reason`] → [`act`]. `ros` (live topics) and [`replay`]
-//! (recordings) are two doors into the same rooms; [`configure`] and [`ingest`] are where both
-//! doors meet. [`model`] is what is reasoned with, [`learn`] how it comes to be.
+//! A message goes [`messages`] (decoded) → [`features`] (into the window) → [`scheduler`] (to a
+//! decision, by its deadline) → [`act`]. `ros` (live topics) and [`replay`] (recordings) are two
+//! doors into the same rooms; [`configure`] and [`ingest`] are where both doors meet. [`model`]
+//! holds bundles and engines, [`learn`] trains them, [`bag`] reads recordings.
 
 pub mod act;
+pub mod bag;
 pub mod bins;
-mod cache;
-mod chart;
+mod bounded_queue;
 pub mod cli;
 pub mod configure;
+pub mod features;
 pub mod ingest;
 mod kernels;
 pub mod language;
 pub mod learn;
+pub mod messages;
 pub mod model;
 pub mod params;
+mod plotting;
 pub mod profile;
 pub mod quantiles;
 pub mod realtime;
-pub mod reason;
 pub mod replay;
-mod ring;
 #[cfg(feature = "ros")]
 pub mod ros;
-pub mod sense;
+pub mod scheduler;
 pub mod time;
 pub mod topic_names;
+mod user_cache;

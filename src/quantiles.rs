@@ -1,4 +1,4 @@
-//! Quantiles as every report of this crate has them.
+//! Quantiles, computed the same way in every report.
 
 use serde::{Deserialize, Serialize};
 

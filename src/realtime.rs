@@ -1,17 +1,17 @@
-//! Realtime knobs of Linux: scheduling priority, affinity, locked memory. Each is a wish; what the
-//! system refuses comes back as a sentence, and everything goes on without it.
+//! Realtime settings of Linux: scheduling priority, affinity, locked memory. What the system
+//! refuses is returned as a sentence, and the node runs without it.
 
 use std::io;
 
 /// What a node asks of the system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Realtime {
-    /// SCHED_FIFO priority of the guard; ingest and what publishes one below, reasoners two below.
+    /// SCHED_FIFO priority of the watchdog; ingest and what publishes one below, workers two below.
     /// None: leave it.
     pub priority: Option<u8>,
-    /// Processors of the guard, of ingest and of what publishes; empty: all.
+    /// Processors of the watchdog, of ingest and of what publishes; empty: all.
     pub cpus: Vec<usize>,
-    /// Processors of the reasoners; empty: all.
+    /// Processors of the workers; empty: all.
     pub reasoner_cpus: Vec<usize>,
     /// Whether all pages stay in memory.
     pub lock_memory: bool,
@@ -19,7 +19,7 @@ pub struct Realtime {
 
 /// The threads that decisions need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ThreadRole {
     /// Answers at the deadline.
     Guard,
     /// Takes messages.
@@ -30,30 +30,30 @@ pub enum Role {
     Reasoner,
 }
 
-impl Role {
+impl ThreadRole {
     /// By the names [`Live`](crate::reason::live::Live) gives its threads.
-    pub fn of_thread(name: &str) -> Role {
+    pub fn of_thread(name: &str) -> ThreadRole {
         match name {
-            "guard" => Role::Guard,
-            _ => Role::Reasoner,
+            "watchdog" => ThreadRole::Guard,
+            _ => ThreadRole::Reasoner,
         }
     }
 
-    fn below_the_guard(self) -> u8 {
+    fn below_the_watchdog(self) -> u8 {
         match self {
-            Role::Guard => 0,
-            Role::Ingest | Role::Publisher => 1,
-            Role::Reasoner => 2,
+            ThreadRole::Guard => 0,
+            ThreadRole::Ingest | ThreadRole::Publisher => 1,
+            ThreadRole::Reasoner => 2,
         }
     }
 }
 
 impl Realtime {
     /// Sets the calling thread up; what was refused.
-    pub fn set_up_thread(&self, role: Role) -> Vec<String> {
+    pub fn set_up_thread(&self, role: ThreadRole) -> Vec<String> {
         let mut refused = Vec::new();
         if let Some(priority) = self.priority {
-            let priority = priority.saturating_sub(role.below_the_guard()).max(1);
+            let priority = priority.saturating_sub(role.below_the_watchdog()).max(1);
             if let Err(cause) = set_fifo(priority) {
                 refused.push(format!(
                     "realtime.priority: SCHED_FIFO {priority} was refused to the {role:?} thread \
@@ -63,7 +63,7 @@ impl Realtime {
             }
         }
         let (name, cpus) = match role {
-            Role::Reasoner => ("realtime.reasoner_cpus", &self.reasoner_cpus),
+            ThreadRole::Reasoner => ("realtime.reasoner_cpus", &self.reasoner_cpus),
             _ => ("realtime.cpus", &self.cpus),
         };
         if !cpus.is_empty()
@@ -164,7 +164,7 @@ mod tests {
             ..Realtime::default()
         };
         let set_up = std::thread::spawn(move || {
-            let refused = wish.set_up_thread(Role::Ingest);
+            let refused = wish.set_up_thread(ThreadRole::Ingest);
             // SAFETY: 0 names the calling thread.
             let policy = unsafe { libc::sched_getscheduler(0) } & !libc::SCHED_RESET_ON_FORK;
             let child = std::thread::spawn(|| unsafe { libc::sched_getscheduler(0) });
@@ -186,7 +186,7 @@ mod tests {
             cpus: vec![1000],
             ..Realtime::default()
         };
-        let refused = std::thread::spawn(move || wish.set_up_thread(Role::Guard));
+        let refused = std::thread::spawn(move || wish.set_up_thread(ThreadRole::Guard));
         let refused = refused.join().unwrap();
         assert!(refused[0].contains("realtime.cpus"), "{refused:?}");
     }

@@ -1,4 +1,4 @@
-//! Two kinds of time that must never meet by accident: the monotonic clock, on which deadlines
+//! The two kinds of time, as types that cannot be mixed up: the monotonic clock, on which deadlines
 //! run, and ROS time, which simulations and bags may set, stop or turn back.
 
 use std::fmt;
@@ -105,9 +105,9 @@ impl fmt::Display for Stamp {
 
 /// A duration as people read it: three digits at most, in the unit that fits ("20 ms", "1.23 s").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
+pub struct ShownDuration(pub Duration);
 
-impl fmt::Display for Span {
+impl fmt::Display for ShownDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// Unit, its length in s, and from how many of it on the next one is taken.
         const UNITS: [(&str, f64, f64); 5] = [
@@ -218,10 +218,10 @@ mod tests {
             (754.0, "12.6 min"),
             (86_400.0, "24 h"),
         ] {
-            let span = Span(Duration::from_secs_f64(seconds));
+            let span = ShownDuration(Duration::from_secs_f64(seconds));
             assert_eq!(span.to_string(), said, "{seconds} s");
         }
-        assert!(Span(Duration::MAX).to_string().ends_with(" h"));
+        assert!(ShownDuration(Duration::MAX).to_string().ends_with(" h"));
         assert_eq!(least_ms(Duration::from_nanos(132_900)), 0.133);
         assert_eq!(least_ms(Duration::from_micros(500)), 0.5);
     }

@@ -1,4 +1,4 @@
-//! What ROS makes of a topic's name: the node's namespace, `~`, and remappings.
+//! Resolves relative topic names as ROS does: the node's namespace, `~`, and remappings.
 
 use crate::params::NodeName;
 
@@ -34,9 +34,9 @@ pub struct RemapError {
 }
 
 impl TopicNames {
-    /// For a node of this name, with the remappings of a ROS command line, `from:=to` each (`__ns` and
-    /// `__node` rename the node); of several that match a name the first counts. Rules for other nodes
-    /// (`other:from:=to`) are passed over.
+    /// For a node of this name, with the remappings of a ROS command line, `from:=to` each (`__ns`
+    /// and `__node` rename the node); of several that match a name the first counts. Rules for
+    /// other nodes (`other:from:=to`) are passed over.
     pub fn new(node: NodeName, rules: &[String]) -> Result<TopicNames, RemapError> {
         let wrong = |rule: &String, what| RemapError {
             rule: rule.clone(),

@@ -8,15 +8,18 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use edge_reasoner::act::outlet::{
-    CommandReader, GateParts, Outlet, Parts, Voice, Wire, publish_from_here,
+use edge_reasoner::act::output::{
+    CommandReader, GateOutputParts, ModelOutput, OutputParts, PublishBytes, RobotOutput,
+    publish_from_here,
 };
 use edge_reasoner::configure::Configuration;
 use edge_reasoner::ingest::Ingest;
+use edge_reasoner::messages::{Header, Message, Odometry, TwistStamped};
 use edge_reasoner::model::{Bundle, EngineKind};
 use edge_reasoner::params::{Value, Values};
-use edge_reasoner::reason::{CYCLE, Desk, Guard, Poll, Reason, Reasoner, Verdict};
-use edge_reasoner::sense::{Header, Message, Odometry, TwistStamped};
+use edge_reasoner::scheduler::{
+    CYCLE, InferenceWorker, InputStatus, Poll, Reason, SchedulerState, Watchdog,
+};
 use edge_reasoner::time::{Clock, Stamp, SystemClock, When};
 use tracing::span::{Attributes, Id};
 use tracing_subscriber::filter::Targets;
@@ -87,7 +90,7 @@ struct Topic {
 }
 
 impl Topic {
-    fn wire(self: &Arc<Topic>) -> Wire {
+    fn wire(self: &Arc<Topic>) -> PublishBytes {
         let (topic, home) = (Arc::clone(self), std::thread::current().id());
         topic.newest.lock().unwrap().reserve(4096);
         Box::new(move |bytes| {
@@ -108,20 +111,20 @@ impl Topic {
     }
 }
 
-/// What a live node has between the bytes of its messages and those of a decision, with the outlet
+/// What a live node has between the bytes of its messages and those of a decision, with the output
 /// that it publishes by.
 struct Rig {
     robots: Vec<Robot>,
-    reasoner: Reasoner,
+    worker: InferenceWorker,
     clock: Arc<SystemClock>,
     stamp: Stamp,
 }
 
 struct Robot {
-    desk: Arc<Desk>,
+    scheduler: Arc<SchedulerState>,
     ingest: Ingest,
-    guard: Guard,
-    outlet: Arc<Outlet>,
+    watchdog: Watchdog,
+    robot_output: Arc<RobotOutput>,
     reader: CommandReader,
     decisions: Arc<Topic>,
     commands: Arc<Topic>,
@@ -134,9 +137,9 @@ impl Robot {
     fn new(configuration: &Configuration, clock: &Arc<SystemClock>) -> Robot {
         let (decisions, commands) = (Arc::new(Topic::default()), Arc::new(Topic::default()));
         let gate = configuration.params.gate.as_ref().unwrap();
-        let parts = Parts {
+        let parts = OutputParts {
             decisions: decisions.wire(),
-            gate: Some(GateParts {
+            gate: Some(GateOutputParts {
                 limits: gate.limits.clone(),
                 stamped: gate.stamped,
                 velocities: commands.wire(),
@@ -151,10 +154,10 @@ impl Robot {
             Arc::clone(clock) as Arc<dyn Clock>,
             (|| Stamp(7)) as fn() -> Stamp,
         );
-        let outlet = Arc::new(Outlet::new(parts, times, Arc::new(|| ())).unwrap());
-        outlet.open();
-        let voice = Voice::new(Arc::clone(&outlet), configuration.vocabulary());
-        let desk = configuration.desk(Arc::clone(clock) as _, Arc::new(voice));
+        let robot_output = Arc::new(RobotOutput::new(parts, times, Arc::new(|| ())).unwrap());
+        robot_output.open();
+        let model_output = ModelOutput::new(Arc::clone(&robot_output), configuration.vocabulary());
+        let scheduler = configuration.scheduler(Arc::clone(clock) as _, Arc::new(model_output));
         let header = |frame: &str| Header {
             stamp: Stamp(0),
             frame_id: frame.into(),
@@ -172,9 +175,9 @@ impl Robot {
         command.twist.linear.x = 0.25;
         Robot {
             ingest: configuration.ingest().unwrap(),
-            guard: Guard::new(Arc::clone(&desk)),
-            desk,
-            outlet,
+            watchdog: Watchdog::new(Arc::clone(&scheduler)),
+            scheduler,
+            robot_output,
             reader: CommandReader::default(),
             decisions,
             commands,
@@ -191,7 +194,7 @@ impl Robot {
             mono: now,
             ros: stamp,
         };
-        self.reader.read(&self.outlet, arrival, &self.command);
+        self.reader.read(&self.robot_output, arrival, &self.command);
         for (name, bytes) in [
             ("odom", &mut self.odometry),
             ("cmd", &mut self.command),
@@ -201,15 +204,17 @@ impl Robot {
             bytes[4..8].copy_from_slice(&sec.to_le_bytes());
             bytes[8..12].copy_from_slice(&nanosec.to_le_bytes());
             let source = self.ingest.source(name).unwrap();
-            let (request, taken) = self.ingest.message(&self.desk, source, bytes, now, stamp);
+            let (request, taken) = self
+                .ingest
+                .message(&self.scheduler, source, bytes, now, stamp);
             assert!(taken.is_ok(), "{taken:?}");
             if let Some((stamp, points)) = self.ingest.points(source) {
-                self.outlet.scan((arrival, stamp), source, points);
+                self.robot_output.scan((arrival, stamp), source, points);
             } else if let Some(twist) = self.ingest.twist(source) {
-                self.outlet.odometry(arrival, twist.into());
+                self.robot_output.odometry(arrival, twist.into());
             }
             if let Some(request) = request {
-                self.desk.offer(request);
+                self.scheduler.offer(request);
             }
         }
     }
@@ -267,11 +272,12 @@ impl Rig {
         let clock = Arc::new(SystemClock::new());
         let robots = (0..robots).map(|_| Robot::new(&configuration, &clock));
         let robots: Vec<Robot> = robots.collect();
-        let desks: Vec<Arc<Desk>> = robots.iter().map(|r| Arc::clone(&r.desk)).collect();
-        let mut reasoners = configuration.reasoners(&desks, engines);
+        let schedulers: Vec<Arc<SchedulerState>> =
+            robots.iter().map(|r| Arc::clone(&r.scheduler)).collect();
+        let mut workers = configuration.workers(&schedulers, engines);
         Rig {
             robots,
-            reasoner: reasoners.remove(0),
+            worker: workers.remove(0),
             clock,
             stamp: Stamp(1_700_000_000_000_000_000),
         }
@@ -297,29 +303,31 @@ impl Rig {
     /// Triggers whose window cannot be used.
     fn stale(&mut self) {
         for robot in &self.robots {
-            let mut request = robot.desk.blank().unwrap();
+            let mut request = robot.scheduler.empty_request().unwrap();
             request.trigger.arrival = self.clock.now();
-            request.trigger.verdict = Verdict::Unusable(Reason::StaleInput);
-            robot.desk.offer(request);
+            request.trigger.input_status = InputStatus::Unusable(Reason::StaleInput);
+            robot.scheduler.offer(request);
         }
         self.answer();
     }
 
     fn answer(&mut self) {
         loop {
-            match self.reasoner.poll() {
+            match self.worker.poll() {
                 Poll::Idle => break,
                 Poll::Later(_) => {}
                 Poll::Stages => {
-                    self.reasoner.run_stages();
-                    self.reasoner.settle();
+                    self.worker.run_stages();
+                    self.worker.settle();
                 }
             }
         }
         for robot in &mut self.robots {
-            robot.guard.step();
+            robot.watchdog.step();
             // Nothing waits, so that every scan finds the same.
-            robot.outlet.flush(Instant::now() + Duration::from_secs(20));
+            robot
+                .robot_output
+                .flush(Instant::now() + Duration::from_secs(20));
         }
     }
 
@@ -371,14 +379,14 @@ fn takes_none(mut rig: Rig) {
     rig.drive(10);
     assert!(rig.robots[0].speed() > 0.0, "and opens again");
     for robot in &rig.robots {
-        assert_eq!(robot.desk.counts().tally().decisions, 251);
+        assert_eq!(robot.scheduler.counts().tally().decisions, 251);
         assert_eq!(robot.decisions.count(), 251);
         assert!(robot.commands.count() > left);
     }
     // Other terms are taken over without it, too.
     for robot in &rig.robots {
-        let terms = (*robot.desk.terms()).clone();
-        robot.desk.set_terms(terms);
+        let cycle_config = (*robot.scheduler.cycle_config()).clone();
+        robot.scheduler.set_cycle_config(cycle_config);
     }
     rig.drive(1);
     let before = rig.taken();
@@ -391,8 +399,8 @@ fn nor_is_any_taken_to_use_an_answer_again() {
     let _alone = SUBSCRIBED.lock();
     publish_from_here();
     let mut rig = Rig::new(1, 60_000.0);
-    let desk = Arc::clone(&rig.robots[0].desk);
-    let reused = || desk.counts().tally().reused;
+    let scheduler = Arc::clone(&rig.robots[0].scheduler);
+    let reused = || scheduler.counts().tally().reused;
     rig.drive(40);
     // The tally is a list of its own.
     let before = reused();
@@ -401,7 +409,7 @@ fn nor_is_any_taken_to_use_an_answer_again() {
     assert_eq!(rig.taken() - taken, 0);
     assert_eq!(reused() - before, 100);
     // Under other terms the world is new once.
-    desk.set_terms((*desk.terms()).clone());
+    scheduler.set_cycle_config((*scheduler.cycle_config()).clone());
     let taken = rig.taken();
     rig.drive(10);
     assert_eq!(rig.taken() - taken, 0);

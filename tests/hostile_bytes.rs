@@ -6,13 +6,13 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use edge_reasoner::bag::Bag;
+use edge_reasoner::bag::writer::McapWriter;
 use edge_reasoner::learn::Task;
+use edge_reasoner::messages::{Message, MessageType};
 use edge_reasoner::model::{Bundle, EngineKind};
 use edge_reasoner::params::{NodeName, read_file};
-use edge_reasoner::replay::bag::Bag;
-use edge_reasoner::replay::expect::Expectations;
-use edge_reasoner::replay::writer::McapWriter;
-use edge_reasoner::sense::{Message, MessageType};
+use edge_reasoner::replay::expectations::Expectations;
 use edge_reasoner::time::Stamp;
 
 mod support;

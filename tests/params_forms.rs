@@ -1,6 +1,6 @@
-//! Forms of params files and what rclpy makes of each, as tests/live/params_forms.py wrote it down: the
-//! same values come out here, and what ROS refuses is refused with the file and, where there is one, the
-//! line.
+//! Forms of params files and what rclpy makes of each, as tests/live/params_forms.py wrote it down:
+//! the same values come out here, and what ROS refuses is refused with the file and, where there is
+//! one, the line.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,12 +1,12 @@
-//! The velocity gates that params files and launch files ship: before an obstacle, or under a seen stop
-//! where labels alone count, the robot may turn and not drive on; blind nothing passes.
+//! The velocity gates that params files and launch files ship: before an obstacle, or under a seen
+//! stop where labels alone count, the robot may turn and not drive on; blind nothing passes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use edge_reasoner::act::gate::{Command, Gate, GateLimits, Velocity};
-use edge_reasoner::act::{Basis, Verdict};
-use edge_reasoner::configure::bundle_words;
+use edge_reasoner::act::velocity_gate::{Command, GateLimits, Velocity};
+use edge_reasoner::act::{ActInput, Basis, VelocityGate};
+use edge_reasoner::configure::bundle_names;
 use edge_reasoner::params::{NodeName, Params, Value, Values, model_name, read_file};
 use edge_reasoner::time::{Mono, Stamp, When};
 
@@ -39,7 +39,7 @@ fn passes(
     ahead_m: f64,
     asked: Velocity,
 ) -> Velocity {
-    let mut gate = Gate::new(limits.clone());
+    let mut gate = VelocityGate::new(limits.clone());
     let mut through = Velocity::ZERO;
     for cycle in 1..=10u64 {
         let passed = Duration::from_millis(100 * cycle);
@@ -47,7 +47,7 @@ fn passes(
             mono: Mono(1_000_000_000) + passed,
             ros: Stamp(1_000_000_000) + passed,
         };
-        let verdict = Verdict {
+        let verdict = ActInput {
             cycle,
             arrival: now,
             label: label as u8,
@@ -63,15 +63,15 @@ fn passes(
     through
 }
 
-/// The gate of a params file as it is with this beside it; with the bundle's labels and the place of
-/// the safe one.
+/// The gate of a params file as it is with this beside it; with the bundle's labels and the place
+/// of the safe one.
 fn gate_of(file: &Path, mut values: Values) -> (GateLimits, Vec<String>, usize) {
     let on = "act.velocity_gate.enabled";
     values.insert(on.into(), Value::Bool(true));
     let model = folder("models").join(model_name(&values));
     let model = model.to_string_lossy().into_owned();
     values.insert("model".into(), Value::String(model.clone()));
-    let bundle = bundle_words(&model).unwrap();
+    let bundle = bundle_names(&model).unwrap();
     let params = Params::read(&values, &bundle).unwrap_or_else(|f| panic!("{file:?}: {f}"));
     let gate = params.gate.unwrap();
     let by_labels = |warning: &&String| warning.contains("by labels alone");

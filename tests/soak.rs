@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
-use edge_reasoner::reason::{
-    CostModel, Desk, EngineFault, Outgoing, Policy, Publish, Reason, Reasoner, Source, Terms,
-    Verdict,
+use edge_reasoner::scheduler::simulated::{MachineModel, SimulatedClock, SimulatedScheduler};
+use edge_reasoner::scheduler::{
+    CostModel, CycleConfig, DecisionSource, EngineFault, InferenceWorker, InputStatus,
+    OutgoingDecision, Policy, Publish, Reason, SchedulerState,
 };
 use edge_reasoner::time::{Clock, Mono};
 
@@ -39,7 +39,7 @@ type Cost = Box<dyn FnMut(usize) -> Duration>;
 
 struct Scripted(Cost);
 
-impl Machine for Scripted {
+impl MachineModel for Scripted {
     fn stage_cost(&mut self, _: usize, stage: usize) -> Option<Duration> {
         Some((self.0)(stage))
     }
@@ -47,21 +47,22 @@ impl Machine for Scripted {
 
 /// Keeps counts only: a million decisions would not fit a list.
 struct Sink {
-    clock: Arc<LogicalClock>,
+    clock: Arc<SimulatedClock>,
     last_cycle: AtomicU64,
     out_of_time: AtomicU64,
     repeated: AtomicU64,
-    recent: Mutex<Vec<(Source, Reason, u8)>>,
+    recent: Mutex<Vec<(DecisionSource, Reason, u8)>>,
 }
 
 impl Publish for Sink {
-    fn publish(&self, outgoing: Outgoing) {
+    fn publish(&self, outgoing: OutgoingDecision) {
         outgoing.send(|decision| {
             let due = decision.trigger.arrival + DEADLINE;
             if self.clock.now() > due {
                 self.out_of_time.fetch_add(1, Ordering::Relaxed);
             }
-            // Two engines may answer out of order, but never one cycle twice: sums of 1..=n and n tell.
+            // Two engines may answer out of order, but never one cycle twice: sums of 1..=n and n
+            // tell.
             self.last_cycle.fetch_max(decision.cycle, Ordering::Relaxed);
             self.repeated.fetch_add(decision.cycle, Ordering::Relaxed);
             let mut recent = self.recent.lock().unwrap();
@@ -74,14 +75,14 @@ impl Publish for Sink {
 }
 
 struct World {
-    logical: Logical<Scripted>,
+    logical: SimulatedScheduler<Scripted>,
     sink: Arc<Sink>,
     now: Mono,
 }
 
 impl World {
     fn new(engines: usize, cost: Cost) -> World {
-        let clock = Arc::new(LogicalClock::default());
+        let clock = Arc::new(SimulatedClock::default());
         let sink = Arc::new(Sink {
             clock: Arc::clone(&clock),
             last_cycle: AtomicU64::new(0),
@@ -89,7 +90,7 @@ impl World {
             repeated: AtomicU64::new(0),
             recent: Mutex::default(),
         });
-        let terms = Terms {
+        let cycle_config = CycleConfig {
             deadline: DEADLINE,
             publish_margin: 2 * MS,
             fault_time: 50 * MS,
@@ -103,27 +104,27 @@ impl World {
             safe_label: 2,
             exits: EXITS as u8,
         };
-        let desk = Arc::new(Desk::new(
+        let scheduler = Arc::new(SchedulerState::new(
             Arc::clone(&clock) as _,
-            terms,
+            cycle_config,
             LABELS,
             4,
             engines,
             Arc::clone(&sink) as _,
         ));
-        let reasoners = (0..engines).map(|station| {
+        let workers = (0..engines).map(|slot| {
             let engine = Box::new(Stub {
                 exits: EXITS,
                 labels: LABELS,
-                advance: advance(Dice(station as u64)),
+                advance: advance(Dice(slot as u64)),
             });
-            Reasoner::new(Arc::clone(&desk), station, engine, CostModel::new(EXITS))
+            InferenceWorker::new(Arc::clone(&scheduler), slot, engine, CostModel::new(EXITS))
         });
         World {
-            logical: Logical::new(
+            logical: SimulatedScheduler::new(
                 clock,
-                vec![Arc::clone(&desk)],
-                reasoners.collect(),
+                vec![Arc::clone(&scheduler)],
+                workers.collect(),
                 Scripted(cost),
             ),
             sink,
@@ -136,11 +137,11 @@ impl World {
         self.logical.advance_to(self.now);
         let mut request = self
             .logical
-            .desk(0)
-            .blank()
+            .scheduler(0)
+            .empty_request()
             .expect("requests never run out");
         request.trigger.arrival = self.now;
-        request.trigger.verdict = Verdict::Ready;
+        request.trigger.input_status = InputStatus::Ready;
         self.logical.offer(0, request);
     }
 
@@ -149,7 +150,7 @@ impl World {
     }
 
     /// What was decided on the next triggers, 50 ms apart.
-    fn decide(&mut self, triggers: usize) -> Vec<(Source, Reason, u8)> {
+    fn decide(&mut self, triggers: usize) -> Vec<(DecisionSource, Reason, u8)> {
         self.logical.drain();
         self.now = self.now + 200 * MS;
         self.sink.recent.lock().unwrap().clear();
@@ -175,18 +176,18 @@ fn a_million_cycles_keep_the_guarantee() {
     );
     let mut gaps = Dice(11);
     let mut offered = 0u64;
-    while world.logical.desk(0).counts().tally().accepted < 1_000_000 {
+    while world.logical.scheduler(0).counts().tally().accepted < 1_000_000 {
         let gap = match gaps.roll(20) {
             0 => gaps.roll(500) as u32,
             _ => 1000 + gaps.roll(40_000) as u32,
         };
         world.trigger(gap * US);
         offered += 1;
-        // Nobody collects latencies here; the live node's cold side does.
+        // Nobody collects latencies here; the live node's control plane does.
     }
     world.logical.drain();
     world.logical.drain();
-    let tally = world.logical.desk(0).counts().tally();
+    let tally = world.logical.scheduler(0).counts().tally();
     assert_eq!(tally.received, offered);
     assert_eq!(
         tally.received,
@@ -206,7 +207,7 @@ fn a_million_cycles_keep_the_guarantee() {
         "a cycle was answered twice, another not"
     );
     assert!(
-        tally.of_source(Source::Model) > tally.decisions / 2,
+        tally.of_source(DecisionSource::Model) > tally.decisions / 2,
         "{tally:?}"
     );
 }

@@ -1,6 +1,6 @@
 //! The same rooms on real threads and the real clock: what logical time cannot show, races and
 //! lost wake-ups. Nothing here asserts milliseconds; a wake-up that is lost shows as an answer the
-//! guard had to give.
+//! watchdog had to give.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use edge_reasoner::act::Vocabulary;
-use edge_reasoner::act::gate::{Command, Factors, GateLimits, Velocity};
-use edge_reasoner::act::outlet::{GateParts, Outlet, Parts, Voice, Wire};
-use edge_reasoner::reason::live::Live;
-use edge_reasoner::reason::{
-    Batches, CostModel, Decision, Desk, EngineFault, Outgoing, Policy, Publish, Reason, Reasoner,
-    Source, Terms, Verdict,
+use edge_reasoner::act::DecisionNames;
+use edge_reasoner::act::output::{
+    GateOutputParts, ModelOutput, OutputParts, PublishBytes, RobotOutput,
+};
+use edge_reasoner::act::velocity_gate::{Command, Factors, GateLimits, Velocity};
+use edge_reasoner::scheduler::threaded::SchedulerThreads;
+use edge_reasoner::scheduler::{
+    BatchCosts, CostModel, CycleConfig, Decision, DecisionSource, EngineFault, InferenceWorker,
+    InputStatus, OutgoingDecision, Policy, Publish, Reason, SchedulerState,
 };
 use edge_reasoner::time::{Clock, Stamp, SystemClock, When};
 
@@ -35,7 +37,7 @@ struct Sink {
 }
 
 impl Publish for Sink {
-    fn publish(&self, outgoing: Outgoing) {
+    fn publish(&self, outgoing: OutgoingDecision) {
         outgoing.send(|decision| self.decisions.lock().unwrap().push(decision.clone()));
     }
     fn tick(&self) {
@@ -44,7 +46,7 @@ impl Publish for Sink {
 }
 
 struct World {
-    live: Live,
+    live: SchedulerThreads,
     sink: Arc<Sink>,
     clock: Arc<SystemClock>,
 }
@@ -53,7 +55,7 @@ impl World {
     fn new(deadline: Duration, fault_time: Duration, engines: Vec<Behaviour>) -> World {
         let clock = Arc::new(SystemClock::new());
         let sink = Arc::new(Sink::default());
-        let terms = Terms {
+        let cycle_config = CycleConfig {
             deadline,
             publish_margin: deadline / 10,
             fault_time,
@@ -67,33 +69,33 @@ impl World {
             safe_label: 2,
             exits: EXITS as u8,
         };
-        let desk = Arc::new(Desk::new(
+        let scheduler = Arc::new(SchedulerState::new(
             Arc::clone(&clock) as _,
-            terms,
+            cycle_config,
             LABELS,
             4,
             engines.len(),
             Arc::clone(&sink) as _,
         ));
-        World::at(desk, sink, clock, engines)
+        World::at(scheduler, sink, clock, engines)
     }
 
     /// Another model that may take over from this one.
     fn successor(&self, engines: Vec<Behaviour>) -> World {
-        let (desk, sink) = (&self.live.desks()[0], Arc::new(Sink::default()));
-        let terms = (*desk.terms()).clone();
-        let desk = desk.successor(terms, engines.len(), Arc::clone(&sink) as _);
-        World::at(Arc::new(desk), sink, Arc::clone(&self.clock), engines)
+        let (scheduler, sink) = (&self.live.schedulers()[0], Arc::new(Sink::default()));
+        let cycle_config = (*scheduler.cycle_config()).clone();
+        let scheduler = scheduler.successor(cycle_config, engines.len(), Arc::clone(&sink) as _);
+        World::at(Arc::new(scheduler), sink, Arc::clone(&self.clock), engines)
     }
 
     fn at(
-        desk: Arc<Desk>,
+        scheduler: Arc<SchedulerState>,
         sink: Arc<Sink>,
         clock: Arc<SystemClock>,
         engines: Vec<Behaviour>,
     ) -> World {
-        let reasoners = engines.into_iter().enumerate();
-        let reasoners = reasoners.map(|(station, mut behaviour)| {
+        let workers = engines.into_iter().enumerate();
+        let workers = workers.map(|(slot, mut behaviour)| {
             let mut calls = 0;
             let engine = Box::new(Stub {
                 exits: EXITS,
@@ -105,20 +107,21 @@ impl World {
                     Ok(())
                 }),
             });
-            Reasoner::new(Arc::clone(&desk), station, engine, CostModel::new(EXITS))
+            InferenceWorker::new(Arc::clone(&scheduler), slot, engine, CostModel::new(EXITS))
         });
-        let live = Live::start(vec![Arc::clone(&desk)], reasoners.collect(), |_| {}).unwrap();
+        let live = SchedulerThreads::start(vec![Arc::clone(&scheduler)], workers.collect(), |_| {})
+            .unwrap();
         World { live, sink, clock }
     }
 
     fn trigger(&self) {
-        let desk = &self.live.desks()[0];
-        let Some(mut request) = desk.blank() else {
-            desk.refuse(1);
+        let scheduler = &self.live.schedulers()[0];
+        let Some(mut request) = scheduler.empty_request() else {
+            scheduler.refuse(1);
             return;
         };
         request.trigger.arrival = self.clock.now();
-        request.trigger.verdict = Verdict::Ready;
+        request.trigger.input_status = InputStatus::Ready;
         self.live.offer(0, request);
     }
 
@@ -126,7 +129,7 @@ impl World {
     fn settle(&self) {
         let begun = Instant::now();
         loop {
-            let tally = self.live.desks()[0].counts().tally();
+            let tally = self.live.schedulers()[0].counts().tally();
             let answered = tally.accepted + tally.superseded + tally.refused == tally.received;
             if answered && tally.decisions == tally.accepted {
                 return;
@@ -177,7 +180,7 @@ fn bursts_stalls_panics_and_faults_leave_one_decision_per_accepted_trigger() {
 }
 
 fn every_trigger_was_answered_once(world: &World) {
-    let tally = world.live.desks()[0].counts().tally();
+    let tally = world.live.schedulers()[0].counts().tally();
     let decisions = world.sink.decisions.lock().unwrap();
     assert_eq!(tally.received, 4000);
     assert_eq!(decisions.len() as u64, tally.accepted);
@@ -190,16 +193,16 @@ fn every_trigger_was_answered_once(world: &World) {
         "an older trigger has a higher number than a newer one"
     );
     assert!(
-        tally.of_source(Source::Model) > 0 && tally.engine_changes > 0,
+        tally.of_source(DecisionSource::Model) > 0 && tally.engine_changes > 0,
         "{tally:?}"
     );
-    assert!(!world.live.has_fallen());
+    assert!(!world.live.has_panicked());
 }
 
 #[test]
 fn a_trigger_that_waits_when_its_engine_fails_is_taken_by_the_next_at_once() {
     // The first engine is busy when the second trigger comes, and fails then. A wake-up that is
-    // lost would leave the trigger to the guard, half a second later.
+    // lost would leave the trigger to the watchdog, half a second later.
     let failing: Behaviour = Box::new(|_| {
         sleep(30 * MS);
         Err(EngineFault("scripted".into()))
@@ -233,7 +236,7 @@ fn a_trigger_that_waits_when_its_engine_hangs_is_taken_by_the_next() {
     let by_second = decisions.iter().find(|decision| decision.engine == Some(1));
     assert_eq!(
         by_second.map(|decision| decision.source),
-        Some(Source::Model)
+        Some(DecisionSource::Model)
     );
 }
 
@@ -251,19 +254,19 @@ fn models_that_take_turns_answer_every_trigger_once_and_count_on() {
     }
     first.settle();
     second.settle();
-    assert!(first.live.desks()[0].is_at_rest() && second.live.desks()[0].is_at_rest());
+    assert!(first.live.schedulers()[0].is_at_rest() && second.live.schedulers()[0].is_at_rest());
     let (by_first, by_second) = (&first.sink.decisions, &second.sink.decisions);
     let (by_first, by_second) = (by_first.lock().unwrap(), by_second.lock().unwrap());
     assert!(!by_first.is_empty() && !by_second.is_empty());
     let all = by_first.iter().chain(by_second.iter());
     let mut cycles: Vec<u64> = all.map(|decision| decision.cycle).collect();
     cycles.sort_unstable();
-    let accepted = second.live.desks()[0].counts().tally().accepted;
+    let accepted = second.live.schedulers()[0].counts().tally().accepted;
     assert_eq!(cycles, (1..=accepted).collect::<Vec<_>>());
 }
 
 #[test]
-fn a_model_at_rest_lets_its_guard_sleep_and_answers_when_it_is_back() {
+fn a_model_at_rest_lets_its_watchdog_sleep_and_answers_when_it_is_back() {
     let world = World::new(200 * MS, 10_000 * MS, vec![Box::new(|_| Ok(()))]);
     world.live.set_resting(true);
     sleep(100 * MS);
@@ -276,11 +279,11 @@ fn a_model_at_rest_lets_its_guard_sleep_and_answers_when_it_is_back() {
     sleep(200 * MS);
     assert!(world.sink.ticks.load(Ordering::Relaxed) > before);
     let decisions = world.sink.decisions.lock().unwrap();
-    assert_eq!(decisions[0].source, Source::Model);
+    assert_eq!(decisions[0].source, DecisionSource::Model);
 }
 
 #[test]
-fn the_guard_ticks_and_all_threads_end_together() {
+fn the_watchdog_ticks_and_all_threads_end_together() {
     let stuck = || -> Behaviour {
         Box::new(|_| {
             sleep(3000 * MS);
@@ -308,7 +311,7 @@ struct Topic {
 }
 
 impl Topic {
-    fn wire(self: &Arc<Topic>) -> Wire {
+    fn wire(self: &Arc<Topic>) -> PublishBytes {
         let topic = Arc::clone(self);
         Box::new(move |bytes| {
             while topic.holds.load(Ordering::Acquire) {
@@ -327,7 +330,7 @@ impl Topic {
 struct Robot {
     decisions: Arc<Topic>,
     commands: Arc<Topic>,
-    outlet: Arc<Outlet>,
+    robot_output: Arc<RobotOutput>,
 }
 
 impl Robot {
@@ -345,9 +348,9 @@ impl Robot {
             release_after: 1,
             ..GateLimits::default()
         };
-        let parts = Parts {
+        let parts = OutputParts {
             decisions: decisions.wire(),
-            gate: Some(GateParts {
+            gate: Some(GateOutputParts {
                 limits,
                 stamped: false,
                 velocities: commands.wire(),
@@ -362,22 +365,22 @@ impl Robot {
             Arc::clone(clock) as Arc<dyn Clock>,
             (|| Stamp(7)) as fn() -> Stamp,
         );
-        let outlet = Arc::new(Outlet::new(parts, times, Arc::new(|| ())).unwrap());
-        outlet.open();
+        let robot_output = Arc::new(RobotOutput::new(parts, times, Arc::new(|| ())).unwrap());
+        robot_output.open();
         Robot {
             decisions,
             commands,
-            outlet,
+            robot_output,
         }
     }
 
-    fn voice(&self) -> Arc<Voice> {
-        let words = Vocabulary {
+    fn model_output(&self) -> Arc<ModelOutput> {
+        let words = DecisionNames {
             labels: vec!["go".into(); LABELS],
             engines: vec!["stub".into()],
             model_id: "m".into(),
         };
-        Arc::new(Voice::new(Arc::clone(&self.outlet), words))
+        Arc::new(ModelOutput::new(Arc::clone(&self.robot_output), words))
     }
 
     fn hold(&self, holds: bool) {
@@ -392,7 +395,7 @@ impl Robot {
             mono: clock.now(),
             ros: Stamp(7),
         };
-        self.outlet
+        self.robot_output
             .command(Command::new(ahead, arrival, None), None);
     }
 }
@@ -406,11 +409,11 @@ fn wait_for(what: &str, until: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() {
+fn a_robot_whose_topics_are_held_holds_neither_engine_nor_watchdog_of_the_others() {
     let clock = Arc::new(SystemClock::new());
     let robots = [Robot::new(&clock), Robot::new(&clock)];
-    let terms = Terms {
-        // The engine answers some, and the guard those that come while it takes its time.
+    let cycle_config = CycleConfig {
+        // The engine answers some, and the watchdog those that come while it takes its time.
         deadline: 20 * MS,
         publish_margin: MS,
         fault_time: 10_000 * MS,
@@ -424,9 +427,16 @@ fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() 
         safe_label: 2,
         exits: EXITS as u8,
     };
-    let desks = robots.each_ref().map(|robot| {
+    let schedulers = robots.each_ref().map(|robot| {
         let clock = Arc::clone(&clock) as _;
-        Arc::new(Desk::new(clock, terms.clone(), LABELS, 4, 1, robot.voice()))
+        Arc::new(SchedulerState::new(
+            clock,
+            cycle_config.clone(),
+            LABELS,
+            4,
+            1,
+            robot.model_output(),
+        ))
     });
     let mut calls = 0;
     let engine = Box::new(Stub {
@@ -441,18 +451,18 @@ fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() 
             Ok(())
         }),
     });
-    let batches = Batches::single(CostModel::new(EXITS));
-    let reasoner = Reasoner::of_several(&desks, 0, engine, batches);
-    let live = Live::start(desks.to_vec(), vec![reasoner], |_| {}).unwrap();
+    let batches = BatchCosts::single(CostModel::new(EXITS));
+    let worker = InferenceWorker::of_several(&schedulers, 0, engine, batches);
+    let live = SchedulerThreads::start(schedulers.to_vec(), vec![worker], |_| {}).unwrap();
     let trigger = |robot: usize| {
-        let desk = &live.desks()[robot];
-        match desk.blank() {
+        let scheduler = &live.schedulers()[robot];
+        match scheduler.empty_request() {
             Some(mut request) => {
                 request.trigger.arrival = clock.now();
-                request.trigger.verdict = Verdict::Ready;
+                request.trigger.input_status = InputStatus::Ready;
                 live.offer(robot, request);
             }
-            None => desk.refuse(1),
+            None => scheduler.refuse(1),
         }
     };
     let [held, free] = &robots;
@@ -464,7 +474,7 @@ fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() 
         trigger(1);
         sleep(25 * MS);
     }
-    let tally = || live.desks()[1].counts().tally();
+    let tally = || live.schedulers()[1].counts().tally();
     wait_for("the other robot's decisions", || {
         let tally = tally();
         let seen = tally.accepted + tally.superseded + tally.refused;
@@ -473,16 +483,17 @@ fn a_robot_whose_topics_are_held_holds_neither_engine_nor_guard_of_the_others() 
     assert_eq!(free.decisions.count() as u64, tally().decisions);
     let reasons = [Reason::None, Reason::Deadline].map(|reason| tally().of_reason(reason));
     assert!(reasons[0] > 0 && reasons[1] > 0, "{reasons:?}");
-    // Nobody decides any more: the guard's pulse stops the robot, whatever holds the other's topics.
+    // Nobody decides any more: the watchdog's pulse stops the robot, whatever holds the other's
+    // topics.
     let last = || free.commands.published.lock().unwrap().last().cloned();
     wait_for("a stop", || {
         last().is_some_and(|bytes| bytes[4..12] == [0; 8])
     });
     assert_eq!(held.decisions.count() + held.commands.count(), 0);
-    assert!(live.desks()[0].counts().tally().accepted > 0);
+    assert!(live.schedulers()[0].counts().tally().accepted > 0);
     held.hold(false);
     wait_for("all of the held robot's decisions", || {
-        let tally = live.desks()[0].counts().tally();
+        let tally = live.schedulers()[0].counts().tally();
         tally.decisions == tally.accepted && held.decisions.count() as u64 == tally.decisions
     });
     let last = || held.commands.published.lock().unwrap().last().cloned();

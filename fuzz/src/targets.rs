@@ -5,12 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use edge_reasoner::model::{Architecture, Manifest, Stored};
+use edge_reasoner::bag::Bag;
+use edge_reasoner::features::{SourceId, SourceSettings, Window};
+use edge_reasoner::messages::{LaserScan, Message, MessageType};
+use edge_reasoner::model::{Architecture, Manifest, WeightPrecision};
 use edge_reasoner::params::{
-    BundleSource, BundleWords, NodeName, Params, Values, parse_override, read_file,
+    BundleNames, BundleSource, NodeName, Params, Values, parse_override, read_file,
 };
-use edge_reasoner::replay::bag::Bag;
-use edge_reasoner::sense::{LaserScan, Message, MessageType, SourceId, SourceSettings, Window};
 use edge_reasoner::time::Stamp;
 
 /// The manifest of the shipped bundle.
@@ -20,7 +21,7 @@ static SHIPPED: LazyLock<Manifest> =
     LazyLock::new(|| serde_yaml::from_str(MANIFEST).expect("shipped"));
 
 /// A sound manifest of a small model whose weights are stored so.
-pub fn small(precision: Stored) -> Manifest {
+pub fn small(precision: WeightPrecision) -> Manifest {
     let mut manifest = SHIPPED.clone();
     manifest.architecture = Architecture {
         width: 8,
@@ -37,8 +38,12 @@ pub fn small(precision: Stored) -> Manifest {
 }
 
 /// What the first byte of an input for `weights` says they are stored in; the rest is the file.
-pub fn precision(first: u8) -> Stored {
-    [Stored::F32, Stored::Int8, Stored::Int4][usize::from(first) % 3]
+pub fn precision(first: u8) -> WeightPrecision {
+    [
+        WeightPrecision::F32,
+        WeightPrecision::Int8,
+        WeightPrecision::Int4,
+    ][usize::from(first) % 3]
 }
 
 /// A file for targets that read one, of this process alone.
@@ -139,7 +144,7 @@ pub fn params(data: &[u8], file: &Path) {
 }
 
 /// What the shipped bundle lets parameters name.
-fn words() -> BundleWords {
+fn words() -> BundleNames {
     let source = |name: &str, kind: &str, required| BundleSource {
         name: name.into(),
         topic: format!("/{name}"),
@@ -147,7 +152,7 @@ fn words() -> BundleWords {
         timeout: std::time::Duration::from_secs(1),
         required,
     };
-    BundleWords {
+    BundleNames {
         horizon_s: Some(1.0),
         sources: vec![
             source("scan", "sensor_msgs/msg/LaserScan", true),

@@ -1,12 +1,13 @@
-//! Whether somebody should look after the robot: when decisions are unsure or not the model's, again
-//! and again. Said to the operator, the mission layer or a fail-safe; nothing waits for an answer.
+//! Operator attention: whether decisions have been unsure, or not the model's, so often that
+//! somebody should look after the robot. It is published for an operator, a mission layer or a
+//! fail-safe; the node does not wait for an answer.
 
 use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use super::wire::{TimeWire, because, encode};
-use crate::reason::{Decision, Reason, Source};
+use super::encode::{TimeWire, because, encode};
+use crate::scheduler::{Decision, DecisionSource, Reason};
 use crate::time::Stamp;
 
 /// Type of the message.
@@ -27,18 +28,18 @@ pub struct AttentionLimits {
 
 /// What is kept of a decision; small, since a hot thread writes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Note {
+pub struct AttentionSample {
     confidence: f32,
     /// None: the model's.
     not_the_models: Option<Reason>,
 }
 
-impl Note {
+impl AttentionSample {
     /// Of this decision.
-    pub fn of(decision: &Decision) -> Note {
-        Note {
+    pub fn of(decision: &Decision) -> AttentionSample {
+        AttentionSample {
             confidence: decision.confidence,
-            not_the_models: (decision.source != Source::Model).then_some(decision.reason),
+            not_the_models: (decision.source != DecisionSource::Model).then_some(decision.reason),
         }
     }
 }
@@ -48,13 +49,13 @@ impl Note {
 #[derive(Debug)]
 pub struct Attention {
     limits: AttentionLimits,
-    recent: VecDeque<Note>,
+    recent: VecDeque<AttentionSample>,
     needed: bool,
 }
 
 /// What is to be said.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Call {
+pub struct AttentionChange {
     /// Whether somebody is needed.
     pub needed: bool,
     /// Why, in one sentence.
@@ -81,7 +82,7 @@ impl Attention {
     }
 
     /// A decision left; what is to be said if it changed whether somebody is needed.
-    pub fn note(&mut self, note: Note) -> Option<Call> {
+    pub fn note(&mut self, note: AttentionSample) -> Option<AttentionChange> {
         let most = self.limits.decisions.max(1) as usize;
         self.recent.push_back(note);
         while self.recent.len() > most {
@@ -99,7 +100,7 @@ impl Attention {
     }
 
     /// How it stands.
-    pub fn call(&self) -> Call {
+    pub fn call(&self) -> AttentionChange {
         let (not_the_models, unsure) = self.count();
         let decisions = self.recent.len();
         let last = self.recent.iter().rev().find_map(|n| n.not_the_models);
@@ -118,7 +119,7 @@ impl Attention {
             self.limits.confidence
         );
         let short = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
-        Call {
+        AttentionChange {
             needed: self.needed,
             explanation,
             decisions: short(decisions),
@@ -153,7 +154,7 @@ struct AttentionWire<'a> {
 }
 
 /// Writes the message's CDR bytes into `out`.
-pub fn encode_attention(stamp: Stamp, call: &Call, out: &mut Vec<u8>) {
+pub fn encode_attention(stamp: Stamp, call: &AttentionChange, out: &mut Vec<u8>) {
     let wire = AttentionWire {
         stamp: stamp.into(),
         needed: call.needed,
@@ -182,20 +183,20 @@ mod tests {
         raise_share: 0.5,
         release_share: 0.1,
     };
-    const SURE: Note = Note {
+    const SURE: AttentionSample = AttentionSample {
         confidence: 0.9,
         not_the_models: None,
     };
-    const UNSURE: Note = Note {
+    const UNSURE: AttentionSample = AttentionSample {
         confidence: 0.5,
         not_the_models: None,
     };
-    const LATE: Note = Note {
+    const LATE: AttentionSample = AttentionSample {
         confidence: 0.9,
         not_the_models: Some(Reason::Deadline),
     };
 
-    fn after(notes: &[(usize, Note)]) -> (Attention, Vec<Call>) {
+    fn after(notes: &[(usize, AttentionSample)]) -> (Attention, Vec<AttentionChange>) {
         let mut attention = Attention::new(LIMITS);
         let each = notes
             .iter()

@@ -1,28 +1,17 @@
-//! `diagnostic_msgs/msg/DiagnosticArray`: how the node is, for robot monitors and aggregators.
+//! The node's state as `diagnostic_msgs/msg/DiagnosticArray`, for robot monitors and aggregators.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::gate::State;
-use super::wire::{TimeWire, encode};
-use crate::reason::Tally;
-use crate::time::{Span, Stamp};
+use super::diagnostic_level::Level;
+use super::encode::{TimeWire, encode};
+use super::velocity_gate::GateStatus;
+use crate::scheduler::CounterValues;
+use crate::time::{ShownDuration, Stamp};
 
 /// Type of the message.
 pub const DIAGNOSTICS_TYPE: &str = "diagnostic_msgs/msg/DiagnosticArray";
-
-/// As `diagnostic_msgs/msg/DiagnosticStatus` numbers them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Level {
-    /// As it should be.
-    Ok = 0,
-    /// Someone should look.
-    Warn = 1,
-    /// Decisions are not what they should be.
-    Error = 2,
-}
 
 /// From which share of a period's decisions on a level is reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +26,7 @@ pub struct Thresholds {
 
 /// One source.
 #[derive(Clone, Debug)]
-pub struct Input<'a> {
+pub struct InputHealth<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its topic.
@@ -51,10 +40,10 @@ pub struct Input<'a> {
     /// Whether decisions need it.
     pub required: bool,
     /// What of its laser's view stands still while the robot drives, in a sentence.
-    pub standing: Option<&'a str>,
+    pub static_return: Option<&'a str>,
 }
 
-impl Input<'_> {
+impl InputHealth<'_> {
     /// What is wrong with it, when it is heard and yet not used.
     pub fn refusal(&self) -> Option<String> {
         let since = match self.used_age {
@@ -77,9 +66,11 @@ impl Input<'_> {
     pub fn silence(&self) -> Option<String> {
         match self.age {
             None => Some(format!("nothing was ever heard on {}", self.topic)),
-            Some(age) if age > self.timeout => {
-                Some(format!("{} is silent for {}", self.topic, Span(age)))
-            }
+            Some(age) if age > self.timeout => Some(format!(
+                "{} is silent for {}",
+                self.topic,
+                ShownDuration(age)
+            )),
             Some(_) => None,
         }
     }
@@ -87,15 +78,15 @@ impl Input<'_> {
 
 /// What is judged.
 #[derive(Clone, Debug)]
-pub struct Health<'a> {
+pub struct NodeHealth<'a> {
     /// Full name of the node, in front of every status.
     pub node: &'a str,
     /// The model, as hardware id.
     pub model: &'a str,
     /// The counts at the beginning of the period.
-    pub before: &'a Tally,
+    pub before: &'a CounterValues,
     /// And now.
-    pub now: &'a Tally,
+    pub now: &'a CounterValues,
     /// Since the start, p50, p99, largest, in ms.
     pub latency_ms: [f32; 3],
     /// Promised.
@@ -103,16 +94,16 @@ pub struct Health<'a> {
     /// The engine in use, and whether it is the first choice.
     pub engine: (&'a str, bool),
     /// The sources.
-    pub inputs: Vec<Input<'a>>,
+    pub inputs: Vec<InputHealth<'a>>,
     /// Whether somebody is needed, and why; none where nobody is ever called.
     pub attention: Option<(bool, String)>,
     /// The velocity gate, where there is one.
-    pub gate: Option<State>,
+    pub gate: Option<GateStatus>,
 }
 
 /// `diagnostic_msgs/msg/DiagnosticStatus`
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Status {
+pub struct DiagnosticStatus {
     level: u8,
     name: String,
     message: String,
@@ -130,12 +121,12 @@ struct KeyValue {
 struct ArrayWire<'a> {
     stamp: TimeWire,
     frame_id: &'a str,
-    status: &'a [Status],
+    status: &'a [DiagnosticStatus],
 }
 
 /// Judges a period: one status for the decisions, one for the engine, one per source, one for the
 /// velocity gate and one for the call for attention.
-pub fn judge(health: &Health<'_>, thresholds: &Thresholds) -> Vec<Status> {
+pub fn judge(health: &NodeHealth<'_>, thresholds: &Thresholds) -> Vec<DiagnosticStatus> {
     let mut all = vec![decisions(health, thresholds), engine(health)];
     all.extend(health.inputs.iter().map(|source| input(health, source)));
     let gate = health.gate.as_ref();
@@ -159,7 +150,7 @@ pub fn judge(health: &Health<'_>, thresholds: &Thresholds) -> Vec<Status> {
 }
 
 /// Writes the array's CDR bytes into `out`.
-pub fn encode_diagnostics(stamp: Stamp, status: &[Status], out: &mut Vec<u8>) {
+pub fn encode_diagnostics(stamp: Stamp, status: &[DiagnosticStatus], out: &mut Vec<u8>) {
     let array = ArrayWire {
         stamp: stamp.into(),
         frame_id: "",
@@ -168,8 +159,8 @@ pub fn encode_diagnostics(stamp: Stamp, status: &[Status], out: &mut Vec<u8>) {
     encode(&array, out);
 }
 
-fn decisions(health: &Health<'_>, thresholds: &Thresholds) -> Status {
-    let Health { before, now, .. } = health;
+fn decisions(health: &NodeHealth<'_>, thresholds: &Thresholds) -> DiagnosticStatus {
+    let NodeHealth { before, now, .. } = health;
     let decided = now.decisions - before.decisions;
     let by_model = now.per_source[0] - before.per_source[0];
     let late = now.late - before.late;
@@ -222,7 +213,7 @@ fn decisions(health: &Health<'_>, thresholds: &Thresholds) -> Status {
     )
 }
 
-fn engine(health: &Health<'_>) -> Status {
+fn engine(health: &NodeHealth<'_>) -> DiagnosticStatus {
     let (name, preferred) = health.engine;
     let (level, message) = match preferred {
         true => (Level::Ok, format!("{name} runs the model")),
@@ -235,13 +226,14 @@ fn engine(health: &Health<'_>) -> Status {
     status(health, "engine", level, message, &changes)
 }
 
-fn input(health: &Health<'_>, input: &Input<'_>) -> Status {
+fn input(health: &NodeHealth<'_>, input: &InputHealth<'_>) -> DiagnosticStatus {
     let (level, message) = match input.silence().or_else(|| input.refusal()) {
         Some(what) if input.required => (Level::Error, what),
         Some(what) => (Level::Warn, what),
-        None if input.standing.is_some() => {
-            (Level::Warn, input.standing.unwrap_or_default().to_owned())
-        }
+        None if input.static_return.is_some() => (
+            Level::Warn,
+            input.static_return.unwrap_or_default().to_owned(),
+        ),
         None => (Level::Ok, format!("{} is heard", input.topic)),
     };
     let age = input
@@ -257,17 +249,17 @@ fn input(health: &Health<'_>, input: &Input<'_>) -> Status {
 }
 
 fn status(
-    health: &Health<'_>,
+    health: &NodeHealth<'_>,
     part: &str,
     level: Level,
     message: String,
     values: &[(&str, String)],
-) -> Status {
+) -> DiagnosticStatus {
     let values = values.iter().map(|(key, value)| KeyValue {
         key: (*key).to_owned(),
         value: value.clone(),
     });
-    Status {
+    DiagnosticStatus {
         level: level as u8,
         name: format!("{}: {part}", health.node.trim_start_matches('/')),
         message,
@@ -286,40 +278,45 @@ mod tests {
         error_late_share: 0.01,
     };
 
-    fn tally(decisions: u64, model: u64, late: u64) -> Tally {
-        Tally {
+    fn tally(decisions: u64, model: u64, late: u64) -> CounterValues {
+        CounterValues {
             decisions,
             late,
             per_source: [model, 0, decisions - model],
-            ..Tally::default()
+            ..CounterValues::default()
         }
     }
 
-    fn levels(before: &Tally, now: &Tally, preferred: bool, age: Option<Duration>) -> Vec<u8> {
+    fn levels(
+        before: &CounterValues,
+        now: &CounterValues,
+        preferred: bool,
+        age: Option<Duration>,
+    ) -> Vec<u8> {
         levels_and(before, now, preferred, age, None)
     }
 
     fn levels_and(
-        before: &Tally,
-        now: &Tally,
+        before: &CounterValues,
+        now: &CounterValues,
         preferred: bool,
         age: Option<Duration>,
         attention: Option<(bool, String)>,
     ) -> Vec<u8> {
-        let scan = Input {
+        let scan = InputHealth {
             name: "scan",
             topic: "/scan",
             age,
             used_age: age,
             timeout: Duration::from_millis(500),
             required: true,
-            standing: None,
+            static_return: None,
         };
-        let odom = Input {
+        let odom = InputHealth {
             required: false,
             ..scan.clone()
         };
-        let health = Health {
+        let health = NodeHealth {
             node: "/edge_reasoner",
             model: "m-1",
             before,
@@ -340,7 +337,8 @@ mod tests {
     #[test]
     fn levels_follow_the_period_and_not_the_past() {
         let fresh = Some(Duration::from_millis(100));
-        let level = |before: Tally, now: Tally| levels(&before, &now, true, fresh)[0];
+        let level =
+            |before: CounterValues, now: CounterValues| levels(&before, &now, true, fresh)[0];
         assert_eq!(level(tally(0, 0, 0), tally(100, 100, 0)), 0);
         assert_eq!(level(tally(0, 0, 0), tally(100, 95, 0)), 0);
         assert_eq!(level(tally(0, 0, 0), tally(100, 94, 0)), 1);
@@ -363,14 +361,14 @@ mod tests {
     #[test]
     fn a_source_that_is_heard_and_never_used_is_not_green() {
         let fresh = Some(Duration::from_millis(100));
-        let source = |used_age| Input {
+        let source = |used_age| InputHealth {
             name: "cmd",
             topic: "/cmd_vel",
             age: fresh,
             used_age,
             timeout: Duration::from_millis(500),
             required: false,
-            standing: None,
+            static_return: None,
         };
         assert_eq!(source(fresh).refusal(), None);
         for bad in [None, Some(Duration::from_secs(2))] {
@@ -382,16 +380,16 @@ mod tests {
     #[test]
     fn a_laser_that_sees_its_robot_is_a_warning_that_says_so() {
         let tally = tally(10, 10, 0);
-        let laser = Input {
+        let laser = InputHealth {
             name: "scan",
             topic: "/scan",
             age: Some(Duration::ZERO),
             used_age: Some(Duration::ZERO),
             timeout: Duration::from_millis(500),
             required: true,
-            standing: Some("scan: something stands at 5°"),
+            static_return: Some("scan: something stands at 5°"),
         };
-        let health = Health {
+        let health = NodeHealth {
             node: "/edge_reasoner",
             model: "m-1",
             before: &tally,

@@ -1,13 +1,13 @@
-//! A decision as `visualization_msgs/msg/MarkerArray`, for RViz and Foxglove: what was decided, by
-//! what, how surely, and which sectors of the scan that rests on.
+//! A decision as `visualization_msgs/msg/MarkerArray`, for RViz and Foxglove: label, source,
+//! confidence, and the sectors of the scan that the decision rests on.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::gate::{HeldBy, Passing};
-use super::wire::{HeaderWire, Vocabulary, encode};
-use crate::reason::{Decision, Source};
+use super::encode::{DecisionNames, HeaderWire, encode};
+use super::velocity_gate::{GateState, HeldBy};
+use crate::scheduler::{Decision, DecisionSource};
 
 /// Type of the message.
 pub const MARKERS_TYPE: &str = "visualization_msgs/msg/MarkerArray";
@@ -22,7 +22,7 @@ const BALL: f64 = 0.1;
 
 /// A sector of the scan in which something is seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen {
+pub struct SectorMarker {
     /// Where it begins and ends, rad in the decision's frame.
     pub edges: (f32, f32),
     /// The nearest thing, m.
@@ -32,11 +32,11 @@ pub struct Seen {
 }
 
 /// What holds a command back, and the frame in which it lies.
-pub struct HeldBack<'a> {
+pub struct LimitMarker<'a> {
     /// The base frame.
     pub frame: &'a str,
     /// By the velocity gate.
-    pub passing: Passing,
+    pub passing: GateState,
 }
 
 // As visualization_msgs/msg/Marker numbers them.
@@ -75,12 +75,12 @@ type Color = [f32; 4];
 
 /// Writes the CDR bytes of two markers into `out`: the decision in words over the sensor, and a
 /// triangle per sector, the redder the more the decision rests on it. Both are in the decision's
-/// frame and of its stamp. Where something that a scan shows holds a command back, a ball is there: red
-/// where nothing of the speed passes, else yellow.
+/// frame and of its stamp. Where something that a scan shows holds a command back, a ball is there:
+/// red where nothing of the speed passes, else yellow.
 pub fn encode_markers(
-    (decision, words): (&Decision, &Vocabulary),
-    seen: &[Seen],
-    held_back: Option<HeldBack<'_>>,
+    (decision, words): (&Decision, &DecisionNames),
+    seen: &[SectorMarker],
+    held_back: Option<LimitMarker<'_>>,
     out: &mut Vec<u8>,
 ) {
     let header = || HeaderWire {
@@ -148,23 +148,23 @@ pub fn encode_markers(
     encode(&markers, out);
 }
 
-fn in_words(decision: &Decision, words: &Vocabulary) -> String {
+fn in_words(decision: &Decision, words: &DecisionNames) -> String {
     let label = words.label(decision.label);
     match decision.source {
-        Source::Model => format!(
+        DecisionSource::Model => format!(
             "{label} {:.2}\nexit {} of {}",
             decision.confidence, decision.exit, decision.exits
         ),
-        Source::Hold => format!("{label} (held)\n{}", decision.reason),
-        Source::Fallback => format!("{label} (fallback)\n{}", decision.reason),
+        DecisionSource::Hold => format!("{label} (held)\n{}", decision.reason),
+        DecisionSource::Fallback => format!("{label} (fallback)\n{}", decision.reason),
     }
 }
 
-fn colour_of(source: Source) -> Color {
+fn colour_of(source: DecisionSource) -> Color {
     match source {
-        Source::Model => [1.0, 1.0, 1.0, 1.0],
-        Source::Hold => [1.0, 0.75, 0.2, 1.0],
-        Source::Fallback => [1.0, 0.3, 0.2, 1.0],
+        DecisionSource::Model => [1.0, 1.0, 1.0, 1.0],
+        DecisionSource::Hold => [1.0, 0.75, 0.2, 1.0],
+        DecisionSource::Fallback => [1.0, 0.3, 0.2, 1.0],
     }
 }
 
@@ -178,7 +178,7 @@ fn weighed(weight: f32) -> Color {
     ]
 }
 
-fn triangle(seen: &Seen) -> [[f64; 3]; 3] {
+fn triangle(seen: &SectorMarker) -> [[f64; 3]; 3] {
     let at = |angle: f32| {
         let (sin, cos) = f64::from(angle).sin_cos();
         let range = f64::from(seen.nearest_m);

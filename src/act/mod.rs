@@ -1,17 +1,18 @@
-//! What a decision does once it is made: the messages it becomes, the velocity gate, the speed
-//! limit, the call for attention.
+//! Acts, that is what a decision does once it is made: messages, velocity gate, speed limit,
+//! attention, markers, diagnostics.
 
+mod act_input;
+mod asymmetric_debounce;
 pub mod attention;
+mod diagnostic_level;
 pub mod diagnostics;
-mod earned;
-pub mod gate;
+pub mod encode;
 pub mod markers;
-pub mod outlet;
+pub mod output;
 pub mod speed_limit;
 pub mod statistics;
-mod verdict;
-pub mod wire;
+pub mod velocity_gate;
 
-pub use gate::{Gate, GateLimits, Velocity};
-pub use verdict::{Basis, Verdict};
-pub use wire::Vocabulary;
+pub use act_input::{ActInput, Basis};
+pub use encode::DecisionNames;
+pub use velocity_gate::{GateLimits, Velocity, VelocityGate};

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::earned::{Allowance, Earned};
-use super::verdict::{Basis, Verdict};
+use super::act_input::{ActInput, Basis};
+use super::asymmetric_debounce::{Allowance, AsymmetricDebounce};
 use crate::time::Mono;
 
 /// A percentage as Nav2 reads it: within 0..=100, where 0 is no limit at all.
@@ -60,8 +60,8 @@ pub struct SpeedLimits {
 #[derive(Debug)]
 pub struct SpeedLimiter {
     limits: SpeedLimits,
-    newest: Option<Verdict>,
-    in_force: Earned<Percent>,
+    newest: Option<ActInput>,
+    in_force: AsymmetricDebounce<Percent>,
     sent: Option<(Mono, Percent)>,
 }
 
@@ -74,7 +74,7 @@ impl SpeedLimiter {
         SpeedLimiter {
             limits,
             newest: None,
-            in_force: Earned::new(Percent::NONE),
+            in_force: AsymmetricDebounce::new(Percent::NONE),
             sent: None,
         }
     }
@@ -94,15 +94,15 @@ impl SpeedLimiter {
         *self = SpeedLimiter::new(limits);
     }
 
-    /// A decision left; the limit to send, if one is to be sent. One that answers an earlier trigger
-    /// than the newest may tighten the limit, not loosen it.
-    pub fn on_decision(&mut self, now: Mono, verdict: Verdict) -> Option<Percent> {
-        let wanted = self.wanted(verdict);
+    /// A decision left; the limit to send, if one is to be sent. One that answers an earlier
+    /// trigger than the newest may tighten the limit, not loosen it.
+    pub fn on_decision(&mut self, now: Mono, act_input: ActInput) -> Option<Percent> {
+        let wanted = self.wanted(act_input);
         match self.newest {
-            Some(newest) if verdict.is_before(&newest) => self.in_force.tighten(wanted),
+            Some(newest) if act_input.is_before(&newest) => self.in_force.tighten(wanted),
             _ => {
-                self.newest = Some(verdict);
-                match verdict.basis {
+                self.newest = Some(act_input);
+                match act_input.basis {
                     Basis::Held => self.in_force.keep(wanted),
                     Basis::Seen | Basis::Blind => {
                         self.in_force.follow(wanted, self.limits.release_after);
@@ -120,13 +120,13 @@ impl SpeedLimiter {
     }
 
     /// Where nothing was seen, and for a label that there is no limit for, the least of all.
-    fn wanted(&self, verdict: Verdict) -> Percent {
+    fn wanted(&self, act_input: ActInput) -> Percent {
         let limits = &self.limits.percent;
         let least = || {
             let least = limits.iter().copied().reduce(Percent::at_most);
             least.unwrap_or(self.in_force.allowed())
         };
-        match (verdict.basis, limits.get(usize::from(verdict.label))) {
+        match (act_input.basis, limits.get(usize::from(act_input.label))) {
             (Basis::Seen | Basis::Held, Some(percent)) => *percent,
             _ => least(),
         }
@@ -150,8 +150,8 @@ mod tests {
     }
 
     /// Cycles come with their triggers, one after the other.
-    fn verdict(cycle: u64, label: u8, basis: Basis) -> Verdict {
-        Verdict {
+    fn act_input(cycle: u64, label: u8, basis: Basis) -> ActInput {
+        ActInput {
             cycle,
             arrival: When {
                 mono: Mono(cycle),
@@ -163,8 +163,8 @@ mod tests {
         }
     }
 
-    fn seen(cycle: u64, label: u8) -> Verdict {
-        verdict(cycle, label, Basis::Seen)
+    fn seen(cycle: u64, label: u8) -> ActInput {
+        act_input(cycle, label, Basis::Seen)
     }
 
     fn said(limiter: &mut SpeedLimiter, cycle: u64, label: u8) -> Option<f64> {
@@ -178,7 +178,7 @@ mod tests {
         let mut limiter = limiter();
         said(&mut limiter, 1, 0);
         let mut next = |cycle, label, basis| {
-            let limit = limiter.on_decision(T, verdict(cycle, label, basis));
+            let limit = limiter.on_decision(T, act_input(cycle, label, basis));
             limit.map(Percent::on_the_wire)
         };
         assert_eq!(next(2, 0, Basis::Blind), Some(40.0), "whatever the label");
@@ -260,7 +260,7 @@ mod tests {
             let mut last = Percent::NONE;
             for (cycle, (label, basis)) in decisions.into_iter().enumerate() {
                 let basis = [Basis::Seen, Basis::Held, Basis::Blind][basis];
-                if let Some(percent) = limiter.on_decision(T, verdict(cycle as u64, label, basis)) {
+                if let Some(percent) = limiter.on_decision(T, act_input(cycle as u64, label, basis)) {
                     last = percent;
                 }
                 let most = match basis {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::wire::{TimeWire, encode};
-use crate::reason::{Reason, Source, Tally};
+use super::encode::{TimeWire, encode};
+use crate::scheduler::{CounterValues, DecisionSource, Reason};
 use crate::time::Stamp;
 
 /// What the message says.
@@ -14,7 +14,7 @@ pub struct Statistics<'a> {
     /// When it was counted.
     pub stamp: Stamp,
     /// The counters.
-    pub tally: &'a Tally,
+    pub tally: &'a CounterValues,
     /// p50, p99, largest.
     pub latency_ms: [f32; 3],
     /// Upper bound of each stage's cost.
@@ -72,7 +72,10 @@ pub fn encode_statistics(statistics: &Statistics<'_>, out: &mut Vec<u8>) {
             late: tally.late,
             reused: tally.reused,
             batched: tally.batched,
-            sources: Source::ALL.into_iter().map(Source::name).collect(),
+            sources: DecisionSource::ALL
+                .into_iter()
+                .map(DecisionSource::name)
+                .collect(),
             per_source: tally.per_source.to_vec(),
             reasons: reasons.clone().map(Reason::name).collect(),
             per_reason: reasons.map(|reason| tally.of_reason(reason)).collect(),

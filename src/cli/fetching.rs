@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::Done;
+use super::command_result::CommandResult;
 use crate::configure::find_bundle;
 use crate::language::bundle::Bundle;
 use crate::language::fetch::{FetchError, fetch};
@@ -19,7 +19,7 @@ pub struct Args {
     python: String,
 }
 
-pub fn run(args: Args) -> Done {
+pub fn run(args: Args) -> CommandResult {
     let bundle = Bundle::load(&find_bundle(&args.model)?)?;
     match fetch(&bundle, &args.python, &|what| eprintln!("{what}")) {
         Ok(file) => {

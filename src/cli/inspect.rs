@@ -1,19 +1,20 @@
-//! `edge_reasoner inspect`
+//! `edge_reasoner inspect`: what a bundle, a recording or a GGUF file holds.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::Done;
+use super::command_result::CommandResult;
+use crate::bag::Bag;
+use crate::features::frames::MountingParameters;
+use crate::features::{BelowMinStatistics, ScanPreparation, SourceSettings};
 use crate::language::bundle as language;
 use crate::language::gguf::Gguf;
 use crate::language::summary::Summary;
+use crate::messages::{Message, MessageType};
 use crate::model::Bundle;
-use crate::replay::RecordedFrames;
-use crate::replay::bag::Bag;
-use crate::sense::frames::SaidMounting;
-use crate::sense::{Finding, Message, MessageType, ScanPreparation, SourceSettings};
+use crate::replay::RecordedTransforms;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -27,7 +28,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn inspect(args: Args) -> Done {
+pub fn inspect(args: Args) -> CommandResult {
     let facts = match args.path.join("model.yaml").is_file() {
         true if language::Bundle::is(&args.path) => language_bundle(&args)?,
         true => bundle(&args)?,
@@ -200,15 +201,15 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
 
 /// What the recording's tf says of each laser.
 fn mountings(bag: &Bag, args: &Args) -> Result<Vec<serde_json::Value>, Box<dyn std::error::Error>> {
-    let said = SaidMounting {
+    let said = MountingParameters {
         base_frame: args.base_frame.clone(),
         needs_place: true,
-        ..SaidMounting::default()
+        ..MountingParameters::default()
     };
     let scans = MessageType::LaserScan.ros_name();
     let mut all = Vec::new();
     for topic in bag.topics().iter().filter(|topic| topic.type_name == scans) {
-        let frames = RecordedFrames::of(bag, &topic.name)?;
+        let frames = RecordedTransforms::of(bag, &topic.name)?;
         let Some(looked) = frames.look(bag, &topic.name, &said)? else {
             continue;
         };
@@ -238,7 +239,7 @@ fn mountings(bag: &Bag, args: &Args) -> Result<Vec<serde_json::Value>, Box<dyn s
 }
 
 /// What the scans of each laser say below range_min, read under the defaults.
-fn lasers(bag: &Bag) -> Result<Vec<(String, Finding)>, Box<dyn std::error::Error>> {
+fn lasers(bag: &Bag) -> Result<Vec<(String, BelowMinStatistics)>, Box<dyn std::error::Error>> {
     let kind = MessageType::LaserScan;
     let topics = bag.topics().iter();
     let topics = topics.filter(|topic| topic.type_name == kind.ros_name());

@@ -1,18 +1,21 @@
 //! The command line: every verb with its help and an example.
 
+mod command_result;
 mod fetching;
 mod inspect;
-mod learning;
+mod learn;
 mod parameters;
-mod profiling;
+mod profile;
 mod reasoning;
-mod replaying;
+mod replay;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+
+use command_result::CommandResult;
 
 /// Decides on the vehicle: a distilled multi-exit model under a deadline.
 #[derive(Parser)]
@@ -44,27 +47,27 @@ enum Verb {
         header stamps), or an expectation is not met. What was decided without, such as an optional\n\
         source that is not recorded or of another type, is printed and in report.json (without, notices)."
     )]
-    Replay(replaying::Args),
+    Replay(replay::Args),
     /// Train a bundle from recordings
     #[command(
         after_help = "Example:\n  edge_reasoner train --task params/tasks/clearance.yaml --data my_bags --out models/mine"
     )]
-    Train(learning::TrainArgs),
+    Train(learn::TrainArgs),
     /// Make a bundle smaller: prune it, teach it again, store its weights as integers
     #[command(
         after_help = "Example:\n  edge_reasoner compress --model models/mine --task params/tasks/clearance.yaml --data my_bags --out models/mine_int8"
     )]
-    Compress(learning::CompressArgs),
+    Compress(learn::CompressArgs),
     /// Score a bundle on recordings, beside the baselines
     #[command(
         after_help = "Example:\n  edge_reasoner eval --model models/clearance --task params/tasks/clearance.yaml --data my_bags --out out"
     )]
-    Eval(learning::EvalArgs),
+    Eval(learn::EvalArgs),
     /// Measure what a bundle costs on this machine
     #[command(
         after_help = "Example:\n  edge_reasoner profile --model models/clearance --deadline-ms 1,5,20"
     )]
-    Profile(profiling::Args),
+    Profile(profile::Args),
     /// Say what is in a bundle, a recording or a language model's file
     #[command(
         after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json\n  edge_reasoner inspect model.gguf"
@@ -108,11 +111,11 @@ pub fn main() -> ExitCode {
         )
         .into()),
         Verb::Run { .. } => run(),
-        Verb::Replay(args) => replaying::replay(args, ros_args()),
-        Verb::Train(args) => learning::train(args),
-        Verb::Compress(args) => learning::compress(args),
-        Verb::Eval(args) => learning::eval(args),
-        Verb::Profile(args) => profiling::run(args),
+        Verb::Replay(args) => replay::replay(args, ros_args()),
+        Verb::Train(args) => learn::train(args),
+        Verb::Compress(args) => learn::compress(args),
+        Verb::Eval(args) => learn::eval(args),
+        Verb::Profile(args) => profile::run(args),
         Verb::Inspect(args) => inspect::inspect(args),
         Verb::Reason(args) => reasoning::run(args),
         Verb::Fetch(args) => fetching::run(args),
@@ -150,10 +153,8 @@ fn with_verb(all: Vec<OsString>) -> Vec<OsString> {
     ours
 }
 
-type Done = Result<ExitCode, Box<dyn std::error::Error>>;
-
 #[cfg(feature = "ros")]
-fn run() -> Done {
+fn run() -> CommandResult {
     crate::ros::run().or_else(|error| {
         eprintln!("edge_reasoner: {error}");
         Ok(error.exit_code())
@@ -161,7 +162,7 @@ fn run() -> Done {
 }
 
 #[cfg(not(feature = "ros"))]
-fn run() -> Done {
+fn run() -> CommandResult {
     Err(
         "this build has no ROS in it; build with --features ros in a shell with ROS 2 sourced"
             .into(),

@@ -1,13 +1,14 @@
-//! `edge_reasoner parameters`: the table of parameters, or what files and `-p` say for a node.
+//! `edge_reasoner parameters`: prints the table of parameters, or the values that files and `-p`
+//! give a node.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Map, json};
 
-use super::Done;
+use super::command_result::CommandResult;
 use crate::configure::home_expanded;
-use crate::params::{NodeName, RosArguments, Said, Value, ValueError, table};
+use crate::params::{NodeName, ParameterOverrides, RosArguments, Value, ValueError, table};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -25,21 +26,21 @@ pub struct Args {
     json: bool,
 }
 
-pub fn parameters(args: Args) -> Done {
+pub fn parameters(args: Args) -> CommandResult {
     let nothing_given = args.params.is_empty() && args.overrides.is_empty();
     if nothing_given && !args.json {
         print!("{}", table::markdown());
         return Ok(ExitCode::SUCCESS);
     }
     let arguments = arguments(&args.params, &args.overrides)?;
-    let Said { values, remarks } = arguments.for_node(&args.node);
+    let ParameterOverrides { values, remarks } = arguments.for_node(&args.node);
     for remark in remarks {
         tracing::warn!("{remark}");
     }
     if args.json {
         let each = values.iter().map(|(name, value)| {
-            let said = json!({"type": value.type_name(), "value": as_json(value)});
-            (name.clone(), said)
+            let overrides = json!({"type": value.type_name(), "value": as_json(value)});
+            (name.clone(), overrides)
         });
         let whole = json!({
             "node": args.node.to_string(),
@@ -54,18 +55,22 @@ pub fn parameters(args: Args) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What files and `-p` say for a node of a replay: the files as for the live node, and a `-p` has the
-/// last word. A file without a section for the node is an error.
-pub fn said(files: &[PathBuf], overrides: &[String], node: &NodeName) -> Result<Said, ValueError> {
+/// What files and `-p` say for a node of a replay: the files as for the live node, and a `-p` has
+/// the last word. A file without a section for the node is an error.
+pub fn overrides(
+    files: &[PathBuf],
+    overrides: &[String],
+    node: &NodeName,
+) -> Result<ParameterOverrides, ValueError> {
     let arguments = arguments(files, overrides)?;
     if let Some(error) = arguments.file_for_others(node) {
         return Err(error);
     }
-    let said = arguments.for_node_overrides_last(node);
-    for remark in &said.remarks {
+    let overrides = arguments.for_node_overrides_last(node);
+    for remark in &overrides.remarks {
         tracing::warn!("{remark}");
     }
-    Ok(said)
+    Ok(overrides)
 }
 
 fn arguments(files: &[PathBuf], overrides: &[String]) -> Result<RosArguments, ValueError> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Done;
+use super::command_result::CommandResult;
 use crate::configure::find_bundle;
 use crate::language::bundle::{Bundle, Form};
 use crate::language::costs::Kept;
@@ -74,7 +74,7 @@ struct Asked {
     question: Result<String, String>,
 }
 
-pub fn run(args: Args) -> Done {
+pub fn run(args: Args) -> CommandResult {
     let mut bundle = Bundle::load(&find_bundle(&args.model)?)?;
     let other = match (&args.schema, args.labels.last()) {
         // A path from here, not from the bundle's folder.
@@ -139,7 +139,7 @@ pub fn run(args: Args) -> Done {
         for deadline_ms in &args.deadline_ms {
             // So that a question takes as much by its second deadline as by its first.
             session.forget_question();
-            let mut reasoner = Reasoner {
+            let mut worker = Reasoner {
                 bundle: &bundle,
                 session: &mut session,
                 costs: &costs,
@@ -150,7 +150,7 @@ pub fn run(args: Args) -> Done {
                 asked: &one,
                 deadline_ms: *deadline_ms,
             };
-            let decision = show.decide(&mut reasoner);
+            let decision = show.decide(&mut worker);
             tally.add(&decision, *deadline_ms);
             let line = line(&one.id, *deadline_ms, &decision, session.form().names());
             if args.json {
@@ -181,11 +181,11 @@ struct Show<'a> {
 }
 
 impl Show<'_> {
-    fn decide(&self, reasoner: &mut Reasoner<'_>) -> Decision {
+    fn decide(&self, worker: &mut Reasoner<'_>) -> Decision {
         let deadline = Duration::from_secs_f64(self.deadline_ms / 1e3);
         let question = match &self.asked.question {
             Ok(question) => question,
-            Err(why) => return reasoner.invalid(why.clone()),
+            Err(why) => return worker.invalid(why.clone()),
         };
         if !self.quiet {
             println!("\n{} ms: {}", self.deadline_ms, question.trim());
@@ -203,7 +203,7 @@ impl Show<'_> {
             }
         };
         let start = Instant::now();
-        let decision = reasoner.decide(question, deadline, &|| start.elapsed(), &mut thinking);
+        let decision = worker.decide(question, deadline, &|| start.elapsed(), &mut thinking);
         if written {
             println!();
         }
@@ -211,7 +211,7 @@ impl Show<'_> {
             if !streams && !decision.thought.trim().is_empty() {
                 println!("  thought: {}", decision.thought.trim().replace('\n', " "));
             }
-            println!("{}", in_words(&decision, reasoner.session));
+            println!("{}", in_words(&decision, worker.session));
         }
         decision
     }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::patience::within;
-use super::{Configuration, ConfigureError};
+use super::configuration::Configuration;
+use super::error::ConfigureError;
+use super::time_limit::within;
 use crate::model::EngineKind;
 use crate::params::Params;
-use crate::profile::{Start, Verdict, check};
-use crate::reason::{
-    Batches, Checkup, CostModel, Desk, Engine, EngineFault, Probabilities, Reasoner, time_finish,
-    time_stages,
+use crate::profile::{DeadlineVerdict, StartCheck, check};
+use crate::scheduler::{
+    BatchCosts, CostModel, Engine, EngineFault, HealthCheck, InferenceWorker, Probabilities,
+    SchedulerState, time_finish, time_stages,
 };
 
 /// Runs of every stage before the first real cycle: fills caches and the cost model.
@@ -23,16 +24,16 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const TRIAL: Duration = Duration::from_secs(10);
 
 /// An engine that has run every stage, with what they cost.
-pub struct Warm {
+pub struct WarmEngine {
     engine: Box<dyn Engine>,
-    batches: Batches,
-    checkup: Checkup,
+    batches: BatchCosts,
+    health_check: HealthCheck,
 }
 
-impl Warm {
-    /// Runs every stage on a window; a fault where one fails, does not come back within ten seconds,
-    /// or an exit gives no probabilities.
-    pub fn try_on(self, window: &[f32]) -> Result<Warm, EngineFault> {
+impl WarmEngine {
+    /// Runs every stage on a window; a fault where one fails, does not come back within ten
+    /// seconds, or an exit gives no probabilities.
+    pub fn try_on(self, window: &[f32]) -> Result<WarmEngine, EngineFault> {
         let doing = format!("{}: a window tried on it", self.engine.name());
         self.try_within(TRIAL, doing, window.to_vec())
     }
@@ -42,7 +43,7 @@ impl Warm {
         patience: Duration,
         doing: String,
         window: Vec<f32>,
-    ) -> Result<Warm, EngineFault> {
+    ) -> Result<WarmEngine, EngineFault> {
         let tried = within(patience, &doing, move || {
             self.answer(&window).map(|()| self)
         });
@@ -55,8 +56,9 @@ impl Warm {
         for exit in 1..=self.engine.exits() {
             self.engine.advance(&mut probabilities)?;
             if !Probabilities::from_slice(&probabilities).are_probabilities() {
-                let said = format!("exit {exit} says {probabilities:?}, which is no probabilities");
-                return Err(EngineFault(said));
+                let overrides =
+                    format!("exit {exit} says {probabilities:?}, which is no probabilities");
+                return Err(EngineFault(overrides));
             }
         }
         Ok(())
@@ -71,7 +73,7 @@ impl Warm {
 impl Configuration {
     /// Loads and warms every engine. One that fails is struck out with a warning; with none left,
     /// the last one's fault is the error.
-    pub fn warm_engines(&mut self) -> Result<Vec<Warm>, ConfigureError> {
+    pub fn warm_engines(&mut self) -> Result<Vec<WarmEngine>, ConfigureError> {
         let sizes = &self.bundle.manifest.architecture;
         let window_len = sizes.frames * sizes.features;
         let bundle = Arc::clone(&self.bundle);
@@ -84,14 +86,19 @@ impl Configuration {
         Ok(warm)
     }
 
-    /// One reasoner per warm engine, at desks made after [`Configuration::warm_engines`], one per
-    /// robot.
-    pub fn reasoners(&self, desks: &[Arc<Desk>], engines: Vec<Warm>) -> Vec<Reasoner> {
+    /// One worker per warm engine, at schedulers made after [`Configuration::warm_engines`], one
+    /// per robot.
+    pub fn workers(
+        &self,
+        schedulers: &[Arc<SchedulerState>],
+        engines: Vec<WarmEngine>,
+    ) -> Vec<InferenceWorker> {
         let numbered = engines.into_iter().enumerate();
         numbered
-            .map(|(station, warm)| {
-                let reasoner = Reasoner::of_several(desks, station, warm.engine, warm.batches);
-                reasoner.with_checkup(warm.checkup)
+            .map(|(slot, warm)| {
+                let worker =
+                    InferenceWorker::of_several(schedulers, slot, warm.engine, warm.batches);
+                worker.with_health_check(warm.health_check)
             })
             .collect()
     }
@@ -104,19 +111,19 @@ impl Configuration {
         first_stage: Duration,
     ) -> Result<(), ConfigureError> {
         let engine = self.params.engines.first().map_or("", String::as_str);
-        match check(&Start {
+        match check(&StartCheck {
             model: self.bundle.id(),
             engine,
             first_stage,
             deadline: params.deadline,
             publish_margin: params.publish_margin,
         }) {
-            Verdict::Fits(word) => word.iter().for_each(|word| tracing::info!("{word}")),
-            Verdict::Tight(word) => tracing::warn!("{word}"),
-            Verdict::Impossible(word) if params.refuse_impossible_deadline => {
+            DeadlineVerdict::Fits(word) => word.iter().for_each(|word| tracing::info!("{word}")),
+            DeadlineVerdict::Tight(word) => tracing::warn!("{word}"),
+            DeadlineVerdict::Impossible(word) if params.refuse_impossible_deadline => {
                 return Err(ConfigureError::Deadline(word));
             }
-            Verdict::Impossible(word) => tracing::warn!("deadline_ms: {word}"),
+            DeadlineVerdict::Impossible(word) => tracing::warn!("deadline_ms: {word}"),
         }
         Ok(())
     }
@@ -130,22 +137,27 @@ impl Configuration {
         self.params.engines.iter().map(recorded).collect()
     }
 
-    /// As [`Configuration::reasoners`], with these costs per engine instead of measured ones, so
+    /// As [`Configuration::workers`], with these costs per engine instead of measured ones, so
     /// that a replay is the same everywhere.
-    pub fn reasoners_at(
+    pub fn workers_at(
         &self,
-        desk: &Arc<Desk>,
+        scheduler: &Arc<SchedulerState>,
         costs: &[Vec<Duration>],
-    ) -> Result<Vec<Reasoner>, ConfigureError> {
+    ) -> Result<Vec<InferenceWorker>, ConfigureError> {
         let engines = self.params.engines.iter().zip(costs).enumerate();
         engines
-            .map(|(station, (name, costs))| {
+            .map(|(slot, (name, costs))| {
                 let engine = self.bundle.engine(name.parse()?)?;
                 let mut known = CostModel::new(costs.len());
                 for (stage, cost) in costs.iter().enumerate() {
                     known.record(stage, *cost);
                 }
-                Ok(Reasoner::new(Arc::clone(desk), station, engine, known))
+                Ok(InferenceWorker::new(
+                    Arc::clone(scheduler),
+                    slot,
+                    engine,
+                    known,
+                ))
             })
             .collect()
     }
@@ -180,7 +192,7 @@ fn warm_all(
     sizes: (usize, usize),
     patience: Duration,
     load: impl Fn(&str) -> Result<Box<dyn Engine>, ConfigureError> + Send + Sync + 'static,
-) -> Result<Vec<Warm>, ConfigureError> {
+) -> Result<Vec<WarmEngine>, ConfigureError> {
     let load = Arc::new(load);
     keep(names, |name| {
         let began = Instant::now();
@@ -224,7 +236,7 @@ fn keep<T>(
     }
 }
 
-fn described(batches: &Batches) -> String {
+fn described(batches: &BatchCosts) -> String {
     let of = |count: usize| {
         let costs = batches.costs(count);
         let stages = (0..costs.stages()).map(|stage| costs.typical(stage).as_secs_f64() * 1e6);
@@ -242,7 +254,7 @@ fn described(batches: &Batches) -> String {
 fn warm_up(
     mut engine: Box<dyn Engine>,
     (window_len, robots): (usize, usize),
-) -> Result<Warm, EngineFault> {
+) -> Result<WarmEngine, EngineFault> {
     let single = measure(engine.as_mut(), window_len, 1)?;
     let most = robots.min(engine.capacity());
     let sizes = (1..).map(|power| 1usize << power);
@@ -251,11 +263,11 @@ fn warm_up(
     let several = sizes.into_iter();
     let several = several.map(|size| measure(engine.as_mut(), window_len, size));
     let several = several.collect::<Result<Vec<_>, _>>()?;
-    let checkup = Checkup::of(engine.as_mut(), vec![0.5; window_len])?;
-    Ok(Warm {
+    let health_check = HealthCheck::of(engine.as_mut(), vec![0.5; window_len])?;
+    Ok(WarmEngine {
         engine,
-        batches: Batches::new(single, several),
-        checkup,
+        batches: BatchCosts::new(single, several),
+        health_check,
     })
 }
 

@@ -1,70 +1,26 @@
-//! From parameters and a bundle to rooms ready for use, the same for both doors.
+//! Builds windows, engines and schedulers from parameters and a bundle, the same for the live node
+//! and a replay.
 
-mod body;
+mod configuration;
 mod engines;
-mod patience;
+mod error;
+mod self_filter;
+mod time_limit;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::act::Vocabulary;
+use crate::act::DecisionNames;
+use crate::features::{ExtractorSpec, Sectors, SourceSettings, SpecError, Window, WindowSpec};
 use crate::ingest::Ingest;
 use crate::model::{Bundle, BundleError};
-use crate::params::{BundleSource, BundleWords, ParamFaults, Params, Values, model_name};
-use crate::reason::{Desk, EngineFault, Publish, Terms};
-use crate::sense::{ExtractorSpec, Sectors, SourceSettings, SpecError, Window, WindowSpec};
+use crate::params::{BundleNames, BundleSource, ParamFaults, Params, Values, model_name};
+use crate::scheduler::{CycleConfig, EngineFault, Publish, SchedulerState};
 use crate::time::Clock;
-
-pub use engines::Warm;
-
-/// Why a node or a replay could not be configured.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigureError {
-    /// No such bundle.
-    #[error(
-        "model {name}: no such bundle; looked for a model.yaml in {}; give the path of a bundle's \
-         directory",
-        .looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-    )]
-    NoBundle {
-        /// As asked for.
-        name: String,
-        /// Where it was looked for.
-        looked: Vec<PathBuf>,
-    },
-    /// The bundle is not sound.
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    /// The parameters are not.
-    #[error(transparent)]
-    Params(#[from] ParamFaults),
-    /// The bundle's window cannot be built.
-    #[error("the bundle's window: {0}")]
-    Window(#[from] SpecError),
-    /// The deadline cannot be met.
-    #[error(
-        "deadline_ms: {0}; or set refuse_impossible_deadline to false and have every decision \
-         answered by a fallback"
-    )]
-    Deadline(String),
-    /// An engine cannot run the model at all.
-    #[error("engine {engine} cannot run the model: {fault}; name another in the parameter engines")]
-    Engine {
-        /// Its name.
-        engine: String,
-        /// What it said.
-        fault: EngineFault,
-    },
-}
-
-/// A bundle with parameters that fit it.
-pub struct Configuration {
-    /// The bundle.
-    pub bundle: Arc<Bundle>,
-    /// The parameters.
-    pub params: Params,
-}
+pub use configuration::Configuration;
+pub use engines::WarmEngine;
+pub use error::ConfigureError;
 
 impl Configuration {
     /// Loads the bundle the parameters name and checks the rest of them against it.
@@ -76,7 +32,7 @@ impl Configuration {
     /// Checks the parameters against a bundle already loaded.
     pub fn with_bundle(values: &Values, bundle: Bundle) -> Result<Configuration, ConfigureError> {
         let mut params = Params::read(values, &words(&bundle))?;
-        body::check(&params, &bundle.manifest.window)?;
+        self_filter::check(&params, &bundle.manifest.window)?;
         engines::keep_available(&mut params.engines)?;
         for warning in params.gate.iter().flat_map(|gate| &gate.warnings) {
             tracing::warn!("{warning}");
@@ -92,8 +48,8 @@ impl Configuration {
     }
 
     /// The names behind a decision's indices.
-    pub fn vocabulary(&self) -> Vocabulary {
-        Vocabulary {
+    pub fn vocabulary(&self) -> DecisionNames {
+        DecisionNames {
             labels: self.bundle.manifest.labels.clone(),
             engines: self.params.engines.clone(),
             model_id: self.bundle.id().to_owned(),
@@ -101,10 +57,10 @@ impl Configuration {
     }
 
     /// What holds for every cycle.
-    pub fn terms(&self) -> Terms {
+    pub fn cycle_config(&self) -> CycleConfig {
         let manifest = &self.bundle.manifest;
         let params = &self.params;
-        Terms {
+        CycleConfig {
             deadline: params.deadline,
             publish_margin: params.publish_margin,
             fault_time: params.fault,
@@ -120,12 +76,16 @@ impl Configuration {
         }
     }
 
-    /// The desk the threads share.
-    pub fn desk(&self, clock: Arc<dyn Clock>, publish: Arc<dyn Publish>) -> Arc<Desk> {
+    /// The scheduler the threads share.
+    pub fn scheduler(
+        &self,
+        clock: Arc<dyn Clock>,
+        publish: Arc<dyn Publish>,
+    ) -> Arc<SchedulerState> {
         let sizes = &self.bundle.manifest.architecture;
-        Arc::new(Desk::new(
+        Arc::new(SchedulerState::new(
             clock,
-            self.terms(),
+            self.cycle_config(),
             self.bundle.manifest.labels.len(),
             sizes.frames * sizes.features,
             self.params.engines.len(),
@@ -133,10 +93,15 @@ impl Configuration {
         ))
     }
 
-    /// The desk of this model where it takes over from the one that `before` is the desk of.
-    pub fn successor_desk(&self, before: &Desk, publish: Arc<dyn Publish>) -> Arc<Desk> {
+    /// The scheduler of this model where it takes over from the one that `before` is the scheduler
+    /// of.
+    pub fn successor_scheduler(
+        &self,
+        before: &SchedulerState,
+        publish: Arc<dyn Publish>,
+    ) -> Arc<SchedulerState> {
         let engines = self.params.engines.len();
-        Arc::new(before.successor(self.terms(), engines, publish))
+        Arc::new(before.successor(self.cycle_config(), engines, publish))
     }
 
     /// What keeps this bundle from taking over from `present` on the same windows, for the same
@@ -169,8 +134,8 @@ impl Configuration {
         Window::new(&spec, &settings).ok()?.sectors()
     }
 
-    /// What the parameters say about one input; what holds without a word about one that is not among
-    /// them.
+    /// What the parameters say about one input; what holds without a word about one that is not
+    /// among them.
     pub fn settings(&self, input: &str) -> SourceSettings {
         let (spec, settings) = self.window_spec();
         let mut inputs = spec.inputs.iter().zip(settings);
@@ -194,7 +159,7 @@ impl Configuration {
                     input.required = source.required;
                     setting.yaw = source.yaw.unwrap_or(0.0);
                     setting.upside_down = source.upside_down.unwrap_or(false);
-                    setting.body = body::of(&self.params, source, derived);
+                    setting.body = self_filter::of(&self.params, source, derived);
                     setting.below_min = source.below_min;
                     setting.speck_filter = source.speck_filter;
                     setting.min_returns = source.min_returns;
@@ -210,12 +175,12 @@ impl Configuration {
 }
 
 /// What parameters may name when the parameter `model` is this.
-pub fn bundle_words(model: &str) -> Result<BundleWords, ConfigureError> {
+pub fn bundle_names(model: &str) -> Result<BundleNames, ConfigureError> {
     Ok(words(&Bundle::load(&find_bundle(model)?)?))
 }
 
 /// What parameters may name, from the bundle.
-pub fn words(bundle: &Bundle) -> BundleWords {
+pub fn words(bundle: &Bundle) -> BundleNames {
     let manifest = &bundle.manifest;
     let sources = manifest.window.inputs.iter().map(|input| {
         let mut types = vec![input.message.ros_name().to_owned()];
@@ -234,7 +199,7 @@ pub fn words(bundle: &Bundle) -> BundleWords {
             required: input.required,
         }
     });
-    BundleWords {
+    BundleNames {
         sources: sources.collect(),
         labels: manifest.labels.clone(),
         safe_label: manifest.safe_label.clone(),

@@ -119,7 +119,7 @@ impl<L: Lanes> Dot<L> for Int {
 }
 
 /// What is done with a tile's row of outputs.
-pub trait After<L: Lanes, D: Dot<L>> {
+pub trait Epilogue<L: Lanes, D: Dot<L>> {
     unsafe fn row<const C: usize>(out: *mut f32, x: [L::F; C], top: *mut f32);
     /// Whether `tops` is written.
     const TOPS: bool = false;
@@ -132,7 +132,7 @@ pub struct Add;
 /// Writes the GELU; INT8 also keeps the largest size per row, for the quantization that follows.
 pub struct Gelu;
 
-impl<L: Lanes, D: Dot<L>> After<L, D> for Write {
+impl<L: Lanes, D: Dot<L>> Epilogue<L, D> for Write {
     #[inline(always)]
     unsafe fn row<const C: usize>(out: *mut f32, x: [L::F; C], _: *mut f32) {
         unroll!(c < C, {
@@ -141,7 +141,7 @@ impl<L: Lanes, D: Dot<L>> After<L, D> for Write {
     }
 }
 
-impl<L: Lanes, D: Dot<L>> After<L, D> for Add {
+impl<L: Lanes, D: Dot<L>> Epilogue<L, D> for Add {
     #[inline(always)]
     unsafe fn row<const C: usize>(out: *mut f32, x: [L::F; C], _: *mut f32) {
         unroll!(c < C, {
@@ -151,7 +151,7 @@ impl<L: Lanes, D: Dot<L>> After<L, D> for Add {
     }
 }
 
-impl<L: Lanes, D: Dot<L>> After<L, D> for Gelu {
+impl<L: Lanes, D: Dot<L>> Epilogue<L, D> for Gelu {
     const TOPS: bool = D::INT;
     #[inline(always)]
     unsafe fn row<const C: usize>(out: *mut f32, x: [L::F; C], top: *mut f32) {
@@ -174,7 +174,7 @@ impl<L: Lanes, D: Dot<L>> After<L, D> for Gelu {
 /// # Safety
 /// The machine has the path's instructions.
 #[inline(always)]
-pub unsafe fn product<L: Lanes, D: Dot<L>, A: After<L, D>>(p: &mut Product) {
+pub unsafe fn product<L: Lanes, D: Dot<L>, A: Epilogue<L, D>>(p: &mut Product) {
     let (first, end) = p.panels;
     let words = p.weights.words;
     // What the pointers below reach, checked once per product.
@@ -221,7 +221,7 @@ struct Run<'a, L, D, A> {
     kinds: PhantomData<(L, D, A)>,
 }
 
-impl<'a, L: Lanes, D: Dot<L>, A: After<L, D>> Run<'a, L, D, A> {
+impl<'a, L: Lanes, D: Dot<L>, A: Epilogue<L, D>> Run<'a, L, D, A> {
     #[inline(always)]
     fn new(p: &mut Product<'a>) -> Self {
         Run {

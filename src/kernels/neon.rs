@@ -1,4 +1,4 @@
-//! aarch64 NEON with the dot product extension: four registers of four.
+//! The lanes on aarch64: NEON with the dot product extension, four registers of four.
 //!
 //! The dot product is written as assembly while its intrinsic is unstable.
 

@@ -1,4 +1,4 @@
-//! From the tensors of a bundle to panels.
+//! Packs the tensors of a bundle into panels.
 //!
 //! Before anything is rounded, exact algebra takes work out of the forward (in f64):
 //! - Only LayerNorms read the residual stream, and they subtract its mean. Everything that writes
@@ -15,7 +15,7 @@
 
 use super::buffer::Buffer;
 use super::lanes::to_bf16;
-use super::{PackError, Precision, Sizes};
+use super::sizes::{PackError, Precision, Sizes};
 
 /// One linear layer: lines of weights by panel, then by word of the input (see `matmul`).
 pub struct Linear {

@@ -4,8 +4,8 @@ use super::attention::{self, Attention};
 use super::lanes::Scalar;
 use super::matmul::{Add, Dot, Float, Gelu, Half, Int, Product, Write, product};
 use super::pack::Linear;
-use super::rows::{self, Kind, Rows};
-use super::{PackError, Precision};
+use super::rows::{self, Rows, WordFormat};
+use super::sizes::{PackError, Precision};
 
 /// The environment variable that forces a path: `scalar`, `avx2`, `avx512` or `neon`.
 pub const FORCE: &str = "EDGE_REASONER_KERNELS";
@@ -53,12 +53,12 @@ macro_rules! path {
                 unsafe { product::<L, D, Gelu>(p) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn norm<K: Kind>(p: &mut Rows) {
+            unsafe fn norm<K: WordFormat>(p: &mut Rows) {
                 // SAFETY: as above.
                 unsafe { rows::convert::<L, K, true>(p) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn convert<K: Kind>(p: &mut Rows) {
+            unsafe fn convert<K: WordFormat>(p: &mut Rows) {
                 // SAFETY: as above.
                 unsafe { rows::convert::<L, K, false>(p) }
             }
@@ -78,7 +78,7 @@ macro_rules! path {
                 unsafe { rows::head::<L>(row, count, weights, out) }
             }
 
-            const fn of<D: Dot<L> + Kind>() -> Kernels {
+            const fn of<D: Dot<L> + WordFormat>() -> Kernels {
                 Kernels {
                     path: $name,
                     embed: add::<Float>,

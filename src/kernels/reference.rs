@@ -1,10 +1,10 @@
-//! What the kernels must compute, in f64 and with no regard for speed: the model as burn has it,
-//! and the INT8 format.
+//! Reference implementation of the kernels, in f64 and with no regard for speed: the model as burn
+//! has it, and the INT8 format.
 
 use super::math::{COARSE, COARSE_END};
 use super::pack::{Dense, Layers};
 use super::rows::EPSILON;
-use super::{Precision, Sizes};
+use super::sizes::{Precision, Sizes};
 
 unsafe extern "C" {
     safe fn erfc(x: f64) -> f64;

@@ -1,4 +1,4 @@
-//! What happens along a row of the residual stream: normalization fused with the conversion of its
+//! Operations along a row of the residual stream: normalization fused with the conversion of its
 //! output, conversion alone, and the exit head.
 //!
 //! The stream's mean over the width is nil (see `pack`), so a LayerNorm is a division by the root
@@ -33,16 +33,16 @@ pub struct Rows<'a> {
 }
 
 /// What words hold.
-pub trait Kind {
+pub trait WordFormat {
     const PER_WORD: usize;
 }
-impl Kind for super::matmul::Float {
+impl WordFormat for super::matmul::Float {
     const PER_WORD: usize = 1;
 }
-impl Kind for super::matmul::Half {
+impl WordFormat for super::matmul::Half {
     const PER_WORD: usize = 2;
 }
-impl Kind for super::matmul::Int {
+impl WordFormat for super::matmul::Int {
     const PER_WORD: usize = 4;
 }
 
@@ -51,7 +51,7 @@ impl Kind for super::matmul::Int {
 /// # Safety
 /// The machine has the path's instructions.
 #[inline(always)]
-pub unsafe fn convert<L: Lanes, K: Kind, const NORM: bool>(p: &mut Rows) {
+pub unsafe fn convert<L: Lanes, K: WordFormat, const NORM: bool>(p: &mut Rows) {
     assert!(p.rows > 0 && p.width > 0 && p.width.is_multiple_of(16));
     assert!((p.rows - 1) * p.from_row + p.width <= p.from.len());
     assert!((p.rows - 1) * p.to_row + p.width / K::PER_WORD <= p.to.len());

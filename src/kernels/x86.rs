@@ -1,4 +1,4 @@
-//! AVX-512 (with VNNI, with or without BF16) and AVX2 with FMA.
+//! The lanes on x86-64: AVX-512 (with VNNI, with or without BF16) and AVX2 with FMA.
 
 #![allow(unsafe_op_in_unsafe_fn)] // see `lanes`
 

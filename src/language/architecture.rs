@@ -1,5 +1,5 @@
-//! The architecture of a decoder, as data: what differs between llama, qwen2, qwen3, gemma2, gemma3,
-//! phi2 and phi3 is a value here, read from a GGUF file's metadata.
+//! The architecture of a decoder, as data: what differs between llama, qwen2, qwen3, gemma2,
+//! gemma3, phi2 and phi3 is a value here, read from a GGUF file's metadata.
 
 use super::gguf::{Fault, Gguf, GgufError, Value};
 

@@ -1,4 +1,5 @@
-//! Language models: GGUF files, their tokenizers and chat templates, and a decoder on packed weights.
+//! Language models: GGUF files, their tokenizers and chat templates, and a decoder on packed
+//! weights.
 //!
 //! [`gguf`] reads a file and checks all that it says; [`architecture`] is what differs between the
 //! families that run, as data; [`weights`] packs the matrices ([`blocks`] knows their formats) for

@@ -1,4 +1,5 @@
-//! What a GGUF file holds, in figures: for `inspect`, and for whoever asks whether it fits.
+//! What a GGUF file holds, in figures: for `inspect`, and for a check of whether it fits into
+//! memory.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
-//! Why learning or scoring could not go on.
+//! Errors of training, compression and evaluation.
 
 use std::io;
 use std::path::PathBuf;
 
+use crate::bag::BagError;
 use crate::model::BundleError;
-use crate::replay::bag::BagError;
 
 /// Why a training, an evaluation or a truth could not be computed.
 #[derive(Debug, thiserror::Error)]

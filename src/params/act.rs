@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::reader::Reader;
-use super::{BundleWords, GateParams, SpeedLimitParams};
+use super::node_params::{BundleNames, GateParams, SpeedLimitParams};
+use super::typed_reader::Reader;
 use crate::act::attention::AttentionLimits;
-use crate::act::gate::{Braking, Factors, GateLimits, Outline, Physics};
 use crate::act::speed_limit::{Percent, SpeedLimits};
-use crate::sense::Footprint;
+use crate::act::velocity_gate::{Braking, Factors, GateLimits, Outline, Physics};
+use crate::features::Footprint;
 
 const MS: Duration = Duration::from_millis(1);
 
 pub(super) fn read_gate(
     reader: &mut Reader,
-    bundle: &BundleWords,
+    bundle: &BundleNames,
     (outline, lasers): (Option<&Footprint>, bool),
     sim_time: bool,
 ) -> Option<GateParams> {
@@ -56,7 +56,7 @@ pub(super) fn read_gate(
     let unsaid = physics.is_some().then_some(1.0);
     for label in &bundle.labels {
         let name = format!("{AT}.linear.{label}");
-        let linear = reader.said_double((of("linear.<label>").as_str(), &name));
+        let linear = reader.given_double((of("linear.<label>").as_str(), &name));
         let linear = linear.or(unsaid);
         all_said &= linear.is_some();
         if linear.is_none() && enabled {
@@ -66,7 +66,7 @@ pub(super) fn read_gate(
             ));
         }
         let name = format!("{AT}.angular.{label}");
-        let angular = reader.said_double((of("angular.<label>").as_str(), &name));
+        let angular = reader.given_double((of("angular.<label>").as_str(), &name));
         let part = Factors {
             linear: linear.unwrap_or(0.0),
             angular: angular.or(linear).unwrap_or(0.0),
@@ -123,7 +123,8 @@ pub(super) fn read_gate(
     })
 }
 
-/// How commands are capped by what scans show; none where the outline is not known or nobody wants it.
+/// How commands are capped by what scans show; none where the outline is not known or nobody wants
+/// it.
 fn read_physics(reader: &mut Reader, outline: Option<&Footprint>) -> Option<Physics> {
     const AT: &str = "act.velocity_gate";
     let of = |what: &str| format!("{AT}.{what}");
@@ -145,7 +146,7 @@ fn read_physics(reader: &mut Reader, outline: Option<&Footprint>) -> Option<Phys
 }
 
 /// Under the safe label nothing passes that is held back under another.
-fn check_labels(reader: &mut Reader, bundle: &BundleWords, factors: &[Factors]) {
+fn check_labels(reader: &mut Reader, bundle: &BundleNames, factors: &[Factors]) {
     let less =
         |one: &Factors, other: &Factors| one.linear < other.linear || one.angular < other.angular;
     for label in less_than_safe(bundle, factors, less) {
@@ -158,7 +159,7 @@ fn check_labels(reader: &mut Reader, bundle: &BundleWords, factors: &[Factors]) 
 }
 
 /// Blind no more passes than under the safe label, and under some label something does.
-fn check_least(reader: &mut Reader, bundle: &BundleWords, factors: &[Factors], blind: Factors) {
+fn check_least(reader: &mut Reader, bundle: &BundleNames, factors: &[Factors], blind: Factors) {
     const AT: &str = "act.velocity_gate";
     let mut labelled = bundle.labels.iter().zip(factors);
     if let Some((label, safe)) = labelled.find(|(label, _)| **label == bundle.safe_label) {
@@ -185,7 +186,7 @@ fn check_least(reader: &mut Reader, bundle: &BundleWords, factors: &[Factors], b
 
 pub(super) fn read_speed_limit(
     reader: &mut Reader,
-    bundle: &BundleWords,
+    bundle: &BundleNames,
 ) -> Option<SpeedLimitParams> {
     const AT: &str = "act.speed_limit";
     let of = |what: &str| format!("{AT}.{what}");
@@ -198,14 +199,14 @@ pub(super) fn read_speed_limit(
     let mut percent = Vec::new();
     for label in &bundle.labels {
         let name = format!("{AT}.percent.{label}");
-        let said = reader.said_double((of("percent.<label>").as_str(), &name));
-        if said.is_none() && enabled {
+        let overrides = reader.given_double((of("percent.<label>").as_str(), &name));
+        if overrides.is_none() && enabled {
             reader.fault(format!(
                 "{name} is missing or wrong; expected a percentage under \"{label}\", 0 to 100, where 0 is \
                  no limit"
             ));
         }
-        percent.push(said.and_then(Percent::new).unwrap_or(Percent::NONE));
+        percent.push(overrides.and_then(Percent::new).unwrap_or(Percent::NONE));
     }
     let less = |one: &Percent, other: &Percent| one.leaves() < other.leaves();
     for label in less_than_safe(bundle, &percent, less) {
@@ -226,7 +227,7 @@ pub(super) fn read_speed_limit(
 
 /// Labels under which less is allowed than under the safe one; `allowed` is in the bundle's order.
 fn less_than_safe<'b, A>(
-    bundle: &'b BundleWords,
+    bundle: &'b BundleNames,
     allowed: &[A],
     less: impl Fn(&A, &A) -> bool,
 ) -> Vec<&'b str> {

@@ -1,11 +1,11 @@
-//! A params file, event by event as rcl's parser goes through it, so that it means here what it means
-//! to every other node. Where rcl refuses a file, it is refused here, with the line.
+//! Reads a params file, event by event as rcl's parser does, so that it means here what it means to
+//! every other node. What rcl refuses is refused here, with the line.
 
+use super::file_sections::{Place, Sections};
 use super::names::fault_of_section;
-use super::scalar::{Word, typed, until_zero};
-use super::sections::{Place, Sections};
 use super::value::Value;
 use super::yaml::{Event, Parser};
+use super::yaml_scalar::{ScalarText, typed, until_zero};
 
 /// Largest params file, bytes.
 pub(super) const LARGEST: usize = 4 << 20;
@@ -17,7 +17,7 @@ const KEY: &str = "ros__parameters";
 
 /// Why yaml was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct FileFault {
     /// From 1.
     pub line: Option<u64>,
     /// What is wrong, what was expected.
@@ -62,7 +62,7 @@ impl Path {
 }
 
 /// What rcl remembers between two events.
-struct Walk<'s> {
+struct FileReader<'s> {
     sections: &'s mut Sections,
     nodes: Path,
     parameters: Path,
@@ -77,8 +77,8 @@ struct Walk<'s> {
 }
 
 /// Reads a file's sections in addition to those that are there.
-pub(super) fn read(bytes: &[u8], sections: &mut Sections) -> Result<(), Fault> {
-    let mut walk = Walk {
+pub(super) fn read(bytes: &[u8], sections: &mut Sections) -> Result<(), FileFault> {
+    let mut walk = FileReader {
         sections,
         nodes: Path::new('/'),
         parameters: Path::new('.'),
@@ -116,17 +116,20 @@ pub(super) fn read_value(text: &str, place: Place, sections: &mut Sections) -> R
     .map_err(|fault| fault.what)
 }
 
-fn events(bytes: &[u8], mut step: impl FnMut(&Event) -> Result<(), String>) -> Result<(), Fault> {
+fn events(
+    bytes: &[u8],
+    mut step: impl FnMut(&Event) -> Result<(), String>,
+) -> Result<(), FileFault> {
     if let Some(fault) = not_text(bytes) {
         return Err(fault);
     }
     let mut parser = Parser::new(bytes);
     loop {
-        let (event, line) = parser.next().map_err(|cause| Fault {
+        let (event, line) = parser.next().map_err(|cause| FileFault {
             line: cause.line,
             what: format!("it is no yaml: {}", cause.problem),
         })?;
-        step(&event).map_err(|what| Fault {
+        step(&event).map_err(|what| FileFault {
             line: Some(line),
             what,
         })?;
@@ -137,7 +140,7 @@ fn events(bytes: &[u8], mut step: impl FnMut(&Event) -> Result<(), String>) -> R
 }
 
 /// Where bytes are no text, of which the parser does not say the line. It knows UTF-16 by its mark.
-fn not_text(bytes: &[u8]) -> Option<Fault> {
+fn not_text(bytes: &[u8]) -> Option<FileFault> {
     if matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
         return None;
     }
@@ -154,7 +157,7 @@ fn not_text(bytes: &[u8]) -> Option<Fault> {
         Ok(_) => format!("the byte 0x{:02x} is no text; expected yaml", bytes[at]),
         Err(_) => String::from("it is not UTF-8; save it as UTF-8"),
     };
-    Some(Fault {
+    Some(FileFault {
         line: Some(line),
         what,
     })
@@ -180,7 +183,7 @@ fn put(
             "a parameter has no value; give it one ('' is the empty text), or leave its line out",
         ));
     }
-    let value = typed(&Word {
+    let value = typed(&ScalarText {
         text: written,
         quoted: *quoted,
         tag: tag.as_deref(),
@@ -206,7 +209,7 @@ fn put(
     }
 }
 
-impl Walk<'_> {
+impl FileReader<'_> {
     fn step(&mut self, event: &Event) -> Result<(), String> {
         match event {
             Event::Scalar { text, .. } if self.wants_key => {

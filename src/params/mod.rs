@@ -1,180 +1,43 @@
 //! Parameters: read once, checked whole, the same for a live node and a replay.
 
 mod act;
-mod body;
 mod file;
-mod kind;
+mod file_sections;
+mod footprint;
 mod names;
-mod reader;
+mod node_params;
+mod parameter;
 mod ros_arguments;
-mod scalar;
-mod sections;
 mod store;
 pub mod table;
+mod typed_reader;
 mod value;
 mod yaml;
+mod yaml_scalar;
 
 use std::time::Duration;
 
-use act::{read_attention, read_gate, read_speed_limit};
-use body::{read_footprint, read_ignored};
-pub use names::{NodeName, NotAName};
-use reader::Reader;
-pub use reader::{Effective, ParamFaults};
-pub use ros_arguments::{RosArguments, parse_override, read_file};
-pub use sections::Said;
-pub use store::{Phase, Proposal, Refusal, Store};
-pub use value::{Value, ValueError, Values};
-
 use crate::act::attention::AttentionLimits;
 use crate::act::diagnostics::Thresholds;
-use crate::act::gate::GateLimits;
 use crate::act::speed_limit::SpeedLimits;
+use crate::act::velocity_gate::GateLimits;
+use crate::features::frames::MountingParameters;
+use crate::features::{BelowMin, Footprint, Sector, SpeckFilter};
 use crate::realtime::Realtime;
-use crate::reason::{Policy, Reuse};
-use crate::sense::frames::SaidMounting;
-use crate::sense::{BelowMin, Footprint, Sector, SpeckFilter};
-use crate::time::Span;
-
-/// What the parameters may name: it comes from the bundle.
-#[derive(Clone, Debug, Default)]
-pub struct BundleWords {
-    /// Sources, with what the bundle says of them.
-    pub sources: Vec<BundleSource>,
-    /// Labels, in order.
-    pub labels: Vec<String>,
-    /// The label decided when there is nothing better; one of them.
-    pub safe_label: String,
-    /// The source that triggers.
-    pub trigger: String,
-    /// How far ahead in time its free way looks, s; none: it tells none.
-    pub horizon_s: Option<f32>,
-}
-
-/// A source as the bundle knows it.
-#[derive(Clone, Debug)]
-pub struct BundleSource {
-    /// Name.
-    pub name: String,
-    /// Topic it was recorded on.
-    pub topic: String,
-    /// Message types its extractor reads; the first is the default.
-    pub types: Vec<String>,
-    /// Newest sample older than this: stale.
-    pub timeout: Duration,
-    /// Whether decisions need it.
-    pub required: bool,
-}
-
-/// Everything the node is told.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Params {
-    /// Engines in order of preference, by the names decisions carry: `packed_int8`, `flex`.
-    pub engines: Vec<String>,
-    /// From arrival to publication.
-    pub deadline: Duration,
-    /// Whether a deadline that not even the first exit can meet is refused.
-    pub refuse_impossible_deadline: bool,
-    /// Kept free before the deadline.
-    pub publish_margin: Duration,
-    /// How optional stages are spent.
-    pub policy: Policy,
-    /// Quantile of the free way that a decision carries.
-    pub free_way_quantile: f32,
-    /// Least confidence of a model decision.
-    pub confidence: f32,
-    /// How long a model decision may be held.
-    pub hold: Duration,
-    /// When an engine call is a stall.
-    pub fault: Duration,
-    /// When the model's answer to the same window is used again.
-    pub reuse: Option<Reuse>,
-    /// Namespaces of the robots of a gateway; empty: one robot, in the node's own namespace.
-    pub robots: Vec<String>,
-    /// How long a robot's trigger may wait for those of others.
-    pub batch_slack: Duration,
-    /// Frame of the robot that mountings and the footprint are told in.
-    pub base_frame: String,
-    /// The robot's outline; returns inside it are the robot itself.
-    pub footprint: Option<Footprint>,
-    /// The source that triggers.
-    pub trigger: String,
-    /// What to subscribe to.
-    pub sources: Vec<SourceParams>,
-    /// The velocity gate, when enabled.
-    pub gate: Option<GateParams>,
-    /// The speed limit, when enabled.
-    pub speed_limit: Option<SpeedLimitParams>,
-    /// When attention is called for, when enabled.
-    pub attention: Option<AttentionLimits>,
-    /// Whether decisions are shown as markers.
-    pub markers: bool,
-    /// How often statistics are published.
-    pub statistics_period: Duration,
-    /// Whether ages of inputs are measured on `/clock`.
-    pub sim_time: bool,
-    /// From when on `/diagnostics` warns.
-    pub diagnostics: Thresholds,
-    /// What is asked of the system.
-    pub realtime: Realtime,
-}
-
-/// One source.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SourceParams {
-    /// Name.
-    pub name: String,
-    /// Topic.
-    pub topic: String,
-    /// ROS name of the message type.
-    pub message: String,
-    /// Whether resends are asked for.
-    pub reliable: bool,
-    /// Newest sample older than this: stale.
-    pub timeout: Duration,
-    /// Saying the same for longer than this: frozen; zero: not watched.
-    pub freeze_timeout: Duration,
-    /// Stamped longer than this before its arrival: stale; zero: not watched.
-    pub stamp_timeout: Duration,
-    /// A scan of which a smaller share of the beams returns something is invalid; 0: not watched.
-    pub min_returns: f32,
-    /// Sensor against robot, rad; none: as tf says.
-    pub yaw: Option<f32>,
-    /// Whether the laser is mounted upside down; none: as tf says.
-    pub upside_down: Option<bool>,
-    /// Directions that are not looked at, in the base frame.
-    pub ignore: Vec<Sector>,
-    /// What values of a scan below range_min mean.
-    pub below_min: BelowMin,
-    /// Whether returns that stand alone are dropped.
-    pub speck_filter: SpeckFilter,
-    /// Whether decisions need it.
-    pub required: bool,
-}
-
-/// The velocity gate.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GateParams {
-    /// Commands asked for.
-    pub input: String,
-    /// Commands let through.
-    pub output: String,
-    /// Whether both are TwistStamped.
-    pub stamped: bool,
-    /// What passes.
-    pub limits: GateLimits,
-    /// What is allowed and hardly meant, one sentence each.
-    pub warnings: Vec<String>,
-}
-
-/// The speed limit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SpeedLimitParams {
-    /// Where it is published.
-    pub topic: String,
-    /// How fast under which label.
-    pub limits: SpeedLimits,
-}
+use crate::scheduler::{CacheConfig, Policy};
+use crate::time::ShownDuration;
+use act::{read_attention, read_gate, read_speed_limit};
+pub use file_sections::ParameterOverrides;
+use footprint::{read_footprint, read_ignored};
+pub use names::{InvalidName, NodeName};
+pub use node_params::{
+    BundleNames, BundleSource, GateParams, Params, SourceParams, SpeedLimitParams,
+};
+pub use ros_arguments::{RosArguments, parse_override, read_file};
+pub use store::{ChangeRefused, ParameterStore, Phase, Proposal};
+use typed_reader::Reader;
+pub use typed_reader::{Effective, ParamFaults};
+pub use value::{Value, ValueError, Values};
 
 const DEFAULT_MODEL: &str = "clearance";
 const MS: Duration = Duration::from_millis(1);
@@ -189,7 +52,7 @@ pub fn model_name(values: &Values) -> String {
 
 /// Parameters as they were read: every one of them as it is in force, and what they make.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct ReadParams {
     /// Name by name, defaults included, except those that have no default and were not said.
     pub effective: Effective,
     /// What they make, or every fault.
@@ -198,9 +61,9 @@ pub struct Reading {
 
 impl Params {
     /// What is said of the mounting of a source's sensor.
-    pub fn said_of_mounting(&self, source: &str) -> SaidMounting {
+    pub fn mounting_parameters(&self, source: &str) -> MountingParameters {
         let source = self.sources.iter().find(|known| known.name == source);
-        SaidMounting {
+        MountingParameters {
             base_frame: self.base_frame.clone(),
             yaw: source.and_then(|source| source.yaw),
             upside_down: source.and_then(|source| source.upside_down),
@@ -209,14 +72,14 @@ impl Params {
     }
 
     /// Checks all values against the table and the bundle and reports every fault at once.
-    pub fn read(values: &Values, bundle: &BundleWords) -> Result<Params, ParamFaults> {
-        Reading::of(values, bundle).params
+    pub fn read(values: &Values, bundle: &BundleNames) -> Result<Params, ParamFaults> {
+        ReadParams::of(values, bundle).params
     }
 }
 
-impl Reading {
+impl ReadParams {
     /// Checks all values against the table and the bundle.
-    pub fn of(values: &Values, bundle: &BundleWords) -> Reading {
+    pub fn of(values: &Values, bundle: &BundleNames) -> ReadParams {
         let mut reader = Reader::new(values);
         reader.word("model", DEFAULT_MODEL);
         let sim_time = reader.boolean("use_sim_time", false);
@@ -230,8 +93,8 @@ impl Reading {
         if publish_margin >= deadline {
             reader.fault(format!(
                 "publish_margin_ms ({}) leaves nothing of deadline_ms ({}); expected less",
-                Span(publish_margin),
-                Span(deadline)
+                ShownDuration(publish_margin),
+                ShownDuration(deadline)
             ));
         }
         let refuse = "refuse_impossible_deadline";
@@ -251,7 +114,7 @@ impl Reading {
         if !sources.iter().any(|source| source.name == trigger) {
             reader.fault(format!("trigger {trigger} is not among the sources"));
         }
-        let scans = crate::sense::MessageType::LaserScan.ros_name();
+        let scans = crate::messages::MessageType::LaserScan.ros_name();
         let lasers = sources.iter().any(|source| source.message == scans);
         let body = (footprint.as_ref(), lasers);
         let gate = read_gate(&mut reader, bundle, body, sim_time);
@@ -287,7 +150,7 @@ impl Reading {
             realtime,
         };
         let (effective, faults) = reader.finish();
-        Reading {
+        ReadParams {
             effective,
             params: match faults.is_empty() {
                 true => Ok(params),
@@ -331,10 +194,10 @@ fn read_engines(reader: &mut Reader) -> Vec<String> {
     engines.into_iter().map(exact).collect()
 }
 
-fn read_cache(reader: &mut Reader) -> Option<Reuse> {
+fn read_cache(reader: &mut Reader) -> Option<CacheConfig> {
     let max_age = reader.millis("cache.max_age_ms", Duration::ZERO);
     let step = reader.double("cache.step", 0.05) as f32;
-    (!max_age.is_zero()).then_some(Reuse { max_age, step })
+    (!max_age.is_zero()).then_some(CacheConfig { max_age, step })
 }
 
 /// Most robots of one node: their decisions may all be due at once.
@@ -370,7 +233,7 @@ fn read_robots(reader: &mut Reader) -> Vec<String> {
     robots
 }
 
-fn read_sources(reader: &mut Reader, bundle: &BundleWords) -> Vec<SourceParams> {
+fn read_sources(reader: &mut Reader, bundle: &BundleNames) -> Vec<SourceParams> {
     let known: Vec<&str> = bundle.sources.iter().map(|s| s.name.as_str()).collect();
     let asked = reader.words("sources", &known);
     for name in asked.iter().filter(|name| !known.contains(&name.as_str())) {
@@ -404,13 +267,13 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
         ));
     }
     let min_returns = reader.double(("<source>.min_returns", &of("min_returns")), 0.0) as f32;
-    let scans = crate::sense::MessageType::LaserScan.to_string();
+    let scans = crate::messages::MessageType::LaserScan.to_string();
     if min_returns > 0.0 && !source.types.contains(&scans) {
         reader.fault(format!(
             "{name}.min_returns is {min_returns}; expected 0, since only {scans} has beams"
         ));
     }
-    let upside_down = reader.said_boolean(("<source>.upside_down", &of("upside_down")));
+    let upside_down = reader.given_boolean(("<source>.upside_down", &of("upside_down")));
     if upside_down == Some(true) && !source.types.contains(&scans) {
         reader.fault(format!(
             "{name}.upside_down is true; expected it for a {scans} only"
@@ -457,7 +320,7 @@ fn read_source(reader: &mut Reader, source: &BundleSource) -> SourceParams {
         ),
         min_returns,
         yaw: reader
-            .said_double(("<source>.yaw", &of("yaw")))
+            .given_double(("<source>.yaw", &of("yaw")))
             .map(|yaw| yaw as f32),
         upside_down,
         ignore,

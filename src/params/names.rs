@@ -1,4 +1,4 @@
-//! Names of nodes, and which sections of a params file are for which node.
+//! Names of nodes, and which sections of a params file apply to which node.
 
 use std::fmt;
 
@@ -31,15 +31,15 @@ impl fmt::Display for NodeName {
 #[error(
     "\"{0}\" is no name of a node; expected its namespace and its name, such as /robot1/edge_reasoner"
 )]
-pub struct NotAName(String);
+pub struct InvalidName(String);
 
 impl std::str::FromStr for NodeName {
-    type Err = NotAName;
+    type Err = InvalidName;
 
-    fn from_str(text: &str) -> Result<NodeName, NotAName> {
+    fn from_str(text: &str) -> Result<NodeName, InvalidName> {
         let path = text.strip_prefix('/').unwrap_or(text);
         if path.is_empty() || !path.split('/').all(is_token) {
-            return Err(NotAName(text.to_owned()));
+            return Err(InvalidName(text.to_owned()));
         }
         let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
         Ok(NodeName {
@@ -50,8 +50,8 @@ impl std::str::FromStr for NodeName {
 }
 
 impl NodeName {
-    /// Whether a section is for this node, as rclcpp and rclpy see it: `*` stands for one part of the
-    /// full name and `**` for any number of them; without a slash in front, one is meant.
+    /// Whether a section is for this node, as rclcpp and rclpy see it: `*` stands for one part of
+    /// the full name and `**` for any number of them; without a slash in front, one is meant.
     pub fn takes(&self, section: &str) -> bool {
         let full = self.to_string();
         let full: Vec<&str> = full.split('/').skip(1).collect();

@@ -1,14 +1,14 @@
-//! The arguments behind `--ros-args`, as far as they say parameters, read by the rules of rcl; and
-//! params files by themselves, for those who have no such arguments.
+//! Reads the parameters in the arguments behind `--ros-args`, by the rules of rcl; and params files
+//! alone, for commands without such arguments.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
 use super::file::{LARGEST, read, read_value, value};
+use super::file_sections::{ParameterOverrides, Sections};
 use super::names::NodeName;
-use super::reader::nearest;
-use super::sections::{Said, Sections};
+use super::typed_reader::nearest;
 use super::value::{Value, ValueError, Values};
 
 /// Arguments with something behind them.
@@ -39,12 +39,12 @@ const ANY: &str = "/**";
 #[derive(Debug, Default)]
 pub struct RosArguments {
     sections: Sections,
-    sources: Vec<Source>,
+    sources: Vec<ParameterOrigin>,
 }
 
 /// One file or one `-p` by itself: what whoever wrote it meant.
 #[derive(Debug)]
-struct Source {
+struct ParameterOrigin {
     /// For errors and remarks.
     label: String,
     is_file: bool,
@@ -124,7 +124,7 @@ impl RosArguments {
             })?;
         }
         let names = alone.named();
-        self.sources.push(Source {
+        self.sources.push(ParameterOrigin {
             label: file,
             is_file: true,
             alone,
@@ -142,7 +142,7 @@ impl RosArguments {
             let place = sections.entry(index, name);
             read_value(value, place, sections).map_err(|what| wrong_override(text, what))?;
         }
-        self.sources.push(Source {
+        self.sources.push(ParameterOrigin {
             label: format!("-p {text}"),
             is_file: false,
             alone,
@@ -153,39 +153,39 @@ impl RosArguments {
 
     /// What is said for a node, as rcl and its clients find it; remarks on what is not in force
     /// although it was said last, and on files and `-p` that are for other nodes only.
-    pub fn for_node(&self, node: &NodeName) -> Said {
-        self.said(node, false)
+    pub fn for_node(&self, node: &NodeName) -> ParameterOverrides {
+        self.overrides(node, false)
     }
 
     /// As [`RosArguments::for_node`], except that a `-p` has the last word.
-    pub fn for_node_overrides_last(&self, node: &NodeName) -> Said {
-        self.said(node, true)
+    pub fn for_node_overrides_last(&self, node: &NodeName) -> ParameterOverrides {
+        self.overrides(node, true)
     }
 
-    fn said(&self, node: &NodeName, overrides_last: bool) -> Said {
+    fn overrides(&self, node: &NodeName, overrides_last: bool) -> ParameterOverrides {
         const WHY: &str = "for ROS, sections count in the order in which their names first appear, and \
                            one type of two for one name, whatever was said last; say it once, or under \
                            the same section as before";
-        let mut said = self.sections.for_node(node);
-        said.remarks.extend(self.for_others(node));
+        let mut overrides = self.sections.for_node(node);
+        overrides.remarks.extend(self.for_others(node));
         for (name, (source, value)) in self.last_said(node) {
-            let by_ros = said.values.get(&name).unwrap_or(&Value::NotSet);
+            let by_ros = overrides.values.get(&name).unwrap_or(&Value::NotSet);
             if same(by_ros, &value) {
                 continue;
             }
             let label = &source.label;
             if overrides_last && !source.is_file {
-                said.remarks.push(format!(
+                overrides.remarks.push(format!(
                     "{label} holds here; the live node would take {by_ros} for {name}: {WHY}"
                 ));
-                said.values.insert(name, value);
+                overrides.values.insert(name, value);
             } else {
-                said.remarks.push(format!(
+                overrides.remarks.push(format!(
                     "{label} says {value} for {name}, and {by_ros} is in force: {WHY}"
                 ));
             }
         }
-        said
+        overrides
     }
 
     /// The first file that has nothing for a node.
@@ -205,7 +205,7 @@ impl RosArguments {
             .sources
             .iter()
             .filter(|source| !source.names.iter().any(|section| node.takes(section)));
-        let remark = |source: &Source| match source.is_file {
+        let remark = |source: &ParameterOrigin| match source.is_file {
             true => ValueError::NotForUs {
                 file: source.label.clone(),
                 node: node.clone(),
@@ -220,7 +220,7 @@ impl RosArguments {
     }
 
     /// What each name was given last, and by which source.
-    fn last_said(&self, node: &NodeName) -> BTreeMap<String, (&Source, Value)> {
+    fn last_said(&self, node: &NodeName) -> BTreeMap<String, (&ParameterOrigin, Value)> {
         let mut last = BTreeMap::new();
         for source in &self.sources {
             for (name, value) in source.alone.for_node(node).values {

@@ -1,9 +1,10 @@
-//! A node's parameters over its life: what was said, what is in force, what may change when.
+//! A node's parameters over its life: what was given, what is in force, and what may change when.
 
-use super::reader::{Effective, ParamFaults};
-use super::table::Change;
+use super::node_params::{BundleNames, Params};
+use super::table::ChangePolicy;
+use super::typed_reader::{Effective, ParamFaults};
 use super::value::{Value, Values};
-use super::{BundleWords, Params, Reading, model_name};
+use super::{ReadParams, model_name};
 
 /// What the node is doing, as far as its parameters are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum Phase {
 
 /// Why a change was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ChangeRefused {
     /// Read at configure.
     #[error(
         "{0} needs configure: deactivate and cleanup the node, set it, then configure and activate it"
@@ -44,8 +45,8 @@ pub enum Refusal {
 /// A change that was checked and not made yet.
 #[derive(Debug)]
 pub struct Proposal {
-    said: Values,
-    bundle: Option<(String, BundleWords)>,
+    overrides: Values,
+    bundle: Option<(String, BundleNames)>,
     /// What will be in force, parameter by parameter.
     pub effective: Effective,
     /// What the parameters would make; an error only where they made none before either.
@@ -56,28 +57,28 @@ pub struct Proposal {
 
 impl Proposal {
     /// The parameters; the faults where they make none.
-    pub fn sound_params(&self) -> Result<Params, Refusal> {
-        self.params.clone().map_err(Refusal::from)
+    pub fn sound_params(&self) -> Result<Params, ChangeRefused> {
+        self.params.clone().map_err(ChangeRefused::from)
     }
 }
 
 /// Looks up what a bundle lets parameters name, by the value of the parameter `model`.
-pub type Resolve = fn(&str) -> Result<BundleWords, String>;
+pub type BundleLookup = fn(&str) -> Result<BundleNames, String>;
 
 /// What was said of the parameters, at the start and since.
-pub struct Store {
-    said: Values,
+pub struct ParameterStore {
+    overrides: Values,
     phase: Phase,
-    resolve: Resolve,
+    resolve: BundleLookup,
     /// The bundle last looked up.
-    bundle: Option<(String, Result<BundleWords, String>)>,
+    bundle: Option<(String, Result<BundleNames, String>)>,
 }
 
-impl Store {
+impl ParameterStore {
     /// With what the params files and the command line say.
-    pub fn new(said: Values, resolve: Resolve) -> Store {
-        Store {
-            said,
+    pub fn new(overrides: Values, resolve: BundleLookup) -> ParameterStore {
+        ParameterStore {
+            overrides,
             phase: Phase::Unconfigured,
             resolve,
             bundle: None,
@@ -85,8 +86,8 @@ impl Store {
     }
 
     /// What was said, to configure by.
-    pub fn said(&self) -> &Values {
-        &self.said
+    pub fn overrides(&self) -> &Values {
+        &self.overrides
     }
 
     /// The node is in another phase now.
@@ -95,46 +96,53 @@ impl Store {
     }
 
     /// The bundle that the parameter `model` names was just loaded, and lets parameters name this.
-    pub fn learn(&mut self, words: BundleWords) {
-        self.bundle = Some((model_name(&self.said), Ok(words)));
+    pub fn learn(&mut self, words: BundleNames) {
+        self.bundle = Some((model_name(&self.overrides), Ok(words)));
     }
 
     /// What is in force, or would be after a configure.
     pub fn effective(&mut self) -> Effective {
-        let said = self.said.clone();
-        self.read(&said).effective
+        let overrides = self.overrides.clone();
+        self.read(&overrides).effective
     }
 
     /// Checks changes, all or none; a value of `None` takes back what was said.
-    pub fn propose(&mut self, changes: &[(String, Option<Value>)]) -> Result<Proposal, Refusal> {
+    pub fn propose(
+        &mut self,
+        changes: &[(String, Option<Value>)],
+    ) -> Result<Proposal, ChangeRefused> {
         if self.phase == Phase::Changing {
-            return Err(Refusal::Changing);
+            return Err(ChangeRefused::Changing);
         }
-        let mut said = self.said.clone();
+        let mut overrides = self.overrides.clone();
         for (name, value) in changes {
             match value {
-                Some(value) => drop(said.insert(name.clone(), value.clone())),
-                None => drop(said.remove(name)),
+                Some(value) => drop(overrides.insert(name.clone(), value.clone())),
+                None => drop(overrides.remove(name)),
             }
         }
-        let after = self.read(&said);
-        self.check(said, after, None)
+        let after = self.read(&overrides);
+        self.check(overrides, after, None)
     }
 
     /// The bundle `name`, which lets parameters name `words`, in the present one's place, and
     /// everything else as it is.
-    pub fn propose_model(&mut self, name: &str, words: BundleWords) -> Result<Proposal, Refusal> {
-        let mut said = self.said.clone();
-        said.insert(String::from("model"), Value::String(name.to_owned()));
-        let after = Reading::of(&said, &words);
-        let mut proposal = self.check(said, after, Some("model"))?;
+    pub fn propose_model(
+        &mut self,
+        name: &str,
+        words: BundleNames,
+    ) -> Result<Proposal, ChangeRefused> {
+        let mut overrides = self.overrides.clone();
+        overrides.insert(String::from("model"), Value::String(name.to_owned()));
+        let after = ReadParams::of(&overrides, &words);
+        let mut proposal = self.check(overrides, after, Some("model"))?;
         proposal.bundle = Some((name.to_owned(), words));
         Ok(proposal)
     }
 
     /// Makes a change that was proposed.
     pub fn commit(&mut self, proposal: Proposal) {
-        self.said = proposal.said;
+        self.overrides = proposal.overrides;
         if let Some((name, words)) = proposal.bundle {
             self.bundle = Some((name, Ok(words)));
         }
@@ -143,11 +151,11 @@ impl Store {
     /// `free`: may change all the same.
     fn check(
         &mut self,
-        said: Values,
-        after: Reading,
+        overrides: Values,
+        after: ReadParams,
         free: Option<&str>,
-    ) -> Result<Proposal, Refusal> {
-        let present = self.said.clone();
+    ) -> Result<Proposal, ChangeRefused> {
+        let present = self.overrides.clone();
         let before = self.read(&present);
         // A node that is wrong in two ways is mended one by one.
         let old = before.params.err().map_or_else(Vec::new, |faults| faults.0);
@@ -166,16 +174,16 @@ impl Store {
             }
             match row.change {
                 _ if free == Some(name.as_str()) => {}
-                Change::Start => return Err(Refusal::NeedsStart(name.clone())),
-                Change::Configure if self.phase != Phase::Unconfigured => {
-                    return Err(Refusal::NeedsConfigure(name.clone()));
+                ChangePolicy::Start => return Err(ChangeRefused::NeedsStart(name.clone())),
+                ChangePolicy::Configure if self.phase != Phase::Unconfigured => {
+                    return Err(ChangeRefused::NeedsConfigure(name.clone()));
                 }
-                Change::Live | Change::Configure => {}
+                ChangePolicy::Live | ChangePolicy::Configure => {}
             }
             changed.push(name.clone());
         }
         Ok(Proposal {
-            said,
+            overrides,
             bundle: None,
             effective: after.effective,
             params: after.params,
@@ -183,37 +191,37 @@ impl Store {
         })
     }
 
-    fn read(&mut self, said: &Values) -> Reading {
-        let name = model_name(said);
+    fn read(&mut self, overrides: &Values) -> ReadParams {
+        let name = model_name(overrides);
         if self.bundle.as_ref().is_none_or(|(known, _)| *known != name) {
             let words = (self.resolve)(&name);
             self.bundle = Some((name, words));
         }
         match &self.bundle {
-            Some((_, Ok(words))) => Reading::of(said, words),
+            Some((_, Ok(words))) => ReadParams::of(overrides, words),
             Some((_, Err(fault))) => {
                 // Without a bundle nobody knows its sources and labels: what names them is not
                 // called unknown.
-                let mut reading = Reading::of(said, &BundleWords::default());
+                let mut reading = ReadParams::of(overrides, &BundleNames::default());
                 reading.params = Err(ParamFaults(vec![fault.clone()]));
                 reading
             }
-            None => Reading::of(said, &BundleWords::default()),
+            None => ReadParams::of(overrides, &BundleNames::default()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::BundleSource;
     use super::super::ros_arguments::parse_override;
     use super::*;
+    use crate::params::node_params::BundleSource;
 
-    fn resolve(name: &str) -> Result<BundleWords, String> {
+    fn resolve(name: &str) -> Result<BundleNames, String> {
         if name != "good" && name != "other" {
             return Err(format!("model {name}: no such bundle"));
         }
-        Ok(BundleWords {
+        Ok(BundleNames {
             sources: vec![BundleSource {
                 name: "scan".into(),
                 topic: "/scan".into(),
@@ -228,12 +236,12 @@ mod tests {
         })
     }
 
-    fn store(said: &[&str]) -> Store {
-        let said = said.iter().map(|text| parse_override(text).unwrap());
-        Store::new(said.collect(), resolve)
+    fn store(overrides: &[&str]) -> ParameterStore {
+        let overrides = overrides.iter().map(|text| parse_override(text).unwrap());
+        ParameterStore::new(overrides.collect(), resolve)
     }
 
-    fn set(store: &mut Store, texts: &[&str]) -> Result<Vec<String>, Refusal> {
+    fn set(store: &mut ParameterStore, texts: &[&str]) -> Result<Vec<String>, ChangeRefused> {
         let changes = texts.iter().map(|text| {
             let (name, value) = parse_override(text).unwrap();
             (name, Some(value))
@@ -244,7 +252,7 @@ mod tests {
         Ok(changed)
     }
 
-    fn value(store: &mut Store, name: &str) -> Option<Value> {
+    fn value(store: &mut ParameterStore, name: &str) -> Option<Value> {
         store.effective().remove(name).map(|(value, _)| value)
     }
 
@@ -260,8 +268,8 @@ mod tests {
             .iter()
             .map(|(n, (v, _))| (n.clone(), v.clone()))
             .collect();
-        let again = Reading::of(&dumped, &resolve("good").unwrap());
-        let first = Reading::of(store.said(), &resolve("good").unwrap());
+        let again = ReadParams::of(&dumped, &resolve("good").unwrap());
+        let first = ReadParams::of(store.overrides(), &resolve("good").unwrap());
         assert_eq!(again.params, first.params);
         let values = |effective: &Effective| -> Vec<Value> {
             effective.values().map(|(value, _)| value.clone()).collect()
@@ -278,10 +286,10 @@ mod tests {
             ["confidence"]
         );
         let refused = set(&mut store, &["scan.topic:=/front"]).unwrap_err();
-        assert_eq!(refused, Refusal::NeedsConfigure("scan.topic".into()));
+        assert_eq!(refused, ChangeRefused::NeedsConfigure("scan.topic".into()));
         assert!(refused.to_string().contains("cleanup"), "{refused}");
         let refused = set(&mut store, &["autostart:=false"]).unwrap_err();
-        assert_eq!(refused, Refusal::NeedsStart("autostart".into()));
+        assert_eq!(refused, ChangeRefused::NeedsStart("autostart".into()));
         // A whole file that changes nothing is no change.
         assert!(
             set(&mut store, &["scan.topic:=/scan", "model:=good"])
@@ -291,7 +299,7 @@ mod tests {
         store.enter(Phase::Changing);
         assert_eq!(
             set(&mut store, &["confidence:=0.1"]).unwrap_err(),
-            Refusal::Changing
+            ChangeRefused::Changing
         );
         store.enter(Phase::Unconfigured);
         assert_eq!(
@@ -351,13 +359,13 @@ mod tests {
         let mut store = store(&["model:=good"]);
         store.enter(Phase::Configured);
         let refused = set(&mut store, &["model:=other"]).unwrap_err();
-        assert_eq!(refused, Refusal::NeedsConfigure("model".into()));
+        assert_eq!(refused, ChangeRefused::NeedsConfigure("model".into()));
         let mut words = resolve("other").unwrap();
         let proposal = store.propose_model("other", words.clone()).unwrap();
         assert_eq!(proposal.changed, ["model"]);
         words.sources[0].topic = "/elsewhere".into();
         let refused = store.propose_model("other", words).unwrap_err();
-        assert_eq!(refused, Refusal::NeedsConfigure("scan.topic".into()));
+        assert_eq!(refused, ChangeRefused::NeedsConfigure("scan.topic".into()));
         assert_eq!(
             value(&mut store, "scan.topic"),
             Some(Value::String("/scan".into()))

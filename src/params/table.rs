@@ -1,11 +1,11 @@
-//! Every parameter there is: the one place validation and the table in docs/parameters.md come from.
+//! The table of all parameters: validation and the table in docs/parameters.md come from here.
 
-pub use super::kind::{Change, Kind, Parameter};
-use super::kind::{double, live, row};
-use crate::sense::{BelowMin, SpeckFilter};
+pub use super::parameter::{ChangePolicy, Parameter, ParameterType};
+use super::parameter::{double, live, row};
+use crate::features::{BelowMin, SpeckFilter};
 
-const ANY: Kind = Kind::Word(&[]);
-const FRACTION: Kind = double(0, 1_000);
+const ANY: ParameterType = ParameterType::Word(&[]);
+const FRACTION: ParameterType = double(0, 1_000);
 
 /// All parameters.
 pub const TABLE: &[Parameter] = &[
@@ -17,19 +17,19 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "engines",
-        Kind::Words,
+        ParameterType::Words,
         "[packed, flex]",
         "Engines in order of preference: packed, flex, and where they are built in ndarray and wgpu (a GPU). The next one takes over when one fails.",
     ),
     row(
         "packed.precision",
-        Kind::Word(&["int8", "bf16", "f32"]),
+        ParameterType::Word(&["int8", "bf16", "f32"]),
         "int8",
         "What the engine packed multiplies in; f32 answers as flex does, int8 is the fastest.",
     ),
     row(
         "wgpu.device",
-        Kind::Word(&[
+        ParameterType::Word(&[
             "any",
             "discrete",
             "integrated",
@@ -49,7 +49,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "wgpu.precision",
-        Kind::Word(&["f32", "f16"]),
+        ParameterType::Word(&["f32", "f16"]),
         "f32",
         "What the engine wgpu calculates in; f16 needs a GPU that computes in it, and its answers differ by some thousandths.",
     ),
@@ -61,7 +61,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     live(
         "refuse_impossible_deadline",
-        Kind::Bool,
+        ParameterType::Bool,
         "true",
         "Whether the node refuses to start where not even the first exit fits the deadline.",
     ),
@@ -69,11 +69,11 @@ pub const TABLE: &[Parameter] = &[
         "publish_margin_ms",
         double(0, 1_000_000),
         "2.0",
-        "Kept free before the deadline for publishing; the guard acts this much earlier.",
+        "Kept free before the deadline for publishing; the watchdog acts this much earlier.",
     ),
     live(
         "policy",
-        Kind::Word(&["fastest", "best"]),
+        ParameterType::Word(&["fastest", "best"]),
         "fastest",
         "fastest: stop at the first exit that is sure. best: use the budget.",
     ),
@@ -109,7 +109,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "robots",
-        Kind::Words,
+        ParameterType::Words,
         "[\"\"]",
         "On a gateway: the robots this node serves, by namespace. Each has its own window, decisions and acts under /<robot>. [\"\"]: one robot, with the topics as they are.",
     ),
@@ -127,7 +127,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "sources",
-        Kind::Words,
+        ParameterType::Words,
         "the bundle's",
         "Sources to subscribe to.",
     ),
@@ -145,7 +145,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "<source>.qos",
-        Kind::Word(&["sensor_data", "reliable"]),
+        ParameterType::Word(&["sensor_data", "reliable"]),
         "sensor_data",
         "sensor_data (best effort) hears every publisher; reliable asks for resends.",
     ),
@@ -175,13 +175,13 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "<source>.below_min",
-        Kind::Word(BelowMin::NAMES),
+        ParameterType::Word(BelowMin::NAMES),
         "auto",
         "What positive ranges of a scan below its range_min mean. auto: measurements of something too near, which count, are told from the constants that drivers write as codes; near: all are measurements; none: none is, nor is -inf. Under auto and near, what came nearer than range_min and is not measured any more (0.0, NaN, codes, +inf) stays near until it is seen free.",
     ),
     row(
         "<source>.speck_filter",
-        Kind::Word(SpeckFilter::NAMES),
+        ParameterType::Word(SpeckFilter::NAMES),
         "none",
         "Whether returns that stand alone (dust, rain) are dropped. beams: those that no neighbouring beam sees as near, at once; nothing narrower than 2 x angle_increment x range is sure to be seen. scans: those that neither of the two scans before has about there; everything is seen one scan later.",
     ),
@@ -193,19 +193,19 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "<source>.upside_down",
-        Kind::Bool,
+        ParameterType::Bool,
         "as tf says, else false",
         "Whether the laser is mounted upside down: its angles then count to the right. tf may not say otherwise.",
     ),
     row(
         "<source>.ignore",
-        Kind::Doubles,
+        ParameterType::Doubles,
         "[]",
         "Directions that are not looked at, as pairs: from, to, to the left; in rad in the robot's frame. [1.2, 1.9]: a mast on the left. What lies there is not known to the node.",
     ),
     row(
         "<source>.required",
-        Kind::Bool,
+        ParameterType::Bool,
         "the bundle's",
         "Whether a stale or silent source leads to the safe label.",
     ),
@@ -229,7 +229,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "act.velocity_gate.enabled",
-        Kind::Bool,
+        ParameterType::Bool,
         "false",
         "Whether the velocity gate runs.",
     ),
@@ -247,13 +247,13 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "act.velocity_gate.stamped",
-        Kind::Bool,
+        ParameterType::Bool,
         "false",
         "Whether both topics are geometry_msgs/msg/TwistStamped, as Nav2's enable_stamped_cmd_vel makes them.",
     ),
     live(
         "act.velocity_gate.physics",
-        Kind::Bool,
+        ParameterType::Bool,
         "true",
         "Whether commands are capped by what the scans show, under every label and in every direction; needs robot_radius or footprint.",
     ),
@@ -283,7 +283,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     live(
         "act.velocity_gate.use_model",
-        Kind::Bool,
+        ParameterType::Bool,
         "true",
         "Whether the way that the model expects to be free slows the base before scans show why. Only for models that tell it; it never lets more through than scans do.",
     ),
@@ -295,7 +295,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     live(
         "act.velocity_gate.keep_arc",
-        Kind::Bool,
+        ParameterType::Bool,
         "false",
         "Whether speed and turn are slowed together: true for cars and other bases that cannot turn on the spot.",
     ),
@@ -343,7 +343,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     live(
         "act.velocity_gate.release_after",
-        Kind::Count {
+        ParameterType::Count {
             least: 1,
             most: 1000,
         },
@@ -352,7 +352,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "act.speed_limit.enabled",
-        Kind::Bool,
+        ParameterType::Bool,
         "false",
         "Whether nav2_msgs/msg/SpeedLimit is published; needs the package nav2_msgs.",
     ),
@@ -370,7 +370,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     live(
         "act.speed_limit.release_after",
-        Kind::Count {
+        ParameterType::Count {
             least: 1,
             most: 1000,
         },
@@ -379,7 +379,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "act.attention.enabled",
-        Kind::Bool,
+        ParameterType::Bool,
         "false",
         "Whether ~/attention and ~/attention_needed call for somebody when decisions are unsure or not the model's, again and again.",
     ),
@@ -391,7 +391,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     live(
         "act.attention.decisions",
-        Kind::Count {
+        ParameterType::Count {
             least: 1,
             most: 10_000,
         },
@@ -412,7 +412,7 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "act.markers.enabled",
-        Kind::Bool,
+        ParameterType::Bool,
         "false",
         "Whether ~/markers shows decisions in RViz and Foxglove, twice a second, with the sectors of the scan each rests on.",
     ),
@@ -442,39 +442,39 @@ pub const TABLE: &[Parameter] = &[
     ),
     row(
         "realtime.priority",
-        Kind::Count { least: 0, most: 98 },
+        ParameterType::Count { least: 0, most: 98 },
         "0",
-        "SCHED_FIFO priority of the guard thread; ingest and what publishes run one below, reasoners two below. 0: normal scheduling.",
+        "SCHED_FIFO priority of the deadline watchdog; ingest and what publishes run one below, inference workers two below. 0: normal scheduling.",
     ),
     row(
         "realtime.cpus",
-        Kind::Cpus,
+        ParameterType::Cpus,
         "\"\"",
-        "Processors of the threads of the guard, of ingest and of what publishes, such as \"1\" or \"0,2-3\"; empty: any.",
+        "Processors of the threads of the deadline watchdog, of ingest and of what publishes, such as \"1\" or \"0,2-3\"; empty: any.",
     ),
     row(
         "realtime.reasoner_cpus",
-        Kind::Cpus,
+        ParameterType::Cpus,
         "\"\"",
-        "Processors of the reasoner threads; empty: any.",
+        "Processors of the inference workers; empty: any.",
     ),
     row(
         "realtime.lock_memory",
-        Kind::Bool,
+        ParameterType::Bool,
         "false",
         "Whether all pages of the process stay in memory (mlockall).",
     ),
     Parameter {
-        change: Change::Start,
+        change: ChangePolicy::Start,
         ..row(
             "autostart",
-            Kind::Bool,
+            ParameterType::Bool,
             "true",
             "Whether the node configures and activates itself; false: a lifecycle manager does, by ~/change_state.",
         )
     },
     Parameter {
-        change: Change::Start,
+        change: ChangePolicy::Start,
         ..row(
             "bond_heartbeat_period",
             double(0, 10_000),
@@ -484,7 +484,7 @@ pub const TABLE: &[Parameter] = &[
     },
     row(
         "use_sim_time",
-        Kind::Bool,
+        ParameterType::Bool,
         "false",
         "Whether ages of inputs are measured on /clock.",
     ),
@@ -497,7 +497,7 @@ pub fn markdown() -> String {
     );
     for parameter in TABLE {
         let range = match parameter.kind {
-            Kind::Double {
+            ParameterType::Double {
                 least_milli,
                 most_milli,
             } => format!(
@@ -505,8 +505,8 @@ pub fn markdown() -> String {
                 least_milli as f64 / 1e3,
                 most_milli as f64 / 1e3
             ),
-            Kind::Count { least, most } => format!("{least} to {most}"),
-            Kind::Word(words) => words.join(", "),
+            ParameterType::Count { least, most } => format!("{least} to {most}"),
+            ParameterType::Word(words) => words.join(", "),
             _ => String::new(),
         };
         text += &format!(

@@ -1,7 +1,7 @@
 use super::*;
-use crate::sense::{Footprint, Sector};
+use crate::features::{Footprint, Sector};
 
-fn bundle() -> BundleWords {
+fn bundle() -> BundleNames {
     let source = |name: &str, message: &str, required| BundleSource {
         name: name.into(),
         topic: format!("/{name}"),
@@ -9,7 +9,7 @@ fn bundle() -> BundleWords {
         timeout: 500 * MS,
         required,
     };
-    BundleWords {
+    BundleNames {
         sources: vec![
             source("scan", "sensor_msgs/msg/LaserScan", true),
             source("odom", "nav_msgs/msg/Odometry", false),
@@ -181,13 +181,13 @@ fn a_safe_label_that_lets_more_through_than_another_is_refused() {
 }
 
 /// A gate of which this is said besides.
-fn gate(said: &[&str]) -> Result<GateParams, Vec<String>> {
+fn gate(overrides: &[&str]) -> Result<GateParams, Vec<String>> {
     let on = [
         "act.velocity_gate.enabled:=true",
         "act.velocity_gate.linear.go:=1.0",
         "act.velocity_gate.linear.stop:=0.0",
     ];
-    let params = Params::read(&values(&[&on, said].concat()), &bundle());
+    let params = Params::read(&values(&[&on, overrides].concat()), &bundle());
     params.map(|p| p.gate.unwrap()).map_err(|faults| faults.0)
 }
 
@@ -196,9 +196,9 @@ fn blind_lets_nothing_through_unless_it_is_said_and_never_more_than_the_safe_lab
     let turns = "act.velocity_gate.angular.stop:=0.5";
     let limits = gate(&[turns]).unwrap().limits;
     assert_eq!((limits.blind.linear, limits.blind.angular), (0.0, 0.0));
-    let said = gate(&[turns, "act.velocity_gate.blind.angular:=0.5"]).unwrap();
-    assert_eq!(said.limits.blind.angular, 0.5);
-    let warned = said.warnings.join("; ");
+    let overrides = gate(&[turns, "act.velocity_gate.blind.angular:=0.5"]).unwrap();
+    assert_eq!(overrides.limits.blind.angular, 0.5);
+    let warned = overrides.warnings.join("; ");
     assert!(
         warned.contains("blind.angular is 0.5: the robot turns on"),
         "{warned}"
@@ -216,14 +216,18 @@ fn blind_lets_nothing_through_unless_it_is_said_and_never_more_than_the_safe_lab
 fn a_label_called_blind_is_another_parameter() {
     let mut bundle = bundle();
     bundle.labels.insert(0, "blind".into());
-    let said = values(&[
+    let overrides = values(&[
         "act.velocity_gate.enabled:=true",
         "act.velocity_gate.linear.blind:=0.75",
         "act.velocity_gate.linear.go:=1.0",
         "act.velocity_gate.linear.stop:=0.5",
         "act.velocity_gate.blind.linear:=0.25",
     ]);
-    let limits = Params::read(&said, &bundle).unwrap().gate.unwrap().limits;
+    let limits = Params::read(&overrides, &bundle)
+        .unwrap()
+        .gate
+        .unwrap()
+        .limits;
     assert_eq!(
         (limits.factors[0].linear, limits.blind.linear),
         (0.75, 0.25)
@@ -232,8 +236,8 @@ fn a_label_called_blind_is_another_parameter() {
 
 #[test]
 fn a_gate_that_would_hold_a_robot_for_ever_is_warned_about_by_name() {
-    for said in [&[][..], &["act.velocity_gate.angular.stop:=0.0"]] {
-        let mut warnings = gate(said).unwrap().warnings;
+    for overrides in [&[][..], &["act.velocity_gate.angular.stop:=0.0"]] {
+        let mut warnings = gate(overrides).unwrap().warnings;
         warnings.retain(|warning| !warning.contains("by labels alone"));
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         let remedy = "set act.velocity_gate.angular.stop to 1.0";
@@ -295,19 +299,19 @@ fn a_speed_limit_must_name_every_label_and_none_is_not_a_stop() {
     assert!(
         faults(&[on, "act.speed_limit.percent.go:=0.0"])[0].contains("percent.stop is missing")
     );
-    let said = [
+    let overrides = [
         on,
         "act.speed_limit.percent.go:=50",
         "act.speed_limit.percent.stop:=0.0",
     ];
     // 0 is no limit: under the safe label it would let the robot run.
-    assert!(faults(&said)[0].contains("safe label \"stop\""));
-    let said = [
+    assert!(faults(&overrides)[0].contains("safe label \"stop\""));
+    let overrides = [
         on,
         "act.speed_limit.percent.go:=0.0",
         "act.speed_limit.percent.stop:=20",
     ];
-    let limit = Params::read(&values(&said), &bundle())
+    let limit = Params::read(&values(&overrides), &bundle())
         .unwrap()
         .speed_limit
         .unwrap();
@@ -362,7 +366,7 @@ fn a_footprint_is_an_outline_or_a_radius_and_nothing_by_default() {
 
 #[test]
 fn mountings_are_in_force_only_where_they_are_said() {
-    let reading = Reading::of(&Values::new(), &bundle());
+    let reading = ReadParams::of(&Values::new(), &bundle());
     assert!(!reading.effective.contains_key("scan.yaw"));
     assert!(!reading.effective.contains_key("scan.upside_down"));
     let scan = &reading.params.unwrap().sources[0];

@@ -1,4 +1,4 @@
-//! Parameter values as ROS 2 knows them, and why what should say some was not taken.
+//! Parameter values as ROS 2 has them, and why a value was refused.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Events of yaml by libyaml, which rcl reads params files with: here its translation to Rust.
+//! YAML events by libyaml, with which rcl reads params files: here its translation to Rust.
 
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -36,7 +36,7 @@ pub(super) enum Event {
 
 /// Why it is no yaml.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NoYaml {
+pub(super) struct YamlError {
     /// From 1, where it is known.
     pub line: Option<u64>,
     /// libyaml's words.
@@ -53,8 +53,8 @@ pub(super) struct Parser<'t> {
 impl<'t> Parser<'t> {
     pub fn new(text: &'t [u8]) -> Parser<'t> {
         let mut raw = Box::new(MaybeUninit::<unsafe_sys::yaml_parser_t>::uninit());
-        // SAFETY: initialize writes the whole structure; without memory the process ends in it. The text
-        // outlives the parser by `'t`, and no pointer to it is null.
+        // SAFETY: initialize writes the whole structure; without memory the process ends in it. The
+        // text outlives the parser by `'t`, and no pointer to it is null.
         let raw = unsafe {
             let initialized = unsafe_sys::yaml_parser_initialize(raw.as_mut_ptr()).ok;
             assert!(initialized, "libyaml initialises its parser");
@@ -71,14 +71,15 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The next event, with the line it begins in (from 1). After an error or the end it is that again.
-    pub fn next(&mut self) -> Result<(Event, u64), NoYaml> {
+    /// The next event, with the line it begins in (from 1). After an error or the end it is that
+    /// again.
+    pub fn next(&mut self) -> Result<(Event, u64), YamlError> {
         if self.raw.error != unsafe_sys::YAML_NO_ERROR {
             return Err(self.error());
         }
         let mut event = MaybeUninit::<unsafe_sys::yaml_event_t>::uninit();
-        // SAFETY: the parser is sound; where parse succeeds it wrote the event, which is deleted once,
-        // after everything in it was copied.
+        // SAFETY: the parser is sound; where parse succeeds it wrote the event, which is deleted
+        // once, after everything in it was copied.
         unsafe {
             if unsafe_sys::yaml_parser_parse(&mut *self.raw, event.as_mut_ptr()).fail {
                 return Err(self.error());
@@ -91,9 +92,9 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn error(&self) -> NoYaml {
+    fn error(&self) -> YamlError {
         let of_bytes = self.raw.error == unsafe_sys::YAML_READER_ERROR;
-        NoYaml {
+        YamlError {
             line: (!of_bytes).then_some(self.raw.problem_mark.line + 1),
             // SAFETY: null, or a constant of the library.
             problem: unsafe { text_of(self.raw.problem.cast()) }.unwrap_or_default(),
@@ -110,8 +111,8 @@ impl Drop for Parser<'_> {
 
 /// The event must be as libyaml wrote it: its type says which part of it is there.
 unsafe fn copy(event: &unsafe_sys::yaml_event_t) -> Event {
-    // SAFETY: as the caller promises; libyaml's strings are terminated, and a scalar has the length that
-    // it says.
+    // SAFETY: as the caller promises; libyaml's strings are terminated, and a scalar has the length
+    // that it says.
     unsafe {
         match event.type_ {
             unsafe_sys::YAML_SCALAR_EVENT => {
@@ -152,7 +153,7 @@ unsafe fn text_of(pointer: *const u8) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn events(text: &[u8]) -> Result<Vec<Event>, NoYaml> {
+    fn events(text: &[u8]) -> Result<Vec<Event>, YamlError> {
         let mut parser = Parser::new(text);
         let mut events = Vec::new();
         loop {

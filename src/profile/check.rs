@@ -1,13 +1,14 @@
-//! Whether a deadline can be met at all, before a node promises it.
+//! Checks at start whether a deadline can be met at all on this machine.
 
 use std::time::Duration;
 
-use super::{Fit, Machine, Profile};
-use crate::time::{Span, least_ms};
+use super::profile_file::Profile;
+use super::{Machine, ReachableDepth};
+use crate::time::{ShownDuration, least_ms};
 
 /// What is known of the first engine when a node starts.
 #[derive(Clone, Copy, Debug)]
-pub struct Start<'a> {
+pub struct StartCheck<'a> {
     /// Id of the bundle.
     pub model: &'a str,
     /// The engine's name.
@@ -22,7 +23,7 @@ pub struct Start<'a> {
 
 /// The verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DeadlineVerdict {
     /// It can be met; what is known of how deep, for the log.
     Fits(Option<String>),
     /// It can be met, but not beside a load.
@@ -32,7 +33,7 @@ pub enum Verdict {
 }
 
 /// By the warm-up, and by the profile of this bundle on this machine where there is one.
-pub fn check(start: &Start<'_>) -> Verdict {
+pub fn check(start: &StartCheck<'_>) -> DeadlineVerdict {
     let machine = Machine::this();
     let file = Profile::place(start.model, &machine).filter(|file| file.is_file());
     let profile = file.and_then(|file| match Profile::load(&file, start.model, &machine) {
@@ -45,38 +46,38 @@ pub fn check(start: &Start<'_>) -> Verdict {
     judge(start, profile.as_ref())
 }
 
-fn judge(start: &Start<'_>, profile: Option<&Profile>) -> Verdict {
+fn judge(start: &StartCheck<'_>, profile: Option<&Profile>) -> DeadlineVerdict {
     let least = start.first_stage + start.publish_margin;
     if least > start.deadline {
-        return Verdict::Impossible(format!(
+        return DeadlineVerdict::Impossible(format!(
             "the first exit alone takes {} on {} here, and {} are kept free for publishing; \
              expected a deadline_ms above {}",
-            Span(start.first_stage),
+            ShownDuration(start.first_stage),
             start.engine,
-            Span(start.publish_margin),
+            ShownDuration(start.publish_margin),
             least_ms(least)
         ));
     }
     let known = profile.and_then(|p| p.engines.iter().find(|e| e.engine == start.engine));
     let Some(engine) = known else {
-        return Verdict::Fits(None);
+        return DeadlineVerdict::Fits(None);
     };
     let word = engine.verdict(start.deadline, start.publish_margin);
     match engine.fit(start.deadline, start.publish_margin) {
-        Fit::Nothing => Verdict::Tight(word),
-        _ => Verdict::Fits(Some(word)),
+        ReachableDepth::Nothing => DeadlineVerdict::Tight(word),
+        _ => DeadlineVerdict::Fits(Some(word)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Cost, Costs, EngineProfile, FORMAT};
     use super::*;
+    use crate::profile::profile_file::{ConditionCosts, CostQuantiles, EngineProfile, FORMAT};
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn start(first_stage: Duration) -> Start<'static> {
-        Start {
+    fn start(first_stage: Duration) -> StartCheck<'static> {
+        StartCheck {
             model: "m-1",
             engine: "flex",
             first_stage,
@@ -87,13 +88,13 @@ mod tests {
 
     fn profile(loaded_us: f64) -> Profile {
         let costs = |us| {
-            let cost = Cost {
+            let cost = CostQuantiles {
                 p50_us: us,
                 p99_us: us,
                 p999_us: us,
                 bound_us: us,
             };
-            Costs {
+            ConditionCosts {
                 stages: vec![cost],
                 to_exit: vec![cost],
             }
@@ -121,7 +122,7 @@ mod tests {
         for profile in [None, Some(&profile(100.0))] {
             let verdict = judge(&slow, profile);
             assert!(
-                matches!(&verdict, Verdict::Impossible(word) if word.contains("above 5.5")),
+                matches!(&verdict, DeadlineVerdict::Impossible(word) if word.contains("above 5.5")),
                 "{verdict:?}"
             );
         }
@@ -130,14 +131,14 @@ mod tests {
     #[test]
     fn a_profile_tells_what_a_load_leaves_of_it() {
         let quick = start(MS / 10);
-        assert_eq!(judge(&quick, None), Verdict::Fits(None));
+        assert_eq!(judge(&quick, None), DeadlineVerdict::Fits(None));
         assert!(matches!(
             judge(&quick, Some(&profile(3900.0))),
-            Verdict::Fits(Some(_))
+            DeadlineVerdict::Fits(Some(_))
         ));
         assert!(matches!(
             judge(&quick, Some(&profile(4100.0))),
-            Verdict::Tight(_)
+            DeadlineVerdict::Tight(_)
         ));
     }
 }

@@ -1,4 +1,4 @@
-//! Which machine this is, as far as costs depend on it.
+//! Identifies this machine, as far as costs depend on it.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The measurement itself.
+//! Measures the costs of a bundle's stages.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,9 +6,11 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::machine::{Machine, memory_kib};
-use super::{Cost, Costs, EngineProfile, FORMAT, Profile, ProfileError};
+use super::profile_file::{
+    ConditionCosts, CostQuantiles, EngineProfile, FORMAT, Profile, ProfileError,
+};
 use crate::model::{Bundle, EngineKind};
-use crate::reason::{Engine, EngineFault, time_stages};
+use crate::scheduler::{Engine, EngineFault, time_stages};
 
 /// Read between two cold runs: more than the last-level cache of what robots carry.
 const EVICTION_BYTES: usize = 64 << 20;
@@ -93,7 +95,7 @@ impl Bench {
         engine: &mut dyn Engine,
         runs: usize,
         mut before: impl FnMut(),
-    ) -> Result<Costs, EngineFault> {
+    ) -> Result<ConditionCosts, EngineFault> {
         let exits = engine.exits();
         let mut stages = vec![Vec::with_capacity(runs); exits];
         let mut to_exit = vec![Vec::with_capacity(runs); exits];
@@ -107,14 +109,19 @@ impl Bench {
                 to_exit[stage].push(since);
             })?;
         }
-        let quantiles = |costs: Vec<Vec<Duration>>| costs.into_iter().map(Cost::of).collect();
-        Ok(Costs {
+        let quantiles =
+            |costs: Vec<Vec<Duration>>| costs.into_iter().map(CostQuantiles::of).collect();
+        Ok(ConditionCosts {
             stages: quantiles(stages),
             to_exit: quantiles(to_exit),
         })
     }
 
-    fn cold(&mut self, engine: &mut dyn Engine, runs: usize) -> Result<Costs, EngineFault> {
+    fn cold(
+        &mut self,
+        engine: &mut dyn Engine,
+        runs: usize,
+    ) -> Result<ConditionCosts, EngineFault> {
         let mut other = vec![1u8; EVICTION_BYTES];
         self.run(engine, (runs / COLD_SHARE).max(1), || {
             // Written, so that the lines are owned and the engine's own are thrown out.
@@ -126,7 +133,11 @@ impl Bench {
     }
 
     /// A busy thread per processor, as neighbours on a vehicle's computer are.
-    fn loaded(&mut self, engine: &mut dyn Engine, runs: usize) -> Result<Costs, EngineFault> {
+    fn loaded(
+        &mut self,
+        engine: &mut dyn Engine,
+        runs: usize,
+    ) -> Result<ConditionCosts, EngineFault> {
         let stop = AtomicBool::new(false);
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
         thread::scope(|scope| {

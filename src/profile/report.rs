@@ -1,18 +1,18 @@
-//! The profile in words.
+//! A profile as text.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::machine::memory_kib;
-use super::{EngineProfile, Profile};
-use crate::time::{Span, least_ms};
+use super::profile_file::{EngineProfile, Profile};
+use crate::time::{ShownDuration, least_ms};
 
 /// Deadlines the verdict is given for when none is asked for, in ms.
 pub const DEADLINES_MS: [f64; 7] = [0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0];
 
 /// How deep a deadline lets an engine go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fit {
+pub enum ReachableDepth {
     /// Not even the first exit.
     Nothing,
     /// This exit, 1-based, and no deeper one.
@@ -24,7 +24,7 @@ pub enum Fit {
 impl EngineProfile {
     /// The deepest exit that 99.9 % of the runs beside a load reached within the deadline less the
     /// publish margin.
-    pub fn fit(&self, deadline: Duration, publish_margin: Duration) -> Fit {
+    pub fn fit(&self, deadline: Duration, publish_margin: Duration) -> ReachableDepth {
         let budget_us = deadline.saturating_sub(publish_margin).as_secs_f64() * 1e6;
         let exits = &self.loaded.to_exit;
         match exits
@@ -32,9 +32,9 @@ impl EngineProfile {
             .take_while(|cost| cost.p999_us <= budget_us)
             .count()
         {
-            0 => Fit::Nothing,
-            deepest if deepest == exits.len() => Fit::Full,
-            deepest => Fit::Exit(deepest),
+            0 => ReachableDepth::Nothing,
+            deepest if deepest == exits.len() => ReachableDepth::Full,
+            deepest => ReachableDepth::Exit(deepest),
         }
     }
 
@@ -43,21 +43,21 @@ impl EngineProfile {
         let engine = &self.engine;
         let exits = self.loaded.to_exit.len();
         match self.fit(deadline, publish_margin) {
-            Fit::Full => format!(
+            ReachableDepth::Full => format!(
                 "{engine}: the full depth fits {} with 99.9 %",
-                Span(deadline)
+                ShownDuration(deadline)
             ),
-            Fit::Exit(exit) => format!(
+            ReachableDepth::Exit(exit) => format!(
                 "{engine}: exit {exit} of {exits} fits {} with 99.9 %; the full depth does not",
-                Span(deadline)
+                ShownDuration(deadline)
             ),
-            Fit::Nothing => {
+            ReachableDepth::Nothing => {
                 let first = self.loaded.to_exit.first().map_or(0.0, |cost| cost.p999_us);
                 let least = Duration::from_secs_f64((first * 1e-6).max(0.0)) + publish_margin;
                 format!(
                     "{engine}: nothing fits {}: the first exit takes up to {first:.0} µs (99.9 %); \
                      the least deadline is {} ms",
-                    Span(deadline),
+                    ShownDuration(deadline),
                     least_ms(least)
                 )
             }
@@ -83,17 +83,17 @@ impl EngineProfile {
                 continue;
             }
             words.push(match fit {
-                Fit::Nothing => {
+                ReachableDepth::Nothing => {
                     let first = self.loaded.to_exit.first().map_or(0.0, |cost| cost.p999_us);
                     format!("nothing fits {ms} ms, the first exit takes up to {first:.0} µs")
                 }
-                Fit::Exit(exit) => {
+                ReachableDepth::Exit(exit) => {
                     format!(
                         "exit {exit} of {} from {ms} ms on",
                         self.loaded.to_exit.len()
                     )
                 }
-                Fit::Full => format!("the full depth from {ms} ms on"),
+                ReachableDepth::Full => format!("the full depth from {ms} ms on"),
             });
         }
         format!("{}: {}", self.engine, words.join("; "))
@@ -152,17 +152,17 @@ impl fmt::Display for Profile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Cost, Costs};
     use super::*;
+    use crate::profile::profile_file::{ConditionCosts, CostQuantiles};
 
     fn engine(p999_us: &[f64]) -> EngineProfile {
-        let cost = |&us: &f64| Cost {
+        let cost = |&us: &f64| CostQuantiles {
             p50_us: us / 2.0,
             p99_us: us * 0.9,
             p999_us: us,
             bound_us: us * 2.0,
         };
-        let costs = Costs {
+        let costs = ConditionCosts {
             stages: p999_us.iter().map(cost).collect(),
             to_exit: p999_us.iter().map(cost).collect(),
         };
@@ -180,9 +180,9 @@ mod tests {
         let engine = engine(&[400.0, 900.0, 1500.0]);
         let us = Duration::from_micros;
         let verdict = |deadline| engine.verdict(us(deadline), us(100));
-        assert_eq!(engine.fit(us(499), us(100)), Fit::Nothing);
+        assert_eq!(engine.fit(us(499), us(100)), ReachableDepth::Nothing);
         assert!(verdict(499).contains("nothing fits") && verdict(499).contains("is 0.5 ms"));
-        assert_eq!(engine.fit(us(500), us(100)), Fit::Exit(1));
+        assert_eq!(engine.fit(us(500), us(100)), ReachableDepth::Exit(1));
         assert!(
             verdict(1000).contains("exit 2 of 3 fits 1 ms"),
             "{}",
@@ -193,7 +193,7 @@ mod tests {
             "flex: nothing fits 0.1 ms, the first exit takes up to 400 µs; exit 1 of 3 from 0.5 ms \
              on; exit 2 of 3 from 1.1 ms on; the full depth from 5 ms on"
         );
-        assert_eq!(engine.fit(us(1600), us(100)), Fit::Full);
+        assert_eq!(engine.fit(us(1600), us(100)), ReachableDepth::Full);
         assert!(verdict(1600).contains("the full depth fits"));
     }
 }

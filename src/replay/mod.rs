@@ -1,118 +1,43 @@
-//! The offline door: recordings in, decisions, scores and a picture out, in logical time.
+//! Replays recordings offline: decisions, scores and a plot out, in simulated time.
 //!
 //! A replay walks the same rooms as the live node. Time is the recording's: a message arrives at
 //! its log time, a stage costs what it cost where the model was trained (times `slowdown`), so
 //! that the same inputs give byte-identical decisions on any machine.
 
-pub mod bag;
-mod clocks;
-pub mod expect;
-mod frames;
-mod one;
-mod picture;
-mod record;
+mod clock_check;
+mod decision_log;
+pub mod expectations;
+mod options;
+mod plot;
+mod recorded_transforms;
+mod recording;
+mod recording_replay;
+mod replayed;
 mod report;
+mod source_summary;
 mod sources;
-pub mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use frames::{Looked, RecordedFrames};
-pub use report::{Report, ScoresByRobot};
-
+use crate::bag::writer::WriteError;
+use crate::bag::{BagError, find_recordings};
 use crate::configure::{Configuration, ConfigureError};
 use crate::learn::{LearnError, Task};
 use crate::params::Values;
 use crate::topic_names::TopicNames;
-use bag::{BagError, find_recordings};
-use expect::{ExpectError, Expectations};
-use one::{Replayed, decisions_file, replay_one};
-use writer::WriteError;
-
-/// What to replay and how.
-#[derive(Clone, Debug)]
-pub struct ReplayOptions {
-    /// Files, rosbag2 directories, or folders of them.
-    pub recordings: Vec<PathBuf>,
-    /// Where the decisions, the report and the picture go.
-    pub out: PathBuf,
-    /// Parameters, as of a live node.
-    pub values: Values,
-    /// How topics are named: the node's namespace and its remappings.
-    pub names: TopicNames,
-    /// Task whose truth the decisions are scored against.
-    pub task: Option<PathBuf>,
-    /// As if the machine were this many times slower.
-    pub slowdown: f64,
-    /// What is expected of the recordings.
-    pub expectations: Option<PathBuf>,
-    /// Robot the scores are reported under; by default the name of a recording's folder.
-    pub robot: Option<String>,
-}
-
-/// Why a replay gave nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// Parameters or bundle.
-    #[error(transparent)]
-    Configure(#[from] ConfigureError),
-    /// The recordings.
-    #[error(transparent)]
-    Bag(#[from] BagError),
-    /// There are none.
-    #[error("no recording found in {0}; expected .mcap or .db3 files or rosbag2 directories")]
-    Nothing(String),
-    /// A topic the window needs.
-    #[error("{recording}: {what}")]
-    Topic {
-        /// The recording.
-        recording: String,
-        /// What is missing or different, and what to do.
-        what: String,
-    },
-    /// Log times in another unit than nanoseconds.
-    #[error(
-        "{recording}: the header stamps of {source_name} span {headers_s:.3} s, their log times \
-         {logs_s:.9} s: the log times are not in nanoseconds, so nothing was when it seems; write the \
-         recording anew with log times in nanoseconds since 1970"
-    )]
-    LogTimes {
-        /// The recording.
-        recording: String,
-        /// The source whose messages tell.
-        source_name: String,
-        /// From stamp to stamp.
-        headers_s: f64,
-        /// The same messages by their log times.
-        logs_s: f64,
-    },
-    /// The task.
-    #[error(transparent)]
-    Learn(#[from] LearnError),
-    /// The decisions file.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// The report or the picture.
-    #[error("{}: {cause}; check that the folder can be written", .file.display())]
-    Output {
-        /// The file.
-        file: PathBuf,
-        /// What went wrong.
-        cause: String,
-    },
-    /// The expectations.
-    #[error(transparent)]
-    Expect(#[from] ExpectError),
-    /// A slowdown that is none.
-    #[error("slowdown is {0}; expected a number above 0, such as 8")]
-    Slowdown(f64),
-}
+use expectations::{ExpectError, Expectations};
+pub use options::{ReplayError, ReplayOptions};
+pub use recorded_transforms::{FoundMounting, RecordedTransforms};
+use recording::replay_one;
+use recording_replay::decisions_file;
+use replayed::ReplayedRecording;
+pub use report::{ReplayReport, ScoresByRobot};
 
 /// Replays all recordings; one that cannot be used is told in the report and does not stop the
 /// others. Two recordings of one name are told apart by their folder's name.
-pub fn replay(options: &ReplayOptions) -> Result<Report, ReplayError> {
+pub fn replay(options: &ReplayOptions) -> Result<ReplayReport, ReplayError> {
     if !(options.slowdown > 0.0 && options.slowdown.is_finite()) {
         return Err(ReplayError::Slowdown(options.slowdown));
     }
@@ -153,10 +78,10 @@ pub fn replay(options: &ReplayOptions) -> Result<Report, ReplayError> {
             }
         }
     }
-    let safe = usize::from(configuration.terms().safe_label);
+    let safe = usize::from(configuration.cycle_config().safe_label);
     let deadline_ms = configuration.params.deadline.as_secs_f64() * 1e3;
     let outcomes = expectations.map(|all| all.check(&replayed, safe, deadline_ms));
-    let mut report = Report::new(
+    let mut report = ReplayReport::new(
         &configuration,
         task.as_ref(),
         options,
@@ -172,12 +97,12 @@ pub fn replay(options: &ReplayOptions) -> Result<Report, ReplayError> {
 
 fn draw(
     configuration: &Configuration,
-    replayed: &[Replayed],
+    replayed: &[ReplayedRecording],
     out: &Path,
 ) -> Result<(), ReplayError> {
     for file in ["report.svg", "report.png"] {
         let file = out.join(file);
-        picture::draw(configuration, replayed, &file).map_err(|cause| ReplayError::Output {
+        plot::draw(configuration, replayed, &file).map_err(|cause| ReplayError::Output {
             file: file.clone(),
             cause,
         })?;

@@ -1,4 +1,4 @@
-//! What a replay found, for machines and for people.
+//! The report of a replay, as JSON and as text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::expect::Outcome;
-use super::one::Replayed;
-use super::{ReplayError, ReplayOptions};
+use super::expectations::ExpectationOutcome;
+use super::options::{ReplayError, ReplayOptions};
+use super::replayed::ReplayedRecording;
 use crate::configure::Configuration;
-use crate::learn::{BaselineTallies, Scores, Tally as ScoreTally, Task};
+use crate::learn::{BaselineTallies, ConfusionCounts as ScoreTally, Scores, Task};
 use crate::quantiles::Quantiles;
-use crate::reason::{Reason, Source};
+use crate::scheduler::{DecisionSource, Reason};
 
 /// `report.json` of a replay.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
+pub struct ReplayReport {
     /// Id of the bundle.
     pub model: String,
     /// Task of the bundle.
@@ -76,7 +76,7 @@ pub struct Report {
     pub baselines: BTreeMap<String, ScoresByRobot>,
     /// What was expected, and what came of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub expectations: Vec<Outcome>,
+    pub expectations: Vec<ExpectationOutcome>,
     /// How long the replay took; not part of what is compared between runs.
     #[serde(skip)]
     pub took: Duration,
@@ -89,16 +89,16 @@ pub struct ScoresByRobot {
     pub per_robot: BTreeMap<String, Scores>,
 }
 
-impl Report {
+impl ReplayReport {
     pub(super) fn new(
         configuration: &Configuration,
         task: Option<&Task>,
         options: &ReplayOptions,
-        replayed: &[Replayed],
+        replayed: &[ReplayedRecording],
         failed: Vec<String>,
         began: Instant,
-    ) -> Report {
-        let sum = |of: fn(&Replayed) -> u64| replayed.iter().map(of).sum::<u64>();
+    ) -> ReplayReport {
+        let sum = |of: fn(&ReplayedRecording) -> u64| replayed.iter().map(of).sum::<u64>();
         let (scores, baselines) = scores(task.map_or(0, |task| task.labels.len()), replayed);
         let manifest = &configuration.bundle.manifest;
         let count = |entries: Vec<(String, u64)>| {
@@ -107,7 +107,7 @@ impl Report {
                 .filter(|(_, count)| *count > 0)
                 .collect()
         };
-        let by_source = Source::ALL.map(|source| {
+        let by_source = DecisionSource::ALL.map(|source| {
             let of = replayed.iter().map(|one| one.tally.of_source(source));
             (source.name().to_owned(), of.sum())
         });
@@ -121,7 +121,7 @@ impl Report {
         });
         let points = replayed.iter().flat_map(|one| &one.points);
         let micros = points.map(|point| point.latency.as_secs_f64() * 1e6);
-        Report {
+        ReplayReport {
             model: configuration.bundle.id().to_owned(),
             task: manifest.task.clone(),
             recordings: replayed.iter().map(|one| one.name.to_string()).collect(),
@@ -181,8 +181,8 @@ impl Report {
 
 /// What recordings have to say, of those that have something to say.
 fn by_name<T: Clone>(
-    replayed: &[Replayed],
-    of: impl Fn(&Replayed) -> &T,
+    replayed: &[ReplayedRecording],
+    of: impl Fn(&ReplayedRecording) -> &T,
     is_empty: impl Fn(&T) -> bool,
 ) -> BTreeMap<String, T> {
     let said = replayed.iter().filter(|one| !is_empty(of(one)));
@@ -192,7 +192,7 @@ fn by_name<T: Clone>(
 
 fn scores(
     labels: usize,
-    replayed: &[Replayed],
+    replayed: &[ReplayedRecording],
 ) -> (ScoresByRobot, BTreeMap<String, ScoresByRobot>) {
     let mut robots: BTreeMap<&str, (ScoreTally, BaselineTallies)> = BTreeMap::new();
     for one in replayed {
@@ -216,7 +216,7 @@ fn scores(
     (scores, baselines)
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let took = self.took.as_secs_f64().max(1e-9);
         writeln!(
@@ -295,7 +295,7 @@ impl fmt::Display for Report {
     }
 }
 
-impl Report {
+impl ReplayReport {
     /// One line per source and cause, however many recordings there are.
     fn write_without(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();

@@ -1,17 +1,17 @@
-//! Which topics of a recording are the configured sources.
+//! Finds the topics of a recording that are the configured sources.
 
 use std::collections::BTreeMap;
 
-use super::ReplayError;
-use super::bag::{Bag, Topic};
+use super::options::ReplayError;
+use crate::bag::{Bag, Topic};
 use crate::configure::{Configuration, words};
+use crate::features::SourceId;
 use crate::ingest::Ingest;
 use crate::params::{SourceParams, Values};
-use crate::sense::SourceId;
 use crate::topic_names::TopicNames;
 
 /// A source that the recording has.
-pub struct Recorded<'c> {
+pub struct RecordedSource<'c> {
     /// Its number.
     pub id: SourceId,
     /// Its parameters.
@@ -23,7 +23,7 @@ pub struct Recorded<'c> {
 /// What of the configured sources a recording has.
 pub struct Sources<'c> {
     /// To be read.
-    pub recorded: Vec<Recorded<'c>>,
+    pub recorded: Vec<RecordedSource<'c>>,
     /// Optional ones that it does not have, and why not, as a sentence.
     pub without: BTreeMap<String, String>,
 }
@@ -48,7 +48,7 @@ pub fn find<'c>(
         let what = match bag.topics().iter().find(|known| known.name == topic) {
             Some(known) => match misfit(known, params, configuration, values) {
                 None => {
-                    found.recorded.push(Recorded { id, params, topic });
+                    found.recorded.push(RecordedSource { id, params, topic });
                     continue;
                 }
                 Some(misfit) => misfit,

@@ -1,7 +1,7 @@
 //! The fault matrix. A drive of 12 s in logical time goes wrong from second 4 to second 8, through
-//! the same ingest, window, desk and guard as live, and (but for faults of the engine) with the
-//! shipped model. A line of a table is one fault; its right columns say what was answered to the
-//! triggers while it lasted, repetitions once:
+//! the same ingest, window, scheduler and watchdog as live, and (but for faults of the engine) with
+//! the shipped model. A line of a table is one fault; its right columns say what was answered to
+//! the triggers while it lasted, repetitions once:
 //!
 //! - `MODEL`: an exit of the model answered, on input that is not older than its timeout;
 //! - a reason alone (`STALE_INPUT`): the safe label, with this reason;
@@ -88,9 +88,10 @@ const WATCH_BEAMS: &str = "min_returns:=0.05";
 fn sensors() {
     use SensorFault::*;
     // Unless it is watched, a delay is not seen: stamps may be another clock's. Nor is a frozen
-    // sensor: simulated ones have no noise. Nor is a blind one: in the open nothing returns. FutureStamp and WrongFrame that last are a new clock and
-    // a new mounting, each taken at the third message. A command has no header: its stamp and
-    // frame cannot be wrong. The scan triggers; it is needed whatever `required` says.
+    // sensor: simulated ones have no noise. Nor is a blind one: in the open nothing returns.
+    // FutureStamp and WrongFrame that last are a new clock and a new mounting, each taken at the
+    // third message. A command has no header: its stamp and frame cannot be wrong. The scan
+    // triggers; it is needed whatever `required` says.
     let table = [
         // source, fault, its parameter   when it is required                  when it is optional
         ("scan", Silent,        "",           "STALE_INPUT",                   "STALE_INPUT"),
@@ -198,8 +199,8 @@ fn a_stall_that_shows_before_the_deadline_costs_no_decision_where_there_is_a_sec
     wrong.none();
 }
 
-/// A laser of ten scans a second of the simulation is not silent because the machine is slow, and not
-/// heard for longer because it is quick.
+/// A laser of ten scans a second of the simulation is not silent because the machine is slow, and
+/// not heard for longer because it is quick.
 #[test]
 fn silence_in_a_simulation_is_silence_in_its_time() {
     let params = ["use_sim_time:=true", "scan.timeout_ms:=500.0"].map(String::from);

@@ -1,5 +1,5 @@
-//! A drive of 12 s in logical time through ingest, window, desk, guard and the shipped model; its
-//! middle third goes wrong.
+//! A drive of 12 s in logical time through ingest, window, scheduler, watchdog and the shipped
+//! model; its middle third goes wrong.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use edge_reasoner::configure::Configuration;
 use edge_reasoner::ingest::Ingest;
+use edge_reasoner::messages::{Message, Odometry, Twist};
 use edge_reasoner::model::Bundle;
 use edge_reasoner::params::{Value, Values, parse_override};
-use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
-use edge_reasoner::reason::{
-    CostModel, Decision, EngineFault, Outgoing, Publish, Reason, Reasoner, Source,
+use edge_reasoner::scheduler::simulated::{MachineModel, SimulatedClock, SimulatedScheduler};
+use edge_reasoner::scheduler::{
+    CostModel, Decision, DecisionSource, EngineFault, InferenceWorker, OutgoingDecision, Publish,
+    Reason,
 };
-use edge_reasoner::sense::{Message, Odometry, Twist};
 use edge_reasoner::time::{Clock, Mono, Stamp};
 
 use crate::support::{Stub, scan};
@@ -65,20 +66,20 @@ impl Answers {
 
 fn word(decision: &Decision) -> String {
     match (decision.source, decision.reason) {
-        (Source::Model, Reason::None) => "MODEL".into(),
-        (Source::Fallback, reason) => reason.name().into(),
+        (DecisionSource::Model, Reason::None) => "MODEL".into(),
+        (DecisionSource::Fallback, reason) => reason.name().into(),
         (source, reason) => format!("{}/{}", source.name(), reason.name()),
     }
 }
 
 #[derive(Default)]
 struct Sink {
-    clock: Arc<LogicalClock>,
+    clock: Arc<SimulatedClock>,
     sent: Mutex<Vec<(Mono, Decision)>>,
 }
 
 impl Publish for Sink {
-    fn publish(&self, outgoing: Outgoing) {
+    fn publish(&self, outgoing: OutgoingDecision) {
         outgoing.send(|decision| {
             let sent = (self.clock.now(), decision.clone());
             self.sent.lock().unwrap().push(sent);
@@ -88,14 +89,14 @@ impl Publish for Sink {
 
 /// Stages take 50 µs, but for an engine that hangs or crawls.
 struct Stages {
-    clock: Arc<LogicalClock>,
+    clock: Arc<SimulatedClock>,
     fault: Fault,
 }
 
-impl Machine for Stages {
-    fn stage_cost(&mut self, station: usize, _: usize) -> Option<Duration> {
+impl MachineModel for Stages {
+    fn stage_cost(&mut self, slot: usize, _: usize) -> Option<Duration> {
         let now = self.clock.now();
-        let wrong = station == 0 && (mono(BEGIN)..mono(END)).contains(&now);
+        let wrong = slot == 0 && (mono(BEGIN)..mono(END)).contains(&now);
         Some(match self.fault {
             Fault::Engine(Broken::Hangs) if wrong => now.until(mono(END)),
             Fault::Engine(Broken::TooLate) if wrong => Duration::from_millis(30),
@@ -114,35 +115,35 @@ type Arrival = (i64, &'static str, Vec<u8>);
 /// Drives with this fault; `settings` are parameters, `engines` is how many there are.
 pub fn drive(fault: Fault, settings: &[String], engines: usize) -> Answers {
     let configuration = configuration(settings, engines);
-    let clock = Arc::new(LogicalClock::default());
+    let clock = Arc::new(SimulatedClock::default());
     let sink = Arc::new(Sink {
         clock: Arc::clone(&clock),
         ..Sink::default()
     });
-    let desk = configuration.desk(Arc::clone(&clock) as _, Arc::clone(&sink) as _);
+    let scheduler = configuration.scheduler(Arc::clone(&clock) as _, Arc::clone(&sink) as _);
     let costs = vec![vec![Duration::from_micros(50); 4]; engines];
-    let reasoners = match fault {
+    let workers = match fault {
         Fault::Engine(broken) => (0..engines)
-            .map(|station| {
-                let engine = Box::new(stub(broken, station, &clock));
+            .map(|slot| {
+                let engine = Box::new(stub(broken, slot, &clock));
                 let mut known = CostModel::new(4);
                 (0..4).for_each(|stage| known.record(stage, Duration::from_micros(50)));
-                Reasoner::new(Arc::clone(&desk), station, engine, known)
+                InferenceWorker::new(Arc::clone(&scheduler), slot, engine, known)
             })
             .collect(),
-        _ => configuration.reasoners_at(&desk, &costs).unwrap(),
+        _ => configuration.workers_at(&scheduler, &costs).unwrap(),
     };
     let machine = Stages {
         clock: Arc::clone(&clock),
         fault,
     };
-    let mut logical = Logical::new(clock, vec![desk], reasoners, machine);
+    let mut logical = SimulatedScheduler::new(clock, vec![scheduler], workers, machine);
     let mut ingest = configuration.ingest().unwrap();
     run(&mut logical, &mut ingest, fault, &configuration);
     logical.drain();
     logical.drain();
 
-    let tally = logical.desk(0).counts().tally();
+    let tally = logical.scheduler(0).counts().tally();
     assert_eq!(
         tally.received,
         tally.accepted + tally.superseded + tally.refused
@@ -150,12 +151,12 @@ pub fn drive(fault: Fault, settings: &[String], engines: usize) -> Answers {
     assert_eq!(tally.accepted, tally.decisions, "one answer each");
     assert_eq!(tally.late, 0, "and in time");
     let deadline = configuration.params.deadline;
-    let safe = configuration.terms().safe_label;
+    let safe = configuration.cycle_config().safe_label;
     let sent = std::mem::take(&mut *sink.sent.lock().unwrap());
     let told = sent.into_iter().map(|(when, decision)| {
         let arrival = decision.trigger.arrival;
         assert!(when <= arrival + deadline, "{decision:?}");
-        if decision.source == Source::Fallback {
+        if decision.source == DecisionSource::Fallback {
             assert_eq!(decision.label, safe, "a fallback is the safe label");
         }
         (arrival.since(mono(0)).as_millis() as i64, decision)
@@ -175,13 +176,13 @@ fn configuration(settings: &[String], engines: usize) -> Configuration {
     Configuration::with_bundle(&values, Bundle::load(&model).unwrap()).unwrap()
 }
 
-fn stub(broken: Broken, station: usize, clock: &Arc<LogicalClock>) -> Stub {
+fn stub(broken: Broken, slot: usize, clock: &Arc<SimulatedClock>) -> Stub {
     let clock = Arc::clone(clock);
     Stub {
         exits: 4,
         labels: 3,
         advance: Box::new(move |out| {
-            let wrong = station == 0 && (mono(BEGIN)..mono(END)).contains(&clock.now());
+            let wrong = slot == 0 && (mono(BEGIN)..mono(END)).contains(&clock.now());
             out.copy_from_slice(&[0.9, 0.06, 0.04]);
             match broken {
                 Broken::Fails if wrong => return Err(EngineFault("scripted".into())),
@@ -195,7 +196,7 @@ fn stub(broken: Broken, station: usize, clock: &Arc<LogicalClock>) -> Stub {
 }
 
 fn run(
-    logical: &mut Logical<Stages>,
+    logical: &mut SimulatedScheduler<Stages>,
     ingest: &mut Ingest,
     fault: Fault,
     configuration: &Configuration,
@@ -217,10 +218,10 @@ fn run(
         while let Some((_, source, bytes)) = arrivals.next_if(|(at, ..)| *at == ms) {
             let source = ingest.source(source).unwrap();
             let (now, ros) = (mono(ms), ros_time(fault, ms));
-            let (request, _) = ingest.message(logical.desk(0), source, &bytes, now, ros);
+            let (request, _) = ingest.message(logical.scheduler(0), source, &bytes, now, ros);
             request.into_iter().for_each(|r| logical.offer(0, r));
         }
-        let silence = ingest.silence(logical.desk(0), mono(0), mono(ms), ros_time(fault, ms));
+        let silence = ingest.silence(logical.scheduler(0), mono(0), mono(ms), ros_time(fault, ms));
         silence.into_iter().for_each(|r| logical.offer(0, r));
     }
 }
@@ -229,8 +230,8 @@ fn run(
 /// and none for as long after that: when silence was answered, in ms of the simulation, each time.
 pub fn silences(factor: f64, seconds: i64, settings: &[String]) -> Vec<i64> {
     let configuration = configuration(settings, 1);
-    let clock = Arc::new(LogicalClock::default());
-    let desk = configuration.desk(clock, Arc::new(Sink::default()));
+    let clock = Arc::new(SimulatedClock::default());
+    let scheduler = configuration.scheduler(clock, Arc::new(Sink::default()));
     let mut ingest = configuration.ingest().unwrap();
     let scans = ingest.trigger();
     let mut answered = Vec::new();
@@ -243,13 +244,13 @@ pub fn silences(factor: f64, seconds: i64, settings: &[String]) -> Vec<i64> {
         if shown >= next && shown < seconds * 1000 {
             next += 100;
             let bytes = measured("scan", shown, ros).encode().unwrap();
-            let (request, _) = ingest.message(&desk, scans, &bytes, now, ros);
+            let (request, _) = ingest.message(&scheduler, scans, &bytes, now, ros);
             request
                 .into_iter()
-                .for_each(|request| desk.put_back(request));
+                .for_each(|request| scheduler.put_back(request));
         }
-        if let Some(request) = ingest.silence(&desk, mono(0), now, ros) {
-            desk.put_back(request);
+        if let Some(request) = ingest.silence(&scheduler, mono(0), now, ros) {
+            scheduler.put_back(request);
             answered.push(shown);
         }
     }

@@ -10,8 +10,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge_reasoner::reason::live::Live;
-use edge_reasoner::reason::{Batches, Desk, Policy, Reason, Reasoner, Source, Verdict};
+use edge_reasoner::scheduler::threaded::SchedulerThreads;
+use edge_reasoner::scheduler::{
+    BatchCosts, DecisionSource, InferenceWorker, InputStatus, Policy, Reason, SchedulerState,
+};
 use edge_reasoner::time::{Clock, SystemClock};
 use proptest::prelude::*;
 
@@ -39,8 +41,8 @@ proptest! {
             1 => Just(None),
         ], 0..300),
         arrivals in prop::collection::vec((0u32..20_000, 0usize..6, prop_oneof![
-            8 => Just(Verdict::Ready),
-            1 => Just(Verdict::Unusable(Reason::InvalidInput)),
+            8 => Just(InputStatus::Ready),
+            1 => Just(InputStatus::Unusable(Reason::InvalidInput)),
         ]), 1..150),
     ) {
         quiet_panics();
@@ -54,15 +56,15 @@ proptest! {
         });
         let mut now = at(0.0);
         let mut offered = vec![0; robots];
-        for (gap, robot, verdict) in arrivals {
+        for (gap, robot, input_status) in arrivals {
             now = now + gap * US;
-            fleet.arrive(now, robot % robots, verdict);
+            fleet.arrive(now, robot % robots, input_status);
             offered[robot % robots] += 1;
         }
         fleet.logical.drain();
 
         for (robot, offered) in offered.into_iter().enumerate() {
-            let tally = fleet.logical.desk(robot).counts().tally();
+            let tally = fleet.logical.scheduler(robot).counts().tally();
             prop_assert_eq!(tally.received, offered);
             prop_assert_eq!(tally.received, tally.accepted + tally.superseded);
             prop_assert_eq!(tally.accepted, tally.decisions);
@@ -73,10 +75,10 @@ proptest! {
                 prop_assert!(when <= arrival + DEADLINE);
                 prop_assert!(cycles.insert(decision.cycle), "answered twice");
                 match decision.source {
-                    Source::Model => prop_assert_eq!(decision.label, label_of(arrival, robot)),
+                    DecisionSource::Model => prop_assert_eq!(decision.label, label_of(arrival, robot)),
                     _ => prop_assert_eq!(decision.label, SAFE),
                 }
-                if let Verdict::Unusable(reason) = decision.trigger.verdict {
+                if let InputStatus::Unusable(reason) = decision.trigger.input_status {
                     prop_assert_eq!(decision.reason, reason);
                 }
             }
@@ -92,11 +94,11 @@ fn what_waits_for_the_engine_runs_together() {
     });
     // The first occupies the engine; the others come meanwhile.
     for robot in 0..4 {
-        fleet.arrive(at(0.01 * robot as f64), robot, Verdict::Ready);
+        fleet.arrive(at(0.01 * robot as f64), robot, InputStatus::Ready);
     }
     fleet.logical.drain();
     assert_eq!(fleet.begun(), [1, 4], "three, filled up to four");
-    let batched = |robot: usize| fleet.logical.desk(robot).counts().tally().batched;
+    let batched = |robot: usize| fleet.logical.scheduler(robot).counts().tally().batched;
     assert_eq!([0, 1, 2, 3].map(batched), [0, 1, 1, 1]);
 }
 
@@ -107,9 +109,9 @@ fn an_engine_that_takes_one_at_a_time_serves_the_most_urgent_first() {
         costs: Costs(vec![], MS),
         ..Wish::default()
     });
-    fleet.arrive(at(0.0), 2, Verdict::Ready);
-    fleet.arrive(at(0.1), 1, Verdict::Ready);
-    fleet.arrive(at(0.2), 0, Verdict::Ready);
+    fleet.arrive(at(0.0), 2, InputStatus::Ready);
+    fleet.arrive(at(0.1), 1, InputStatus::Ready);
+    fleet.arrive(at(0.2), 0, InputStatus::Ready);
     fleet.logical.drain();
     assert_eq!(fleet.begun(), [1, 1, 1]);
     let answered = |robot: usize| fleet.decisions(robot)[0].0;
@@ -125,13 +127,13 @@ fn triggers_wait_for_others_as_long_as_their_slack_and_budget_allow() {
             costs: Costs(vec![], cost),
             ..Wish::default()
         });
-        fleet.arrive(at(0.0), 0, Verdict::Ready);
+        fleet.arrive(at(0.0), 0, InputStatus::Ready);
         if let Some(second) = second {
-            fleet.arrive(at(second), 1, Verdict::Ready);
+            fleet.arrive(at(second), 1, InputStatus::Ready);
         }
         fleet.logical.drain();
         let (when, decision) = fleet.decisions(0).remove(0);
-        assert_eq!(decision.source, Source::Model);
+        assert_eq!(decision.source, DecisionSource::Model);
         (when.since(at(0.0)), fleet.begun())
     };
     let quick = 100 * US;
@@ -162,15 +164,18 @@ fn nobody_goes_deeper_at_the_cost_of_anothers_first_exit() {
         capacity: 1,
         ..Wish::default()
     });
-    fleet.arrive(at(0.0), 0, Verdict::Ready);
-    fleet.arrive(at(1.0), 1, Verdict::Ready);
+    fleet.arrive(at(0.0), 0, InputStatus::Ready);
+    fleet.arrive(at(1.0), 1, InputStatus::Ready);
     fleet.logical.drain();
     let of = |robot: usize| {
         let (_, decision) = fleet.decisions(robot).remove(0);
         (decision.source, decision.exit)
     };
     // Alone the first would have gone to its fourth exit, at 16 ms.
-    assert_eq!([of(0), of(1)], [(Source::Model, 3), (Source::Model, 1)]);
+    assert_eq!(
+        [of(0), of(1)],
+        [(DecisionSource::Model, 3), (DecisionSource::Model, 1)]
+    );
 }
 
 #[test]
@@ -181,16 +186,16 @@ fn an_engine_that_hangs_on_one_robots_window_is_left_by_all() {
         costs: Costs(vec![None], 100 * US),
         ..Wish::default()
     });
-    fleet.arrive(at(0.0), 0, Verdict::Ready);
-    fleet.arrive(at(1.0), 1, Verdict::Ready);
+    fleet.arrive(at(0.0), 0, InputStatus::Ready);
+    fleet.arrive(at(1.0), 1, InputStatus::Ready);
     fleet.logical.drain();
-    fleet.arrive(at(200.0), 2, Verdict::Ready);
+    fleet.arrive(at(200.0), 2, InputStatus::Ready);
     fleet.logical.drain();
     for robot in 0..3 {
         let (_, decision) = fleet.decisions(robot).remove(0);
         let by = (decision.source, decision.engine);
-        assert_eq!(by, (Source::Model, Some(1)), "robot {robot}");
-        assert_eq!(fleet.logical.desk(robot).active_engine(), 1);
+        assert_eq!(by, (DecisionSource::Model, Some(1)), "robot {robot}");
+        assert_eq!(fleet.logical.scheduler(robot).active_engine(), 1);
     }
 }
 
@@ -203,55 +208,58 @@ fn on_real_threads_every_robot_gets_its_own_answers() {
         ..Wish::default()
     };
     let clock = Arc::new(SystemClock::new());
-    let (desks, sinks) = desks(&(Arc::clone(&clock) as Arc<dyn Clock>), &wish);
-    let reasoners = (0..2).map(|station| {
+    let (schedulers, sinks) = schedulers(&(Arc::clone(&clock) as Arc<dyn Clock>), &wish);
+    let workers = (0..2).map(|slot| {
         let engine = Parrot {
             capacity: wish.capacity,
             script: Vec::new(),
             windows: Vec::new(),
             begun: Arc::default(),
         };
-        let batches = Batches::new(known(US, 0), (1..=3).map(|power| known(US, power)));
-        Reasoner::of_several(&desks, station, Box::new(engine), batches)
+        let batches = BatchCosts::new(known(US, 0), (1..=3).map(|power| known(US, power)));
+        InferenceWorker::of_several(&schedulers, slot, Box::new(engine), batches)
     });
-    let live = Live::start(desks.clone(), reasoners.collect(), |_| {}).unwrap();
+    let live = SchedulerThreads::start(schedulers.clone(), workers.collect(), |_| {}).unwrap();
     for round in 0..2000u64 {
-        for (robot, desk) in desks.iter().enumerate() {
+        for (robot, scheduler) in schedulers.iter().enumerate() {
             if (round + robot as u64).is_multiple_of(3) {
                 continue;
             }
-            let Some(mut request) = desk.blank() else {
-                desk.refuse(1);
+            let Some(mut request) = scheduler.empty_request() else {
+                scheduler.refuse(1);
                 continue;
             };
             let now = clock.now();
             request.trigger.arrival = now;
-            request.trigger.verdict = Verdict::Ready;
+            request.trigger.input_status = InputStatus::Ready;
             request.window[0] = label_of(now, robot) as f32;
             live.offer(robot, request);
         }
         std::thread::sleep(US * (round % 7) as u32 * 100);
     }
     let begun = std::time::Instant::now();
-    let settled = |desk: &Arc<Desk>| {
-        let tally = desk.counts().tally();
+    let settled = |scheduler: &Arc<SchedulerState>| {
+        let tally = scheduler.counts().tally();
         tally.received == tally.accepted + tally.superseded + tally.refused
             && tally.accepted == tally.decisions
     };
-    while !desks.iter().all(settled) {
+    while !schedulers.iter().all(settled) {
         assert!(begun.elapsed() < 20_000 * MS, "never answered");
         std::thread::sleep(MS);
     }
     let mut batched = 0;
-    for (robot, (desk, sink)) in desks.iter().zip(&sinks).enumerate() {
+    for (robot, (scheduler, sink)) in schedulers.iter().zip(&sinks).enumerate() {
         let decisions = sink.decisions.lock().unwrap();
         let cycles: HashSet<u64> = decisions.iter().map(|(_, d)| d.cycle).collect();
-        assert_eq!(cycles.len() as u64, desk.counts().tally().decisions);
-        for (_, decision) in decisions.iter().filter(|(_, d)| d.source == Source::Model) {
+        assert_eq!(cycles.len() as u64, scheduler.counts().tally().decisions);
+        for (_, decision) in decisions
+            .iter()
+            .filter(|(_, d)| d.source == DecisionSource::Model)
+        {
             assert_eq!(decision.label, label_of(decision.trigger.arrival, robot));
         }
-        batched += desk.counts().tally().batched;
+        batched += scheduler.counts().tally().batched;
     }
     assert!(batched > 0);
-    assert!(!live.has_fallen());
+    assert!(!live.has_panicked());
 }

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
-use edge_reasoner::reason::{
-    Batches, CostModel, Decision, Desk, Engine, EngineFault, Outgoing, Policy, Publish, Reasoner,
-    Terms, Verdict,
+use edge_reasoner::scheduler::simulated::{MachineModel, SimulatedClock, SimulatedScheduler};
+use edge_reasoner::scheduler::{
+    BatchCosts, CostModel, CycleConfig, Decision, Engine, EngineFault, InferenceWorker,
+    InputStatus, OutgoingDecision, Policy, Publish, SchedulerState,
 };
 use edge_reasoner::time::{Clock, Mono};
 
@@ -80,7 +80,7 @@ pub struct Sink {
 }
 
 impl Publish for Sink {
-    fn publish(&self, outgoing: Outgoing) {
+    fn publish(&self, outgoing: OutgoingDecision) {
         outgoing.send(|decision| {
             let now = self.clock.now();
             self.decisions.lock().unwrap().push((now, decision.clone()));
@@ -91,14 +91,14 @@ impl Publish for Sink {
 /// Costs from a list; none: the engine never comes back.
 pub struct Costs(pub Vec<Option<Duration>>, pub Duration);
 
-impl Machine for Costs {
+impl MachineModel for Costs {
     fn stage_cost(&mut self, _: usize, _: usize) -> Option<Duration> {
         self.0.pop().unwrap_or(Some(self.1))
     }
 }
 
 pub struct Fleet {
-    pub logical: Logical<Costs>,
+    pub logical: SimulatedScheduler<Costs>,
     pub sinks: Vec<Arc<Sink>>,
     pub begun: Arc<Mutex<Vec<usize>>>,
 }
@@ -125,8 +125,11 @@ impl Default for Wish {
     }
 }
 
-pub fn desks(clock: &Arc<dyn Clock>, wish: &Wish) -> (Vec<Arc<Desk>>, Vec<Arc<Sink>>) {
-    let terms = Terms {
+pub fn schedulers(
+    clock: &Arc<dyn Clock>,
+    wish: &Wish,
+) -> (Vec<Arc<SchedulerState>>, Vec<Arc<Sink>>) {
+    let cycle_config = CycleConfig {
         deadline: DEADLINE,
         publish_margin: MARGIN,
         fault_time: 5 * MS,
@@ -147,8 +150,15 @@ pub fn desks(clock: &Arc<dyn Clock>, wish: &Wish) -> (Vec<Arc<Desk>>, Vec<Arc<Si
         });
         let publish = Arc::clone(&sink) as Arc<dyn Publish>;
         let (clock, engines) = (Arc::clone(clock), wish.scripts.len());
-        let desk = Desk::new(clock, terms.clone(), LABELS, WINDOW, engines, publish);
-        (Arc::new(desk), sink)
+        let scheduler = SchedulerState::new(
+            clock,
+            cycle_config.clone(),
+            LABELS,
+            WINDOW,
+            engines,
+            publish,
+        );
+        (Arc::new(scheduler), sink)
     });
     made.unzip()
 }
@@ -162,13 +172,13 @@ pub fn known(typical: Duration, power: u32) -> CostModel {
 
 impl Fleet {
     pub fn new(wish: Wish) -> Fleet {
-        let clock = Arc::new(LogicalClock::default());
-        let (desks, sinks) = desks(&(Arc::clone(&clock) as Arc<dyn Clock>), &wish);
+        let clock = Arc::new(SimulatedClock::default());
+        let (schedulers, sinks) = schedulers(&(Arc::clone(&clock) as Arc<dyn Clock>), &wish);
         let begun = Arc::new(Mutex::default());
         let typical = wish.costs.1;
         let sizes = wish.capacity.trailing_zeros();
-        let reasoners = wish.scripts.into_iter().enumerate();
-        let reasoners = reasoners.map(|(station, script)| {
+        let workers = wish.scripts.into_iter().enumerate();
+        let workers = workers.map(|(slot, script)| {
             let engine = Parrot {
                 capacity: wish.capacity,
                 script,
@@ -176,22 +186,26 @@ impl Fleet {
                 begun: Arc::clone(&begun),
             };
             let several = (1..=sizes).map(|power| known(typical, power));
-            let batches = Batches::new(known(typical, 0), several);
-            Reasoner::of_several(&desks, station, Box::new(engine), batches)
+            let batches = BatchCosts::new(known(typical, 0), several);
+            InferenceWorker::of_several(&schedulers, slot, Box::new(engine), batches)
         });
-        let reasoners = reasoners.collect();
+        let workers = workers.collect();
         Fleet {
-            logical: Logical::new(clock, desks, reasoners, wish.costs),
+            logical: SimulatedScheduler::new(clock, schedulers, workers, wish.costs),
             sinks,
             begun,
         }
     }
 
-    pub fn arrive(&mut self, at: Mono, robot: usize, verdict: Verdict) {
+    pub fn arrive(&mut self, at: Mono, robot: usize, input_status: InputStatus) {
         self.logical.advance_to(at);
-        let mut request = self.logical.desk(robot).blank().expect("a request");
+        let mut request = self
+            .logical
+            .scheduler(robot)
+            .empty_request()
+            .expect("a request");
         request.trigger.arrival = at;
-        request.trigger.verdict = verdict;
+        request.trigger.input_status = input_status;
         request.window[0] = label_of(at, robot) as f32;
         self.logical.offer(robot, request);
     }

@@ -50,7 +50,7 @@ def test_only_three_refusals_in_a_row_end_the_respawning(starting, codes, given_
 
 
 def test_the_code_is_the_one_the_node_ends_with(starting):
-    assert f"ExitCode::from({starting.REFUSED})" in (ROOT / "src/ros/mod.rs").read_text()
+    assert f"ExitCode::from({starting.REFUSED})" in (ROOT / "src/ros/error.rs").read_text()
 
 
 def test_a_missing_package_is_said_with_what_to_do(starting, tmp_path, monkeypatch):

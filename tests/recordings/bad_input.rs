@@ -1,9 +1,10 @@
 //! Bad messages: each is answered by the safe label with its reason, none is remembered, and the
 //! next good one is used at once.
 
-use crate::made::{Answer, EPOCH, Entry, MS, answers, drive, entry, entry_at, run, scan, write};
-use edge_reasoner::sense::LaserScan;
+use edge_reasoner::messages::LaserScan;
 use edge_reasoner::time::Stamp;
+
+use crate::made::{Answer, EPOCH, Entry, MS, answers, drive, entry, entry_at, run, scan, write};
 
 const BEFORE: usize = 20;
 

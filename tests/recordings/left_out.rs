@@ -1,9 +1,9 @@
 //! What is decided without is named: optional sources that are not there, log times in another
 //! unit, channels that cannot be read.
 
+use edge_reasoner::bag::writer::McapWriter;
+use edge_reasoner::messages::{Message, Odometry, Twist};
 use edge_reasoner::params::parse_override;
-use edge_reasoner::replay::writer::McapWriter;
-use edge_reasoner::sense::{Message, Odometry, Twist};
 use edge_reasoner::time::Stamp;
 
 use crate::made::{EPOCH, Entry, MS, SCAN, case, entry_at, run, scan, write};

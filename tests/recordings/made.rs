@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use edge_reasoner::bag::Bag;
+use edge_reasoner::bag::writer::McapWriter;
+use edge_reasoner::messages::{LaserScan, Message};
 use edge_reasoner::params::{Values, parse_override};
-use edge_reasoner::replay::bag::Bag;
-use edge_reasoner::replay::writer::McapWriter;
-use edge_reasoner::replay::{ReplayOptions, Report, replay};
-use edge_reasoner::sense::{LaserScan, Message};
+use edge_reasoner::replay::{ReplayOptions, ReplayReport, replay};
 use edge_reasoner::time::Stamp;
 use edge_reasoner::topic_names::TopicNames;
 
@@ -73,7 +73,7 @@ pub struct Answer {
 }
 
 /// Replays with the shipped model. Overrides are `name:=value`.
-pub fn run(bags: &[PathBuf], out: &Path, slowdown: f64, overrides: &[&str]) -> Report {
+pub fn run(bags: &[PathBuf], out: &Path, slowdown: f64, overrides: &[&str]) -> ReplayReport {
     run_with("clearance", bags, out, slowdown, overrides)
 }
 
@@ -84,7 +84,7 @@ pub fn run_with(
     out: &Path,
     slowdown: f64,
     overrides: &[&str],
-) -> Report {
+) -> ReplayReport {
     let task = root().join(format!("params/tasks/{model}.yaml"));
     let mut values: Values = overrides
         .iter()

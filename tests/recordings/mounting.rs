@@ -1,13 +1,15 @@
-//! How a laser is mounted, by parameter and by tf, what of the robot it sees, and angles that drivers
-//! get wrong: on recordings, through all rooms.
+//! How a laser is mounted, by parameter and by tf, what of the robot it sees, and angles that
+//! drivers get wrong: on recordings, through all rooms.
 
 use std::path::{Path, PathBuf};
 
-use edge_reasoner::replay::bag::Bag;
-use edge_reasoner::replay::writer::McapWriter;
-use edge_reasoner::replay::{RecordedFrames, Report};
-use edge_reasoner::sense::frames::{SaidMounting, TRANSFORMS_TYPE, TransformStamped, Transforms};
-use edge_reasoner::sense::{LaserScan, Message, MessageType, Quaternion, Vector3};
+use edge_reasoner::bag::Bag;
+use edge_reasoner::bag::writer::McapWriter;
+use edge_reasoner::features::frames::{
+    MountingParameters, TRANSFORMS_TYPE, TransformStamped, Transforms,
+};
+use edge_reasoner::messages::{LaserScan, Message, MessageType, Quaternion, Vector3};
+use edge_reasoner::replay::{RecordedTransforms, ReplayReport};
 use edge_reasoner::time::Stamp;
 
 use crate::made::{Answer, answers, root, run};
@@ -21,7 +23,7 @@ fn case(name: &str) -> PathBuf {
 }
 
 /// Replays one recording; the report, and what was decided.
-fn decided(bag: &Path, overrides: &[&str]) -> (Report, Vec<Answer>) {
+fn decided(bag: &Path, overrides: &[&str]) -> (ReplayReport, Vec<Answer>) {
     let out = tempfile::tempdir().unwrap();
     let report = run(&[bag.to_path_buf()], out.path(), 1.0, overrides);
     assert_eq!(report.failed, Vec::<String>::new());
@@ -251,21 +253,21 @@ fn a_recording_says_how_its_lasers_are_mounted() {
     let bag = folder.path().join("with_tf.mcap");
     let links = [("base_link", "base_scan", FORTH, [PI, 0.0, 1.0])];
     sibling(TRUE, &bag, &[("/tf_static", 0, &links)], |_| {});
-    let said = SaidMounting {
+    let said = MountingParameters {
         base_frame: "base_link".into(),
         needs_place: true,
-        ..SaidMounting::default()
+        ..MountingParameters::default()
     };
-    let look = |said: &SaidMounting| {
+    let look = |said: &MountingParameters| {
         let bag = Bag::open(&bag).unwrap();
-        let frames = RecordedFrames::of(&bag, "/scan").unwrap();
+        let frames = RecordedTransforms::of(&bag, "/scan").unwrap();
         frames.look(&bag, "/scan", said).unwrap().unwrap()
     };
     let looked = look(&said);
     let mount = looked.mounting.unwrap();
     assert_eq!(looked.frame, "base_scan");
     assert!(mount.upside_down && (mount.yaw - 1.0).abs() < 1e-6 && (mount.x - 0.12).abs() < 1e-6);
-    let elsewhere = SaidMounting {
+    let elsewhere = MountingParameters {
         base_frame: "base_footprint".into(),
         ..said
     };
@@ -349,7 +351,7 @@ fn a_footprint_is_where_the_laser_sits_not_where_it_is_told() {
 }
 
 #[test]
-fn a_guard_that_would_look_at_nothing_is_refused() {
+fn a_watchdog_that_would_look_at_nothing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let model = root().join("models/clearance").display().to_string();
     let refused = |text: &str| {

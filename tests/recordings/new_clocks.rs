@@ -1,7 +1,7 @@
 //! Sensors' clocks that are set, clips that are played again: decided on again after three
 //! messages, with the reason between.
 
-use edge_reasoner::replay::Report;
+use edge_reasoner::replay::ReplayReport;
 
 use crate::made::{Answer, EPOCH, MS, answers, case, entry_at, run, scan, write};
 
@@ -13,7 +13,7 @@ fn reasons(answers: &[Answer]) -> Vec<&str> {
 }
 
 /// 120 scans at 10 Hz; what is added to the stamp of each.
-fn stamped(ahead: impl Fn(i64) -> i64) -> (Report, Vec<Answer>) {
+fn stamped(ahead: impl Fn(i64) -> i64) -> (ReplayReport, Vec<Answer>) {
     let folder = tempfile::tempdir().unwrap();
     let bag = folder.path().join("drive.mcap");
     let scans = (0..120).map(|n| {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use edge_reasoner::learn::{EvalOptions, Scores, Task, answers, eval, unseen};
+use edge_reasoner::bag::Bag;
+use edge_reasoner::learn::{EvalOptions, Scores, Task, eval, held_out, predict_exits};
 use edge_reasoner::model::{Backend, Bundle, EngineKind, Precision};
-use edge_reasoner::replay::bag::Bag;
 
 use crate::made::{root, run};
 
@@ -127,12 +127,12 @@ const ASKED: [(Precision, f64, f32); 3] = [
 fn every_precision_agrees_with_the_exact_engine_and_a_wrong_scale_is_noticed() {
     let bundle = shipped();
     let task = Task::load(&task()).unwrap();
-    let (data, _) = unseen(&bundle, &task, &[data()], 0.0).unwrap();
+    let (data, _) = held_out(&bundle, &task, &[data()], 0.0).unwrap();
     let windows: Vec<f32> = data.parts.iter().flat_map(|p| p.windows.clone()).collect();
     let labels = bundle.manifest.labels.len();
-    let exact = answers(&bundle, &windows, Backend::Flex.into()).unwrap();
+    let exact = predict_exits(&bundle, &windows, Backend::Flex.into()).unwrap();
     let asked = |bundle: &Bundle, precision| {
-        let ours = answers(bundle, &windows, EngineKind::Packed(precision)).unwrap();
+        let ours = predict_exits(bundle, &windows, EngineKind::Packed(precision)).unwrap();
         agreement(&ours, &exact, labels)
     };
     for (precision, least, most) in ASKED {

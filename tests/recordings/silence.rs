@@ -1,12 +1,12 @@
 //! A laser that says nothing: replay answers as the live node does, once per timeout.
 
-use edge_reasoner::replay::Report;
+use edge_reasoner::replay::ReplayReport;
 
 use crate::made::{Answer, EPOCH, Entry, MS, answers, case, entry, run, scan, write};
 
 const TIMEOUT: i64 = 500 * MS;
 
-fn replayed(entries: &[Entry], overrides: &[&str]) -> (Report, Vec<Answer>) {
+fn replayed(entries: &[Entry], overrides: &[&str]) -> (ReplayReport, Vec<Answer>) {
     let folder = tempfile::tempdir().unwrap();
     let bag = folder.path().join("drive.mcap");
     write(&bag, entries);
@@ -139,6 +139,6 @@ fn scores_are_those_of_the_scans() {
     let patient = replayed(&entries, &["scan.timeout_ms:=60000.0"]).0;
     let report = replayed(&entries, &[]).0;
     assert_eq!((patient.silences, report.silences), (0, 4));
-    let scored = |report: &Report| report.scores.per_robot.values().next().unwrap().n;
+    let scored = |report: &ReplayReport| report.scores.per_robot.values().next().unwrap().n;
     assert_eq!(scored(&patient), scored(&report));
 }

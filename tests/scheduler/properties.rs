@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use edge_reasoner::reason::{CostModel, Policy, Reason, Source, Terms, Verdict};
+use edge_reasoner::scheduler::{
+    CostModel, CycleConfig, DecisionSource, InputStatus, Policy, Reason,
+};
 use edge_reasoner::time::Mono;
 use proptest::prelude::*;
 
@@ -45,19 +47,19 @@ fn arb_gaps() -> impl Strategy<Value = Vec<u32>> {
     prop::collection::vec(gap, 1..80)
 }
 
-fn arb_verdicts() -> impl Strategy<Value = Vec<Verdict>> {
-    let verdict = prop_oneof![
-        8 => Just(Verdict::Ready),
-        1 => Just(Verdict::Unusable(Reason::InvalidInput)),
-        1 => Just(Verdict::Unusable(Reason::TimeJump)),
+fn arb_verdicts() -> impl Strategy<Value = Vec<InputStatus>> {
+    let input_status = prop_oneof![
+        8 => Just(InputStatus::Ready),
+        1 => Just(InputStatus::Unusable(Reason::InvalidInput)),
+        1 => Just(InputStatus::Unusable(Reason::TimeJump)),
     ];
-    prop::collection::vec(verdict, 80)
+    prop::collection::vec(input_status, 80)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
-    /// The guarantee's sentence, on any machine whose scheduler runs the guard when it asks.
+    /// The guarantee's sentence, on any machine whose scheduler runs the watchdog when it asks.
     #[test]
     fn every_accepted_trigger_is_answered_once_and_in_time(
         policy in arb_policy(),
@@ -71,13 +73,13 @@ proptest! {
         let mut world = World::new(policy, engines, costs);
         world.set_fault_time(1000 * fault_ms * US);
         let mut now = at(0.0);
-        for (gap, verdict) in gaps.iter().zip(verdicts) {
+        for (gap, input_status) in gaps.iter().zip(verdicts) {
             now = now + *gap * US;
-            world.arrive(now, verdict);
+            world.arrive(now, input_status);
         }
         world.logical.drain();
 
-        let tally = world.logical.desk(0).counts().tally();
+        let tally = world.logical.scheduler(0).counts().tally();
         prop_assert_eq!(tally.received, world.offered);
         prop_assert_eq!(tally.received, tally.accepted + tally.superseded + tally.refused);
         prop_assert_eq!(tally.accepted, tally.decisions);
@@ -88,21 +90,22 @@ proptest! {
             prop_assert!(when <= decision.trigger.arrival + DEADLINE);
             prop_assert!(seen.insert(decision.cycle, ()).is_none(), "answered twice");
             match decision.source {
-                Source::Model => prop_assert!(decision.exit > 0 && decision.reason == Reason::None),
-                Source::Hold => prop_assert!(decision.reason.may_hold()),
-                Source::Fallback => {
+                DecisionSource::Model => prop_assert!(decision.exit > 0 && decision.reason == Reason::None),
+                DecisionSource::Hold => prop_assert!(decision.reason.may_hold()),
+                DecisionSource::Fallback => {
                     prop_assert!(decision.reason != Reason::None);
                     prop_assert_eq!(decision.label, 2);
                 }
             }
-            if let Verdict::Unusable(reason) = decision.trigger.verdict {
+            if let InputStatus::Unusable(reason) = decision.trigger.input_status {
                 prop_assert_eq!(decision.reason, reason);
-                prop_assert_eq!(decision.source, Source::Fallback);
+                prop_assert_eq!(decision.source, DecisionSource::Fallback);
             }
         }
     }
 
-    /// Whatever is changed while cycles are in flight, each is answered by the terms its trigger met.
+    /// Whatever is changed while cycles are in flight, each is answered by the configuration its
+    /// trigger met.
     #[test]
     fn terms_change_from_trigger_to_trigger_and_never_within_a_cycle(
         costs in prop::collection::vec(arb_cost(), 0..300),
@@ -115,16 +118,16 @@ proptest! {
         for (index, gap) in gaps.iter().enumerate() {
             now = now + (*gap).max(1) * US;
             let deadline = deadlines[index % deadlines.len()] * Duration::from_millis(1);
-            let desk = world.logical.desk(0);
-            let terms = (*desk.terms()).clone();
-            desk.set_terms(Terms { deadline, ..terms });
+            let scheduler = world.logical.scheduler(0);
+            let cycle_config = (*scheduler.cycle_config()).clone();
+            scheduler.set_cycle_config(CycleConfig { deadline, ..cycle_config });
             met.insert(now, deadline);
-            world.arrive(now, Verdict::Ready);
+            world.arrive(now, InputStatus::Ready);
         }
         world.logical.drain();
         world.logical.advance_to(now + 3 * FAULT_TIME);
 
-        let tally = world.logical.desk(0).counts().tally();
+        let tally = world.logical.scheduler(0).counts().tally();
         prop_assert_eq!(tally.accepted, tally.decisions);
         prop_assert_eq!(tally.accepted + tally.superseded, world.offered);
         prop_assert_eq!(tally.late, 0);
@@ -148,7 +151,7 @@ proptest! {
         for gap in gaps {
             now = now + gap * US;
             arrivals.push(now);
-            world.arrive(now, Verdict::Ready);
+            world.arrive(now, InputStatus::Ready);
         }
         world.logical.drain();
 
@@ -161,7 +164,7 @@ proptest! {
         let mut due = Mono(0);
         let begun = &world.logical.machine().begun;
         for (index, stage) in begun.iter().enumerate() {
-            prop_assert_eq!(stage.station, 0);
+            prop_assert_eq!(stage.slot, 0);
             if stage.stage == 0 {
                 let arrival = answered.iter().copied().filter(|a| *a <= stage.at).max();
                 due = arrival.unwrap() + DEADLINE - MARGIN;
@@ -183,8 +186,8 @@ proptest! {
         }
     }
 
-    /// When the scheduler withholds the guard, a decision may be late, but then it is counted,
-    /// and it is never later than the guard was.
+    /// When the scheduler withholds the watchdog, a decision may be late, but then it is counted,
+    /// and it is never later than the watchdog was.
     #[test]
     fn what_is_late_is_counted(
         delays in prop::collection::vec((0u32..30_000).prop_map(|us| us * US), 200),
@@ -194,14 +197,14 @@ proptest! {
         let mut world = World::new(Policy::Best, vec![vec![]], costs);
         let mut now = at(0.0);
         let worst = delays.iter().max().copied().unwrap();
-        world.logical.machine_mut().guard_delays = delays;
+        world.logical.machine_mut().watchdog_delays = delays;
         for gap in gaps {
             now = now + gap * US;
-            world.arrive(now, Verdict::Ready);
+            world.arrive(now, InputStatus::Ready);
         }
         world.logical.drain();
         world.logical.drain();
-        let tally = world.logical.desk(0).counts().tally();
+        let tally = world.logical.scheduler(0).counts().tally();
         prop_assert_eq!(tally.accepted, tally.decisions);
         let mut late = 0;
         for (when, decision) in world.decisions() {

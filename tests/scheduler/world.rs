@@ -1,12 +1,13 @@
-//! Machines that run scripts of costs and faults, one desk before them, and what was published.
+//! Machines that run scripts of costs and faults, one scheduler before them, and what was
+//! published.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use edge_reasoner::reason::logical::{Logical, LogicalClock, Machine};
-use edge_reasoner::reason::{
-    CostModel, Decision, Desk, EngineFault, Outgoing, Policy, Publish, Reasoner, Terms, Trigger,
-    Verdict,
+use edge_reasoner::scheduler::simulated::{MachineModel, SimulatedClock, SimulatedScheduler};
+use edge_reasoner::scheduler::{
+    CostModel, CycleConfig, Decision, EngineFault, InferenceWorker, InputStatus, OutgoingDecision,
+    Policy, Publish, SchedulerState, Trigger,
 };
 use edge_reasoner::time::{Clock, Mono, Stamp};
 
@@ -57,43 +58,43 @@ pub fn scripted(mut script: Vec<Act>) -> Stub {
 #[derive(Clone, Debug)]
 pub struct Stage {
     pub at: Mono,
-    pub station: usize,
+    pub slot: usize,
     pub stage: usize,
     pub cost: Duration,
 }
 
 /// Hands out costs from a list and remembers when each stage was begun.
 pub struct Costs {
-    pub clock: Arc<LogicalClock>,
+    pub clock: Arc<SimulatedClock>,
     pub costs: Vec<Option<Duration>>,
-    pub guard_delays: Vec<Duration>,
+    pub watchdog_delays: Vec<Duration>,
     pub begun: Vec<Stage>,
 }
 
-impl Machine for Costs {
-    fn stage_cost(&mut self, station: usize, stage: usize) -> Option<Duration> {
+impl MachineModel for Costs {
+    fn stage_cost(&mut self, slot: usize, stage: usize) -> Option<Duration> {
         let cost = self.costs.pop().unwrap_or(Some(100 * US));
         self.begun.push(Stage {
             at: self.clock.now(),
-            station,
+            slot,
             stage,
             cost: cost.unwrap_or(Duration::MAX),
         });
         cost
     }
-    fn guard_delay(&mut self) -> Duration {
-        self.guard_delays.pop().unwrap_or_default()
+    fn watchdog_delay(&mut self) -> Duration {
+        self.watchdog_delays.pop().unwrap_or_default()
     }
 }
 
 #[derive(Default)]
 pub struct Sink {
-    pub clock: Option<Arc<LogicalClock>>,
+    pub clock: Option<Arc<SimulatedClock>>,
     pub decisions: Mutex<Vec<(Mono, Decision)>>,
 }
 
 impl Publish for Sink {
-    fn publish(&self, outgoing: Outgoing) {
+    fn publish(&self, outgoing: OutgoingDecision) {
         outgoing.send(|decision| {
             let now = self.clock.as_ref().unwrap().now();
             self.decisions.lock().unwrap().push((now, decision.clone()));
@@ -102,19 +103,19 @@ impl Publish for Sink {
 }
 
 pub struct World {
-    pub logical: Logical<Costs>,
+    pub logical: SimulatedScheduler<Costs>,
     pub sink: Arc<Sink>,
     pub offered: u64,
 }
 
 impl World {
     pub fn new(policy: Policy, acts: Vec<Vec<Act>>, mut costs: Vec<Option<Duration>>) -> World {
-        let clock = Arc::new(LogicalClock::default());
+        let clock = Arc::new(SimulatedClock::default());
         let sink = Arc::new(Sink {
             clock: Some(clock.clone()),
             ..Sink::default()
         });
-        let terms = Terms {
+        let cycle_config = CycleConfig {
             deadline: DEADLINE,
             publish_margin: MARGIN,
             fault_time: FAULT_TIME,
@@ -128,45 +129,45 @@ impl World {
             safe_label: 2,
             exits: EXITS as u8,
         };
-        let desk = Arc::new(Desk::new(
+        let scheduler = Arc::new(SchedulerState::new(
             clock.clone(),
-            terms,
+            cycle_config,
             LABELS,
             4,
             acts.len(),
             sink.clone(),
         ));
-        let reasoners = acts
+        let workers = acts
             .into_iter()
             .enumerate()
-            .map(|(station, script)| {
+            .map(|(slot, script)| {
                 let mut known = CostModel::new(EXITS);
                 for stage in 0..EXITS {
                     known.record(stage, 100 * US);
                 }
-                Reasoner::new(desk.clone(), station, Box::new(scripted(script)), known)
+                InferenceWorker::new(scheduler.clone(), slot, Box::new(scripted(script)), known)
             })
             .collect();
         costs.reverse();
         let machine = Costs {
             clock: clock.clone(),
             costs,
-            guard_delays: Vec::new(),
+            watchdog_delays: Vec::new(),
             begun: Vec::new(),
         };
         World {
-            logical: Logical::new(clock, vec![desk], reasoners, machine),
+            logical: SimulatedScheduler::new(clock, vec![scheduler], workers, machine),
             sink,
             offered: 0,
         }
     }
 
-    pub fn arrive(&mut self, at: Mono, verdict: Verdict) {
+    pub fn arrive(&mut self, at: Mono, input_status: InputStatus) {
         self.logical.advance_to(at);
         let mut request = self
             .logical
-            .desk(0)
-            .blank()
+            .scheduler(0)
+            .empty_request()
             .expect("requests never run out");
         request.trigger = Trigger {
             arrival: at,
@@ -175,7 +176,7 @@ impl World {
             frame: "laser".into(),
             mount: Default::default(),
             input_age: Duration::ZERO,
-            verdict,
+            input_status,
         };
         self.logical.offer(0, request);
         self.offered += 1;
@@ -183,11 +184,11 @@ impl World {
 
     /// From the next trigger on.
     pub fn set_fault_time(&mut self, fault_time: Duration) {
-        let desk = self.logical.desk(0);
-        let terms = (*desk.terms()).clone();
-        desk.set_terms(Terms {
+        let scheduler = self.logical.scheduler(0);
+        let cycle_config = (*scheduler.cycle_config()).clone();
+        scheduler.set_cycle_config(CycleConfig {
             fault_time,
-            ..terms
+            ..cycle_config
         });
     }
 

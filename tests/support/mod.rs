@@ -1,8 +1,8 @@
 //! What several test programs share.
 #![allow(dead_code)] // each of them uses a part
 
-use edge_reasoner::reason::{Engine, EngineFault};
-use edge_reasoner::sense::{Header, LaserScan};
+use edge_reasoner::messages::{Header, LaserScan};
+use edge_reasoner::scheduler::{Engine, EngineFault};
 use edge_reasoner::time::Stamp;
 
 /// Splitmix64 (Steele, Lea and Flood, 2014): the same sequence everywhere.

@@ -2,7 +2,8 @@
 //!
 //! `peers RUNTIME MODEL WINDOW FRAMES FEATURES`: WINDOW is a file of little-endian f32, row-major.
 //! Says `ready` and the runtime, then answers lines on standard input: `run N` with N durations in
-//! microseconds, `cold N` the same with everything swept out of the caches before each, `outputs` with the values of every exit, shallow to deep.
+//! microseconds, `cold N` the same with everything swept out of the caches before each, `outputs`
+//! with the values of every exit, shallow to deep.
 //!
 //! Every runtime is set up as its documentation asks for lowest latency on one thread, takes its
 //! input from memory it was given before, and leaves every exit's output in memory of its own.

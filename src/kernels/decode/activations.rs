@@ -1,4 +1,4 @@
-//! Rows of activations as the products take them: f32, and INT8 per block of 32.
+//! Rows of activations in the formats that the products take: f32, and INT8 per block of 32.
 
 use super::codes::BLOCK;
 use crate::kernels::buffer::Buffer;

@@ -1,4 +1,4 @@
-//! What happens to rows between the products: norms, gates, and coding as INT8 per block of 32.
+//! Operations on rows between the products: norms, gates, and quantization to INT8 per block of 32.
 
 #![allow(unsafe_op_in_unsafe_fn)] // see `lanes`
 
@@ -44,7 +44,8 @@ pub unsafe fn code<L: Codes>(a: &mut Activations, row: usize) {
     }
 }
 
-/// Root mean square norm of a row, times `weight`, into the floats of `a`: x / sqrt(mean(x^2) + eps).
+/// Root mean square norm of a row, times `weight`, into the floats of `a`: x / sqrt(mean(x^2) +
+/// eps).
 #[inline(always)]
 pub unsafe fn rms_norm<L: Codes>(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     let width = x.len();

@@ -1,6 +1,7 @@
-//! The residual stream from outside and to the outside, for those who run stages one by one.
+//! Reads and writes the residual stream, for callers that run stages one by one.
 
-use super::{Forward, Sizes};
+use super::{Forward, taint};
+use crate::kernels::sizes::Sizes;
 
 impl Forward {
     /// Goes on at `stage` with tokens, row-major `[frames, width]`, and forgets what was before.
@@ -51,17 +52,4 @@ impl Forward {
             }
         }
     }
-}
-
-/// Nil, or not a number if there is such among `values`.
-pub(super) fn taint(values: &[f32]) -> f32 {
-    // In sixteen chains, since one would wait for itself.
-    let (lines, rest) = values.as_chunks::<16>();
-    let mut taint = [0.0; 16];
-    for line in lines {
-        for (taint, x) in taint.iter_mut().zip(line) {
-            *taint += x * 0.0;
-        }
-    }
-    taint.iter().sum::<f32>() + rest.iter().map(|x| x * 0.0).sum::<f32>()
 }

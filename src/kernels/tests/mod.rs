@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use super::buffer::Buffer;
 use super::pack::{Residual, layers};
 use super::paths::{FORCE, choose, present};
-use super::{Forward, Packed, Precision, Sizes, integers, reference};
+use super::sizes::{Precision, Sizes};
+use super::{Forward, Packed, integers, reference};
 
 /// A small generator: tests must not depend on a crate's stream of numbers.
 pub struct Random(pub u64);

@@ -1,5 +1,6 @@
 //! Single operations: stated errors over the whole range, integers to the bit.
 
+use super::super::attention::QUERIES;
 use super::super::buffer::Buffer;
 use super::super::math::{EXP2_ERROR, GELU_COARSE_ERROR, GELU_FINE_ERROR};
 use super::super::matmul::Product;
@@ -7,8 +8,8 @@ use super::super::pack::{Dense, Linear};
 use super::super::paths::{Operation, operations, present};
 use super::super::reference::gelu;
 use super::super::rows::Rows;
-use super::super::{Precision, attention::QUERIES};
 use super::Random;
+use crate::kernels::sizes::Precision;
 
 /// Every `step`th f32 between two of the same sign, by their bits.
 fn each(from: f32, to: f32, step: usize, mut f: impl FnMut(f32)) {

@@ -96,7 +96,8 @@ impl Structured {
         Structured::new(grammar, bytes + 1, tokenizer)
     }
 
-    /// Of a grammar in the words of Lark; answers are cut, and so no answers, behind `longest` tokens.
+    /// Of a grammar in the words of Lark; answers are cut, and so no answers, behind `longest`
+    /// tokens.
     ///
     /// # Errors
     /// What is no grammar.
@@ -167,8 +168,9 @@ impl Structured {
         whole
     }
 
-    /// Writes the likeliest answer, choice by choice, behind what the decoder has taken and `before`,
-    /// which goes in first; the decoder forgets again what was fed, also where it was given up.
+    /// Writes the likeliest answer, choice by choice, behind what the decoder has taken and
+    /// `before`, which goes in first; the decoder forgets again what was fed, also where it was
+    /// given up.
     ///
     /// # Errors
     /// Where `between`, which is asked before every layer, breaks, or the grammar gives up.
@@ -451,7 +453,8 @@ mod tests {
                     a
                 }
             });
-            // A forced stretch is cut into tokens as the tokenizer cuts it, whatever the logits say.
+            // A forced stretch is cut into tokens as the tokenizer cuts it, whatever the logits
+            // say.
             let forced = matcher.compute_ff_tokens();
             assert_eq!(forced.first().copied().or(best), Some(*token));
             matcher.consume_token(*token).unwrap();

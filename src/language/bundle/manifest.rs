@@ -93,8 +93,8 @@ pub struct Thoughts {
     pub chunks: usize,
 }
 
-/// A model that favours a label whatever it is asked favours it no more when what it answers to these
-/// questions on average is taken out.
+/// A model that favours a label whatever it is asked favours it no more when what it answers to
+/// these questions on average is taken out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prior {

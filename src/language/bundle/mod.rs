@@ -14,7 +14,6 @@ use std::sync::Arc;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::cache::user_cache;
 use crate::language::answer::{self, Calibration, LabelError, Labels, Structured, StructuredError};
 use crate::language::decoder::Decoder;
 use crate::language::gguf::{Gguf, GgufError};
@@ -22,7 +21,7 @@ use crate::language::prompt::{Prompt, PromptError};
 use crate::language::session::{QuestionError, Session};
 use crate::language::summary::Summary;
 use crate::language::tokenizer::Tokenizer;
-
+use crate::user_cache::user_cache;
 pub use manifest::{Form, Manifest};
 
 /// A bundle that cannot be used.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::Costs;
-use crate::cache::user_cache;
 use crate::language::bundle::Bundle;
 use crate::profile::Machine;
+use crate::user_cache::user_cache;
 
 /// Where the costs of a bundle on this machine are.
 pub struct Kept(PathBuf);

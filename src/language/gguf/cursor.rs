@@ -1,4 +1,5 @@
-//! Reads little-endian numbers and strings from bytes, with a word for where the bytes end.
+//! Reads little-endian numbers and strings from bytes, with an error that names where the bytes
+//! end.
 
 use super::error::Fault;
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a GGUF file.
+//! Errors of a GGUF file.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The types of tensors that GGUF files have, and the size of their blocks.
+//! Tensor types of GGUF files, and the sizes of their blocks.
 
 use std::fmt;
 

@@ -179,7 +179,8 @@ impl Session {
         Ok(())
     }
 
-    /// Keeps nothing but the fixed part of the prompt: a question that is asked again costs as much.
+    /// Keeps nothing but the fixed part of the prompt: a question that is asked again costs as
+    /// much.
     pub fn forget_question(&mut self) {
         let same = |a: &Prepared, b: &Prepared| {
             let both = a.tokens.iter().zip(&b.tokens);
@@ -223,8 +224,8 @@ impl Session {
     }
 
     /// Tokens fed together by an answer, by batch: the cue, behind the closer where something was
-    /// thought, then what scoring the labels feeds. What is new of the prompt or the thought goes with
-    /// the first.
+    /// thought, then what scoring the labels feeds. What is new of the prompt or the thought goes
+    /// with the first.
     pub fn answer_batches(&self, thought: bool) -> Vec<usize> {
         let closing = match thought {
             true => self.prompt.closer.len() + self.prompt.cue.len() + 1,

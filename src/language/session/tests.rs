@@ -50,7 +50,8 @@ fn asked(session: &mut Session, question: &str, chunks: &[usize]) -> (Vec<Answer
     (answers, session.thought())
 }
 
-/// The answer after a thought of `tokens`, every step by hand, from an empty cache, by the decoder alone.
+/// The answer after a thought of `tokens`, every step by hand, from an empty cache, by the decoder
+/// alone.
 fn by_hand(seed: u64, opener: &str, question: &str, tokens: usize) -> Vec<f64> {
     let file = small_model(seed).open();
     let tokenizer = Tokenizer::read(&file).unwrap();

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use tempfile::tempdir;
 
 use super::*;
-use crate::learn::answered::answers_and_bins;
-use crate::learn::fit::smoothed;
-use crate::learn::rule::LabelRule;
+use crate::learn::evaluation::predictions::answers_and_bins;
+use crate::learn::task::label_rule::LabelRule;
+use crate::learn::training::fit::smoothed;
 use crate::learn::{CompressOptions, EvalOptions, compress, eval, train};
-use crate::model::{Bundle, EngineKind, Precision, Stored};
+use crate::model::{Bundle, EngineKind, Precision, WeightPrecision};
 
 const EDGES: [f32; 6] = [0.2, 0.4, 0.6, 0.8, 1.0, 1.2];
 
@@ -48,7 +48,7 @@ fn a_model_with_bins_is_trained_and_its_labels_are_sums_over_them() {
     assert_eq!(bundle.manifest.labels.len(), 3);
 
     let task = Task::load(&options.task).unwrap();
-    let width = crate::learn::dataset::width(&task);
+    let width = crate::learn::data::dataset::width(&task);
     let windows: Vec<f32> = (0..20 * width).map(|i| (i as f32 * 0.37).sin()).collect();
     let engines = [Backend::Flex.into(), EngineKind::Packed(Precision::F32)];
     let [flex, packed] = engines.map(|kind| answers_and_bins(&bundle, &windows, kind).unwrap());
@@ -114,7 +114,7 @@ fn a_bundle_without_bins_is_judged_as_before_and_not_taught_to_have_them() {
         data: options.data.clone(),
         out: folder.path().join("small"),
         prune: 0.5,
-        precision: Stored::F32,
+        precision: WeightPrecision::F32,
         epochs: Some(1),
         device: Backend::Flex,
         seed: 1,

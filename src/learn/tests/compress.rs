@@ -4,7 +4,7 @@ use tempfile::tempdir;
 
 use super::*;
 use crate::learn::{CompressOptions, compress, train};
-use crate::model::{Backend, Bundle, Stored};
+use crate::model::{Backend, Bundle, WeightPrecision};
 
 #[test]
 fn a_compressed_bundle_is_smaller_runs_and_is_judged_on_the_same_strangers() {
@@ -30,7 +30,7 @@ fn a_compressed_bundle_is_smaller_runs_and_is_judged_on_the_same_strangers() {
     list += "r4.mcap,real,cart,g1,0,none-stated,\n";
     fs::write(data.join("manifest.csv"), list).unwrap();
     let given = Bundle::load(&folder.path().join("model")).unwrap();
-    let options = |out: &str, precision: Stored| CompressOptions {
+    let options = |out: &str, precision: WeightPrecision| CompressOptions {
         model: folder.path().join("model"),
         task: task.clone(),
         data: vec![data.clone()],
@@ -43,11 +43,11 @@ fn a_compressed_bundle_is_smaller_runs_and_is_judged_on_the_same_strangers() {
         yaw: 0.0,
         command: "edge_reasoner compress".into(),
     };
-    let summary = compress(&options("small", Stored::Int8)).unwrap();
+    let summary = compress(&options("small", WeightPrecision::Int8)).unwrap();
     let small = Bundle::load(&summary.folder).unwrap();
     assert_eq!(small.id(), summary.model);
     assert_ne!(small.id(), given.id());
-    assert_eq!(small.manifest.weights.precision, Stored::Int8);
+    assert_eq!(small.manifest.weights.precision, WeightPrecision::Int8);
     let names: Vec<&str> = summary
         .report
         .variants
@@ -92,10 +92,10 @@ fn a_compressed_bundle_is_smaller_runs_and_is_judged_on_the_same_strangers() {
     }
 
     let weights = |folder: &Path| fs::read(folder.join("weights.safetensors")).unwrap();
-    let again = compress(&options("again", Stored::Int8)).unwrap();
+    let again = compress(&options("again", WeightPrecision::Int8)).unwrap();
     assert!(weights(&summary.folder) == weights(&again.folder));
     // What is small already can be made smaller.
-    let mut more = options("more", Stored::Int4);
+    let mut more = options("more", WeightPrecision::Int4);
     more.model = summary.folder.clone();
     (more.prune, more.epochs) = (0.0, Some(0));
     let summary = compress(&more).unwrap();
@@ -103,12 +103,12 @@ fn a_compressed_bundle_is_smaller_runs_and_is_judged_on_the_same_strangers() {
         panic!()
     };
     assert_eq!(same.name, "f32");
-    assert!(given.precision == Stored::Int8 && int4.bytes_on_disk < given.bytes_on_disk);
+    assert!(given.precision == WeightPrecision::Int8 && int4.bytes_on_disk < given.bytes_on_disk);
 
     let other = folder.path().join("other");
     fs::create_dir(&other).unwrap();
     drive(&other.join("x.mcap"), 12.0, 9.0);
-    let mut strange = options("never", Stored::Int8);
+    let mut strange = options("never", WeightPrecision::Int8);
     strange.data = vec![other];
     let word = compress(&strange).unwrap_err().to_string();
     assert!(

@@ -5,15 +5,17 @@ use rand_chacha::rand_core::SeedableRng;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::learn::disturb::Disturbance;
-use crate::learn::read::{Decoded, Source};
-use crate::learn::{Condition, EvalOptions, Report, Robustness, eval, train};
+use crate::features::{Window, WindowSpec};
+use crate::learn::data::corruptions::Corruption;
+use crate::learn::data::recording_decoder::{DecodedRecording, RecordedInput};
+use crate::learn::report::robustness_scores::{Condition, Robustness};
+use crate::learn::{EvalOptions, EvaluationReport, eval, train};
+use crate::messages::MessageType;
 use crate::model::Backend;
-use crate::sense::{MessageType, Window, WindowSpec};
 
-pub fn source(task: &Task, name: &str, kind: MessageType) -> Source {
+pub fn source(task: &Task, name: &str, kind: MessageType) -> RecordedInput {
     let window = Window::new(&task.window, &task.settings(0.0)).unwrap();
-    Source {
+    RecordedInput {
         id: window.source(name).unwrap(),
         name: name.into(),
         topic: format!("/{name}"),
@@ -23,20 +25,20 @@ pub fn source(task: &Task, name: &str, kind: MessageType) -> Source {
 }
 
 /// A second of the drive: scans at 5 Hz, each with an odometry message just before.
-fn second() -> Decoded {
+fn second() -> DecodedRecording {
     let each = |step: i32| {
         let time = seconds(f64::from(step) * 0.2);
         let odometry = (1, time, Some(odom(time, 0.2)));
         [odometry, (0, time, Some(scan(time, 0.6)))]
     };
-    Decoded {
+    DecodedRecording {
         messages: (0..5).flat_map(each).collect(),
         label: usize::MAX,
         cut: None,
     }
 }
 
-fn under(disturbance: &Disturbance, yaw: f32, seed: u64) -> Decoded {
+fn under(corruption: &Corruption, yaw: f32, seed: u64) -> DecodedRecording {
     let task = task();
     let sources = [
         source(&task, "scan", MessageType::LaserScan),
@@ -44,11 +46,11 @@ fn under(disturbance: &Disturbance, yaw: f32, seed: u64) -> Decoded {
     ];
     let spec: &WindowSpec = &task.window;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    disturbance.apply(spec, (&sources, &second()), yaw, &mut random)
+    corruption.apply(spec, (&sources, &second()), yaw, &mut random)
 }
 
 /// Per scan, which beams have no return.
-fn lost(decoded: &Decoded) -> Vec<Vec<bool>> {
+fn lost(decoded: &DecodedRecording) -> Vec<Vec<bool>> {
     let scans = decoded
         .messages
         .iter()
@@ -61,7 +63,7 @@ fn lost(decoded: &Decoded) -> Vec<Vec<bool>> {
 
 #[test]
 fn a_stronger_loss_takes_the_beams_of_a_weaker_one_and_more() {
-    for kind in [Disturbance::BeamsLost, Disturbance::BlocksLost] {
+    for kind in [Corruption::BeamsLost, Corruption::BlocksLost] {
         let (some, most) = (
             lost(&under(&kind(0.3), 0.0, 7)),
             lost(&under(&kind(0.8), 0.0, 7)),
@@ -87,14 +89,14 @@ fn ahead_is_where_the_robot_drives_whatever_way_the_laser_looks() {
         (std::f32::consts::PI, 36),
         (0.5 * std::f32::consts::PI, 54),
     ] {
-        for beams in lost(&under(&Disturbance::BlockedAhead(21.0), yaw, 1)) {
+        for beams in lost(&under(&Corruption::BlockedAhead(21.0), yaw, 1)) {
             for (beam, gone) in beams.iter().enumerate() {
                 let off = (beam as i32 - centre).rem_euclid(72);
                 assert_eq!(*gone, off.min(72 - off) <= 2, "beam {beam} at yaw {yaw}");
             }
         }
     }
-    let anywhere = lost(&under(&Disturbance::BlockedAnywhere(50.0), 0.0, 3));
+    let anywhere = lost(&under(&Corruption::BlockedAnywhere(50.0), 0.0, 3));
     assert_eq!(anywhere[0].iter().filter(|gone| **gone).count(), 10);
     assert!(
         anywhere.iter().all(|scan| *scan == anywhere[0]),
@@ -104,7 +106,7 @@ fn ahead_is_where_the_robot_drives_whatever_way_the_laser_looks() {
 
 #[test]
 fn a_late_source_keeps_its_stamps_and_lets_the_others_pass() {
-    let late = under(&Disturbance::Late { input: 1, ms: 300 }, 0.0, 1);
+    let late = under(&Corruption::Late { input: 1, ms: 300 }, 0.0, 1);
     assert_eq!(late.messages.len(), 10);
     assert!(late.messages.windows(2).all(|pair| pair[0].1 <= pair[1].1));
     for (index, time, message) in &late.messages {
@@ -112,11 +114,11 @@ fn a_late_source_keeps_its_stamps_and_lets_the_others_pass() {
         let delay = time.delta_ns(header.stamp) / 1_000_000;
         assert_eq!(delay, if *index == 1 { 300 } else { 0 });
     }
-    let missing = under(&Disturbance::Missing(vec![1]), 0.0, 1);
+    let missing = under(&Corruption::Missing(vec![1]), 0.0, 1);
     assert!(missing.messages.iter().all(|(index, ..)| *index == 0));
     let plain = second();
     let noisy = under(
-        &Disturbance::Noisy {
+        &Corruption::Noisy {
             input: 1,
             share: 0.1,
         },
@@ -164,7 +166,7 @@ fn trained(change: impl Fn(&mut Task)) -> Trained {
 }
 
 impl Trained {
-    fn eval(&self, conditions: bool, seed: u64) -> Report {
+    fn eval(&self, conditions: bool, seed: u64) -> EvaluationReport {
         eval(&EvalOptions {
             model: self.folder.path().join("model"),
             task: self.task.clone(),
@@ -179,7 +181,7 @@ impl Trained {
     }
 }
 
-fn scores<'r>(report: &'r Report, condition: &str) -> Vec<&'r Robustness> {
+fn scores<'r>(report: &'r EvaluationReport, condition: &str) -> Vec<&'r Robustness> {
     let named = |c: &&Condition| c.name == condition;
     let found = report.conditions.iter().find(named);
     let levels = found

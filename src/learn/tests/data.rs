@@ -5,12 +5,12 @@ use rand_chacha::rand_core::SeedableRng;
 use tempfile::tempdir;
 
 use super::*;
-use crate::learn::batches::Batches;
-use crate::learn::labels::TruthBuilder;
-use crate::learn::recordings::{Recording, find, split};
-use crate::learn::vary::Variation;
+use crate::features::{ExtractorSpec, Window};
+use crate::learn::data::augmentation::Augmentation;
+use crate::learn::data::labels::TruthBuilder;
+use crate::learn::data::recordings::{Recording, find, split};
+use crate::learn::training::batches::Batches;
 use crate::learn::{Dataset, Dropped, Task};
-use crate::sense::{ExtractorSpec, Window};
 
 fn recording(file: &str, group: &str, robot: &str, licence: &str) -> Recording {
     Recording {
@@ -74,7 +74,7 @@ fn groups_are_never_split_and_only_permitted_licences_teach() {
             "burger",
             "cc0",
         ));
-        let sim = format!("burger{}", super::super::recordings::SIMULATED);
+        let sim = format!("burger{}", crate::learn::data::recordings::SIMULATED);
         all.push(recording(
             &format!("s{number}"),
             &format!("t{number}"),
@@ -189,9 +189,9 @@ fn a_dataset_has_a_row_per_labelled_scan_and_counts_the_others() {
 fn a_varied_copy_scales_ranges_and_speeds_alike_and_leaves_codes_alone() {
     let task = task();
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let twice = Variation {
+    let twice = Augmentation {
         scale: 2.0,
-        ..Variation::none(&task.window)
+        ..Augmentation::none(&task.window)
     };
     let mut message = scan(seconds(0.0), 0.5);
     if let Message::LaserScan(scan) = &mut message {
@@ -222,16 +222,16 @@ fn a_varied_copy_scales_ranges_and_speeds_alike_and_leaves_codes_alone() {
     assert_eq!((scans[0].now, scans[0].kinematic), (0, 1), "1.0 m, 0.6 m/s");
 
     let mut noisy = scan(seconds(0.0), 0.5);
-    Variation {
+    Augmentation {
         noise: 0.05,
-        ..Variation::none(&task.window)
+        ..Augmentation::none(&task.window)
     }
     .apply(&mut noisy, &mut random);
     assert_ne!(noisy, scan(seconds(0.0), 0.5));
     let mut thin = scan(seconds(0.0), 0.5);
-    let half = Variation {
+    let half = Augmentation {
         thinned: 0.5,
-        ..Variation::none(&task.window)
+        ..Augmentation::none(&task.window)
     };
     half.apply(&mut thin, &mut random);
     let Message::LaserScan(seen) = &thin else {
@@ -241,7 +241,7 @@ fn a_varied_copy_scales_ranges_and_speeds_alike_and_leaves_codes_alone() {
     assert!((10..62).contains(&gone), "{gone} of 72");
     let spec = &task.training.variations;
     for _ in 0..50 {
-        let drawn = Variation::draw(spec, &task.window, &mut random);
+        let drawn = Augmentation::draw(spec, &task.window, &mut random);
         assert!(drawn.scale <= spec.scale && drawn.scale >= 1.0 / spec.scale);
         assert!(!drawn.withheld[0], "the scan is required");
     }

@@ -4,14 +4,14 @@ use tempfile::tempdir;
 
 use super::fit::{toy, toy_fit};
 use super::*;
+use crate::features::Window;
 use crate::learn::Dataset;
-use crate::learn::batches::Batches;
-use crate::learn::checkpoint::{Checkpoints, Standing};
-use crate::learn::early_stopping::{Best, Watch};
-use crate::learn::fit::Fit;
-use crate::learn::task::EarlyStopping;
+use crate::learn::task::task_file::EarlyStopping;
+use crate::learn::training::batches::Batches;
+use crate::learn::training::checkpoint::{Checkpoints, FitState};
+use crate::learn::training::early_stopping::{BestEpoch, EarlyStop};
+use crate::learn::training::fit::Fit;
 use crate::model::Weights;
-use crate::sense::Window;
 
 /// Four groups of windows; what `sound` is false of has truths of its own.
 fn groups(task: &Task, sound: impl Fn(usize) -> bool) -> Dataset {
@@ -88,14 +88,14 @@ fn patience_counts_epochs_since_the_best_and_is_kept_by_a_checkpoint() {
     let sizes = task.student.architecture(&window);
     let weights = |seed| Weights::random(&sizes, 3, seed);
     let stopping = task.training.early_stopping.unwrap();
-    let mut watch = Watch::new(stopping, None);
+    let mut watch = EarlyStop::new(stopping, None);
     assert!(!watch.is_over(0));
     for (epoch, loss) in [(1, 0.9), (2, 0.7), (3, 0.7), (4, f64::NAN)] {
         assert!(!watch.is_over(epoch - 1));
         watch.take(epoch, loss, weights(epoch as u64));
     }
     assert!(watch.is_over(4));
-    let best = Best {
+    let best = BestEpoch {
         epoch: 2,
         loss: 0.7,
         weights: weights(2),
@@ -105,21 +105,21 @@ fn patience_counts_epochs_since_the_best_and_is_kept_by_a_checkpoint() {
     let folder = tempdir().unwrap();
     let checkpoint = Checkpoints::within(folder.path()).of("toy", "key".into());
     for best in [watch.best, None] {
-        let standing = Standing {
+        let fit_state = FitState {
             epochs: 4,
             weights: weights(4),
             best: best.clone(),
             optimizer: vec![1, 2],
             drawn: 7,
         };
-        checkpoint.save(&standing).unwrap();
-        let standing = checkpoint.load().unwrap();
+        checkpoint.save(&fit_state).unwrap();
+        let fit_state = checkpoint.load().unwrap();
         assert_eq!(
-            (standing.best.clone(), standing.weights),
+            (fit_state.best.clone(), fit_state.weights),
             (best.clone(), weights(4))
         );
         assert_eq!(
-            Watch::new(stopping, standing.best).is_over(4),
+            EarlyStop::new(stopping, fit_state.best).is_over(4),
             best.is_some()
         );
     }

@@ -4,14 +4,17 @@ use safetensors::SafeTensors;
 use tempfile::tempdir;
 
 use super::*;
-use crate::learn::arc::ArcRule;
-use crate::learn::static_depths::Verdict;
+use crate::features::Window;
+use crate::learn::data::recordings::TeachingLicences;
+use crate::learn::metrics::arc_baseline::ArcBaseline;
+use crate::learn::metrics::fixed_depth_scores::DepthComparison;
+use crate::learn::task::split_by::SplitBy;
+use crate::learn::task::train_options::TrainOptions;
 use crate::learn::{
-    Dataset, EvalOptions, ExportOptions, FoldsReport, Report, SplitBy, Taught, TrainOptions,
-    cross_validate, eval, export, train,
+    Dataset, EvalOptions, EvaluationReport, ExportOptions, FoldsReport, cross_validate, eval,
+    export, train,
 };
 use crate::model::{Backend, Bundle};
-use crate::sense::Window;
 
 /// Four drives in as many groups, two robots.
 fn drives(folder: &Path) -> PathBuf {
@@ -34,7 +37,7 @@ fn options(folder: &Path, data: PathBuf) -> TrainOptions {
     training(quick(folder), data, folder.join("model"))
 }
 
-fn judge(options: &TrainOptions) -> Report {
+fn judge(options: &TrainOptions) -> EvaluationReport {
     eval(&EvalOptions {
         model: options.out.clone(),
         task: options.task.clone(),
@@ -116,14 +119,14 @@ fn budgets_buy_exits_and_fixed_depths_stand_beside_them() {
     let learned = scores.scores.balanced_accuracy;
     assert!(learned > Some(0.6), "it has learned: {scores:?}");
     let against = budget.against(one, "cart").unwrap();
-    assert_ne!(against.stages, Verdict::Cheaper);
-    assert_eq!(against.macs, Verdict::Cheaper);
-    assert_ne!(against.us, Verdict::Unmeasured);
+    assert_ne!(against.stages, DepthComparison::Cheaper);
+    assert_eq!(against.macs, DepthComparison::Cheaper);
+    assert_ne!(against.us, DepthComparison::Unmeasured);
     let text = fs::read_to_string(options.out.join("report.md")).unwrap();
     assert!(text.contains("none as cheap"), "{text}");
 
     // What an evaluation cannot find out stands in the report beside the bundle.
-    let beside = Report::read(&options.out).unwrap().static_depths;
+    let beside = EvaluationReport::read(&options.out).unwrap().static_depths;
     assert_eq!(beside.len(), 2);
     assert_eq!(judge(&options).static_depths, beside);
     let few = TrainOptions {
@@ -147,9 +150,9 @@ fn a_report_from_before_budgets_and_conditions_still_reads() {
         fields.remove(new);
     }
     fs::write(&file, json.to_string()).unwrap();
-    let old = Report::read(&options.out).expect("an old report");
+    let old = EvaluationReport::read(&options.out).expect("an old report");
     assert!(old.budget.is_none() && old.to_markdown().contains("Not tried"));
-    assert_eq!(Report::read(folder.path()), None);
+    assert_eq!(EvaluationReport::read(folder.path()), None);
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn windows_are_written_for_models_of_other_kinds() {
     // The last recording that judges is r5, a mule's.
     let task = Task::load(&options.task).unwrap();
     let mut recordings =
-        super::super::recordings::find(&options.data, &task.recordings, 0.0).unwrap();
+        crate::learn::data::recordings::find(&options.data, &task.recordings, 0.0).unwrap();
     let data = Dataset::load(&task, &recordings.split_off(5), 0, 0);
     let windows = file.tensor("windows").unwrap();
     assert_eq!(windows.shape(), [judges.len(), data.width]);
@@ -221,7 +224,7 @@ fn windows_are_written_for_models_of_other_kinds() {
 #[test]
 fn the_arc_alone_answers_by_what_is_ahead_along_it() {
     let mut task = task();
-    let rule = ArcRule::of(&task).expect("clearance has an arc");
+    let rule = ArcBaseline::of(&task).expect("clearance has an arc");
     let mut window = Window::new(&task.window, &task.settings(0.0)).unwrap();
     let features = window.features();
     let mut values = vec![0.0; window.frames() * features];
@@ -242,7 +245,7 @@ fn the_arc_alone_answers_by_what_is_ahead_along_it() {
     assert_eq!(answer(0.6, 0.9), 2, "0.3 m");
     assert_eq!(answer(-0.3, 0.7), 1, "now counts as well");
     task.window.derived.truncate(2);
-    assert!(ArcRule::of(&task).is_none(), "no arc among the inputs");
+    assert!(ArcBaseline::of(&task).is_none(), "no arc among the inputs");
 }
 
 #[test]
@@ -252,7 +255,7 @@ fn folds_are_told_robot_by_robot() {
         split: Some(SplitBy::Groups),
         ..options(folder.path(), drives(folder.path()))
     };
-    let report: FoldsReport = cross_validate(&options, 2, Taught::Licensed).unwrap();
+    let report: FoldsReport = cross_validate(&options, 2, TeachingLicences::Licensed).unwrap();
     for robot in ["cart", "mule"] {
         let figures = &report.per_robot[robot];
         let each: Vec<f64> = report
@@ -283,7 +286,7 @@ fn folds_are_told_robot_by_robot() {
         report.folds.iter().map(|fold| fold.n).sum::<u64>()
     );
     assert_eq!(report.skipped.len(), 2, "their licence class may not teach");
-    let all = cross_validate(&options, 2, Taught::AllLicences).unwrap();
+    let all = cross_validate(&options, 2, TeachingLicences::AllLicences).unwrap();
     assert_eq!(2 * windows(&all), 3 * windows(&report));
     assert!(all.skipped.is_empty());
     let text = fs::read_to_string(options.out.join("folds-groups-all-licences.md")).unwrap();

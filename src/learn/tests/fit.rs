@@ -1,19 +1,22 @@
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 use tempfile::tempdir;
 
 use super::*;
-use crate::learn::batches::Batches;
-use crate::learn::calibrate::{
+use crate::features::Window;
+use crate::learn::data::dataset::{Dropped, RecordingWindows};
+use crate::learn::data::recordings::Recording;
+use crate::learn::data::truth::ScanTruth;
+use crate::learn::evaluation::forward::predict;
+use crate::learn::metrics::calibration::{
     DISAGREEMENT, best, probabilities, stop_when, temperature, thresholds,
 };
-use crate::learn::dataset::{Dropped, Part};
-use crate::learn::fit::{Exits, Fit, predict};
-use crate::learn::recordings::Recording;
-use crate::learn::reliability::Reliability;
-use crate::learn::{Dataset, EvalOptions, ScanTruth, eval, train};
+use crate::learn::metrics::reliability::Reliability;
+use crate::learn::training::batches::Batches;
+use crate::learn::training::fit::Fit;
+use crate::learn::training::taught_exits::TaughtExits;
+use crate::learn::{Dataset, EvalOptions, eval, train};
 use crate::model::{Architecture, Backend, Bundle, Heads, Weights, uniform};
-use crate::sense::Window;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 /// Windows whose class is written in the newest frame's projected clearance.
 pub fn toy(task: &Task, rows: usize, seed: u64) -> Dataset {
@@ -48,7 +51,7 @@ pub fn toy(task: &Task, rows: usize, seed: u64) -> Dataset {
     };
     Dataset {
         width,
-        parts: vec![Part {
+        parts: vec![RecordingWindows {
             recording,
             sha256: "0".repeat(64),
             span: (seconds(0.0), seconds(rows as f64)),
@@ -83,7 +86,7 @@ pub fn toy_fit(task: &Task, sizes: Architecture) -> Fit<'_> {
         seed: 1,
         first: None,
         teachers: &[],
-        exits: Exits::All,
+        exits: TaughtExits::All,
         checkpoints: None,
     }
 }
@@ -136,7 +139,7 @@ fn a_separable_task_is_learned_at_every_exit_and_to_the_same_bits_twice() {
             seed,
             first: None,
             teachers: &teachers,
-            exits: Exits::All,
+            exits: TaughtExits::All,
             checkpoints: None,
         };
         fit.run(&batches).unwrap()

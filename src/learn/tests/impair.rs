@@ -8,15 +8,17 @@ use tempfile::tempdir;
 
 use super::conditions::source;
 use super::*;
-use crate::learn::impair::impaired;
-use crate::learn::read::Decoded;
-use crate::learn::recordings::Recording;
-use crate::learn::variations::Impairments;
-use crate::learn::{Dataset, SplitBy};
-use crate::sense::MessageType;
+use crate::learn::Dataset;
+use crate::learn::data::link_impairments::impaired;
+use crate::learn::data::recording_decoder::DecodedRecording;
+use crate::learn::data::recordings::Recording;
+use crate::learn::task::augmentation_spec::ImpairmentSpec;
+use crate::learn::task::split_by::SplitBy;
+use crate::messages::MessageType;
 
-/// A minute: scans at 5 Hz, odometry just before each, a label a second on a topic that is no input.
-fn minute() -> Decoded {
+/// A minute: scans at 5 Hz, odometry just before each, a label a second on a topic that is no
+/// input.
+fn minute() -> DecodedRecording {
     let mut messages = Vec::new();
     for step in 0..300 {
         let time = seconds(f64::from(step) * 0.2);
@@ -26,14 +28,14 @@ fn minute() -> Decoded {
             messages.push((2, time, Some(cmd(0.0))));
         }
     }
-    Decoded {
+    DecodedRecording {
         messages,
         label: 2,
         cut: None,
     }
 }
 
-fn under(spec: Impairments, yaw: f32, seed: u64) -> Decoded {
+fn under(spec: ImpairmentSpec, yaw: f32, seed: u64) -> DecodedRecording {
     let task = task();
     let sources = [
         source(&task, "scan", MessageType::LaserScan),
@@ -44,7 +46,7 @@ fn under(spec: Impairments, yaw: f32, seed: u64) -> Decoded {
 }
 
 /// Of the messages of an input: arrival and delay, ms.
-fn delays(decoded: &Decoded, input: usize) -> Vec<(i64, i64)> {
+fn delays(decoded: &DecodedRecording, input: usize) -> Vec<(i64, i64)> {
     let mine = decoded
         .messages
         .iter()
@@ -58,10 +60,10 @@ fn delays(decoded: &Decoded, input: usize) -> Vec<(i64, i64)> {
 
 #[test]
 fn late_messages_keep_their_order_and_their_stamps_and_labels_their_time() {
-    let spec = Impairments {
+    let spec = ImpairmentSpec {
         late_ms: 500.0,
         jitter_ms: 300.0,
-        ..Impairments::default()
+        ..ImpairmentSpec::default()
     };
     let mut kinds = BTreeSet::new();
     for seed in 0..40 {
@@ -93,9 +95,9 @@ fn late_messages_keep_their_order_and_their_stamps_and_labels_their_time() {
 
 #[test]
 fn some_inputs_lose_some_of_their_messages() {
-    let spec = Impairments {
+    let spec = ImpairmentSpec {
         lost: 0.5,
-        ..Impairments::default()
+        ..ImpairmentSpec::default()
     };
     let counts = (0..20).map(|seed| delays(&under(spec, 0.0, seed), 0).len());
     let counts: Vec<usize> = counts.collect();
@@ -107,7 +109,7 @@ fn some_inputs_lose_some_of_their_messages() {
 
 #[test]
 fn noise_has_a_level_per_spell_and_what_lasts_is_the_same_in_the_whole_copy() {
-    let speeds = |spec: Impairments, seed: u64| -> Vec<f64> {
+    let speeds = |spec: ImpairmentSpec, seed: u64| -> Vec<f64> {
         let seen = under(spec, 0.0, seed);
         let speed = |message: &Option<Message>| match message {
             Some(Message::Odometry(odometry)) => Some(odometry.twist.twist.linear.x),
@@ -118,9 +120,9 @@ fn noise_has_a_level_per_spell_and_what_lasts_is_the_same_in_the_whole_copy() {
             .filter_map(|(.., m)| speed(m))
             .collect()
     };
-    let noise = Impairments {
+    let noise = ImpairmentSpec {
         noise: 0.1,
-        ..Impairments::default()
+        ..ImpairmentSpec::default()
     };
     let seen = speeds(noise, 1);
     // 20 messages to a spell of four seconds.
@@ -134,10 +136,10 @@ fn noise_has_a_level_per_spell_and_what_lasts_is_the_same_in_the_whole_copy() {
     assert!(of(5e-5..1e-3) > 0 && of(1e-2..0.15) > 0, "{levels:?}");
     assert_eq!(seen, speeds(noise, 1));
 
-    let lasting = Impairments {
+    let lasting = ImpairmentSpec {
         bias: 0.1,
         gain: 0.1,
-        ..Impairments::default()
+        ..ImpairmentSpec::default()
     };
     let seen = speeds(lasting, 1);
     assert!(seen.iter().all(|speed| *speed == seen[0]) && seen[0] != 0.2);
@@ -146,9 +148,9 @@ fn noise_has_a_level_per_spell_and_what_lasts_is_the_same_in_the_whole_copy() {
 
 #[test]
 fn blocks_of_beams_return_nothing_for_a_while_and_often_ahead() {
-    let spec = Impairments {
+    let spec = ImpairmentSpec {
         blocked: 0.5,
-        ..Impairments::default()
+        ..ImpairmentSpec::default()
     };
     // 72 beams; the robot's forward direction is that of beam 36.
     let seen = under(spec, std::f32::consts::PI, 3);
@@ -192,7 +194,7 @@ fn the_truth_of_a_copy_is_that_of_what_was_sent() {
     let varied = &mut task.training.variations;
     (varied.copies, varied.scale, varied.yaw_error_deg) = (1, 1.0, 0.0);
     (varied.withhold, varied.thin, varied.range_noise_m) = (0.0, 0.0, 0.0);
-    let load = |impairments: Impairments, seed: u64| {
+    let load = |impairments: ImpairmentSpec, seed: u64| {
         let mut task = task.clone();
         task.training.variations.impairments = impairments;
         let data = Dataset::load(&task, std::slice::from_ref(&recording), 1, seed);
@@ -202,20 +204,20 @@ fn the_truth_of_a_copy_is_that_of_what_was_sent() {
         };
         (labels(0), labels(1), data)
     };
-    let (plain, copy, data) = load(Impairments::default(), 1);
+    let (plain, copy, data) = load(ImpairmentSpec::default(), 1);
     assert_eq!(plain, copy);
     assert_eq!(data.parts[0].windows, data.parts[1].windows);
-    let blind = Impairments {
+    let blind = ImpairmentSpec {
         blocked: 1.0,
-        ..Impairments::default()
+        ..ImpairmentSpec::default()
     };
     let (plain, copy, data) = load(blind, 1);
     assert_eq!(plain, copy, "it sees less, and no less is there");
     assert_ne!(data.parts[0].windows, data.parts[1].windows);
 
-    let late = Impairments {
+    let late = ImpairmentSpec {
         late_ms: 1000.0,
-        ..Impairments::default()
+        ..ImpairmentSpec::default()
     };
     let (plain, copy, _) = (1..20)
         .map(|seed| load(late, seed))

@@ -18,12 +18,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::sense::{Header, LaserScan, Message, Odometry, Twist};
-use crate::time::Stamp;
-
-use super::rule::LabelRule;
-use super::{Task, TrainOptions};
+use super::Task;
+use super::task::label_rule::LabelRule;
+use super::task::train_options::TrainOptions;
+use crate::messages::{Header, LaserScan, Message, Odometry, Twist};
 use crate::model::Backend;
+use crate::time::Stamp;
 
 /// The shipped task.
 pub fn task() -> Task {

@@ -1,7 +1,7 @@
 //! The packed engine decides as the f32 model does, on recordings that taught nothing.
 
 use super::*;
-use crate::learn::{Report, answers, score, unseen};
+use crate::learn::{EvaluationReport, held_out, predict_exits, score};
 use crate::model::{Backend, Bundle, EngineKind, Precision};
 
 /// Of every precision: the least share of windows on which the deepest exit prefers the label that
@@ -13,11 +13,11 @@ const DEMANDS: [(Precision, f64, f64); 3] = [
 ];
 
 fn label(row: &[f32]) -> usize {
-    crate::learn::calibrate::best(row).0
+    crate::learn::metrics::calibration::best(row).0
 }
 
 /// The most any robot's accuracy or balanced accuracy loses at any exit.
-fn loss(of: &Report, against: &Report) -> f64 {
+fn loss(of: &EvaluationReport, against: &EvaluationReport) -> f64 {
     let mut most = 0.0_f64;
     for (of, against) in of.exits.iter().zip(&against.exits) {
         for (robot, scores) in &against.per_robot {
@@ -44,15 +44,15 @@ fn the_packed_engine_agrees_with_flex_on_the_shipped_tasks() {
         }
         let bundle = Bundle::load(&root.join("models").join(name)).unwrap();
         let task = Task::load(&root.join(format!("params/tasks/{name}.yaml"))).unwrap();
-        let (data, _) = unseen(&bundle, &task, &[folder], 0.0).unwrap();
+        let (data, _) = held_out(&bundle, &task, &[folder], 0.0).unwrap();
         let windows: Vec<f32> = data.parts.iter().flat_map(|p| p.windows.clone()).collect();
         let labels = bundle.manifest.labels.len();
         let flex = EngineKind::Burn(Backend::Flex);
-        let expected = answers(&bundle, &windows, flex).unwrap();
+        let expected = predict_exits(&bundle, &windows, flex).unwrap();
         let expected_report = score(&bundle, &task, &data, flex).unwrap();
         for (precision, share, points) in DEMANDS {
             let packed = EngineKind::Packed(precision);
-            let found = answers(&bundle, &windows, packed).unwrap();
+            let found = predict_exits(&bundle, &windows, packed).unwrap();
             let deepest = |answers: &[Vec<f32>]| -> Vec<usize> {
                 let rows = answers.last().unwrap().chunks(labels);
                 rows.map(label).collect()

@@ -4,11 +4,12 @@ use tempfile::tempdir;
 
 use super::fit::{toy, toy_fit};
 use super::*;
-use crate::learn::batches::Batches;
-use crate::learn::fit::predict;
-use crate::learn::prune::{Importance, Kept, block_weights, choose, cut, importance};
+use crate::features::Window;
+use crate::learn::compression::pruning::{Importance, KeptStructures, choose, cut, importance};
+use crate::learn::evaluation::forward::predict;
+use crate::learn::metrics::block_weights::block_weights;
+use crate::learn::training::batches::Batches;
 use crate::model::{Architecture, Backend, Weights};
-use crate::sense::Window;
 
 fn silence(weights: &mut Weights, name: &str, rows: std::ops::Range<usize>) {
     let tensor = weights.0.get_mut(name).unwrap();
@@ -51,7 +52,7 @@ fn what_nothing_reads_is_not_important_and_its_loss_changes_no_answer() {
             );
         }
     }
-    let kept = Kept { heads: 2, ffn: 8 };
+    let kept = KeptStructures { heads: 2, ffn: 8 };
     let (smaller, less) = cut(&weights, &sizes, &found, kept);
     less.check(&smaller, 3).unwrap();
     assert_eq!(

@@ -3,15 +3,18 @@
 use tempfile::tempdir;
 
 use super::*;
-use crate::learn::dataset::Dataset;
-use crate::learn::folds::Folds;
-use crate::learn::labels::{Truth, TruthBuilder};
-use crate::learn::recordings::{Recording, find};
-use crate::learn::{BaselineTallies, EvalOptions};
-use crate::learn::{LabelRule, SplitBy, Taught, TrainOptions, cross_validate, eval, train};
+use crate::bag::Bag;
+use crate::features::SourceSettings;
+use crate::learn::data::dataset::Dataset;
+use crate::learn::data::folds::Folds;
+use crate::learn::data::labels::TruthBuilder;
+use crate::learn::data::recordings::{Recording, TeachingLicences, find};
+use crate::learn::data::truth::Truth;
+use crate::learn::task::split_by::SplitBy;
+use crate::learn::task::train_options::TrainOptions;
+use crate::learn::{BaselineTallies, EvalOptions, LabelRule, cross_validate, eval, train};
+use crate::messages::{Float32MultiArray, MessageType, RosString};
 use crate::model::{Backend, Bundle};
-use crate::replay::bag::Bag;
-use crate::sense::{Float32MultiArray, MessageType, RosString, SourceSettings};
 
 fn ship(name: &str) -> Task {
     let file = format!("params/tasks/{name}.yaml");
@@ -341,7 +344,7 @@ fn a_task_without_severity_is_trained_judged_and_cross_validated() {
             out: folder.path().join("folds"),
             ..options.clone()
         };
-        let report = cross_validate(&options, 3, Taught::Licensed).unwrap();
+        let report = cross_validate(&options, 3, TeachingLicences::Licensed).unwrap();
         assert_eq!(report.folds.len(), 3);
         let n: u64 = report.folds.iter().map(|fold| fold.n).sum();
         assert!(n > most * 3 / 4 && n <= most, "{n}");

@@ -1,11 +1,12 @@
 //! The bundle that ships, on drives that anyone can judge.
 
 use super::*;
-use crate::learn::{BaselineTallies, Truth};
+use crate::bag::Bag;
+use crate::features::{SourceSettings, Window, WindowState};
+use crate::learn::BaselineTallies;
+use crate::learn::data::truth::Truth;
 use crate::model::{Backend, Bundle};
-use crate::reason::Engine;
-use crate::replay::bag::Bag;
-use crate::sense::{SourceSettings, Window, WindowState};
+use crate::scheduler::Engine;
 
 struct Node {
     window: Window,
@@ -96,7 +97,7 @@ fn the_shipped_model_decides_plain_cases_as_a_person_would_at_every_exit() {
 fn baselines_on_the_recordings_are_those_of_the_design() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/clearance");
     let task = task();
-    let found = super::super::recordings::find(&[data], &task.recordings, 0.0).unwrap();
+    let found = crate::learn::data::recordings::find(&[data], &task.recordings, 0.0).unwrap();
     for (robot, n, persistence, kinematic) in [
         ("neato", 8513, 0.735, 0.810),
         ("turtlebot3", 8137, 0.819, 0.834),

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::learn::{BaselineTallies, ScanTruth, Scores, Tally, Truth, TruthBuilder, class_of};
-use crate::replay::bag::Bag;
-use crate::sense::SourceSettings;
+use crate::bag::Bag;
+use crate::features::SourceSettings;
+use crate::learn::data::truth::{ScanTruth, Truth};
+use crate::learn::{BaselineTallies, ConfusionCounts, Scores, TruthBuilder, class_of};
 
 fn build(messages: &[(&str, f64, Message)]) -> Truth {
     let mut builder = TruthBuilder::new(&task(), 0.0);
@@ -143,7 +144,7 @@ fn truth_reads_from_a_bag_under_other_topic_names() {
 
 #[test]
 fn scores_by_hand() {
-    let mut tally = Tally::new(3);
+    let mut tally = ConfusionCounts::new(3);
     // (truth, now, answer)
     for (truth, now, answer) in [
         (0, 0, 0),
@@ -165,11 +166,11 @@ fn scores_by_hand() {
     assert_eq!(scores.onset_recall, Some(2.0 / 3.0));
     assert_eq!(scores.false_alarm, Some(1.0 / 5.0));
     assert_eq!(
-        Tally::new(3).scores(),
+        ConfusionCounts::new(3).scores(),
         Scores::default(),
         "nothing to count"
     );
-    let mut only = Tally::new(3);
+    let mut only = ConfusionCounts::new(3);
     only.add(1, 1, 1);
     assert_eq!(
         only.scores().balanced_accuracy,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::reason::Engine;
+use crate::scheduler::Engine;
 
 /// Largest difference of a probability from the exact one.
 pub(super) fn tolerance(kind: EngineKind) -> f64 {

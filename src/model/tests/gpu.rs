@@ -177,10 +177,10 @@ fn the_device_is_lost_to_this_process() {
     let mut engine = bundle.engine(kind).unwrap();
     let window = window(&bundle, 1);
     run(engine.as_mut(), &window);
-    super::super::gpu::lose_all();
+    crate::model::engines::gpu::tests::lose_all();
     let mut fault = None;
     for _ in 0..20 {
-        // As the reasoner calls it: what panics below must not end the thread.
+        // As the worker calls it: what panics below must not end the thread.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             engine.begin(&window)?;
             engine.advance(&mut [0.0; 3])

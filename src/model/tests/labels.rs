@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::reason::logical::{Logical, LogicalClock, Machine};
-use crate::reason::{
-    CostModel, Decision, Desk, MAX_LABELS, Outgoing, Policy, Publish, Reasoner, Source, Terms,
-    Verdict,
+use crate::scheduler::simulated::{MachineModel, SimulatedClock, SimulatedScheduler};
+use crate::scheduler::{
+    CostModel, CycleConfig, Decision, DecisionSource, InferenceWorker, InputStatus, MAX_LABELS,
+    OutgoingDecision, Policy, Publish, SchedulerState,
 };
 use crate::time::Mono;
 
@@ -21,7 +21,7 @@ fn with_labels(count: usize) -> Result<Bundle, BundleError> {
 /// Two stages in time, then never back.
 struct Hangs(u32);
 
-impl Machine for Hangs {
+impl MachineModel for Hangs {
     fn stage_cost(&mut self, _: usize, _: usize) -> Option<Duration> {
         self.0 += 1;
         (self.0 <= 2).then_some(Duration::from_millis(1))
@@ -32,20 +32,20 @@ impl Machine for Hangs {
 struct Sink(Mutex<Vec<Decision>>);
 
 impl Publish for Sink {
-    fn publish(&self, outgoing: Outgoing) {
+    fn publish(&self, outgoing: OutgoingDecision) {
         outgoing.send(|decision| self.0.lock().unwrap().push(decision.clone()));
     }
 }
 
 #[test]
-fn the_guard_answers_for_a_model_with_as_many_labels_as_there_may_be() {
+fn the_watchdog_answers_for_a_model_with_as_many_labels_as_there_may_be() {
     let bundle = with_labels(MAX_LABELS).unwrap();
     assert_eq!(usize::from(bundle.safe_label()), MAX_LABELS - 1);
     let folder = tempdir().unwrap();
     bundle.save(folder.path()).unwrap();
     let bundle = Bundle::load(folder.path()).unwrap();
     let sizes = bundle.manifest.architecture;
-    let terms = Terms {
+    let cycle_config = CycleConfig {
         deadline: Duration::from_millis(20),
         publish_margin: Duration::from_millis(2),
         fault_time: Duration::from_millis(500),
@@ -59,36 +59,39 @@ fn the_guard_answers_for_a_model_with_as_many_labels_as_there_may_be() {
         safe_label: bundle.safe_label(),
         exits: sizes.depth as u8,
     };
-    let (clock, sink) = (Arc::new(LogicalClock::default()), Arc::new(Sink::default()));
+    let (clock, sink) = (
+        Arc::new(SimulatedClock::default()),
+        Arc::new(Sink::default()),
+    );
     let window = sizes.frames * sizes.features;
     let publish = Arc::clone(&sink) as _;
-    let desk = Desk::new(
+    let scheduler = SchedulerState::new(
         Arc::clone(&clock) as _,
-        terms,
+        cycle_config,
         MAX_LABELS,
         window,
         1,
         publish,
     );
-    let desk = Arc::new(desk);
+    let scheduler = Arc::new(scheduler);
     let engine = bundle
         .engine(EngineKind::Packed(crate::kernels::Precision::F32))
         .unwrap();
     let mut costs = CostModel::new(sizes.depth);
     (0..sizes.depth).for_each(|stage| costs.record(stage, Duration::from_millis(1)));
-    let reasoner = Reasoner::new(Arc::clone(&desk), 0, engine, costs);
-    let mut logical = Logical::new(clock, vec![desk], vec![reasoner], Hangs(0));
+    let worker = InferenceWorker::new(Arc::clone(&scheduler), 0, engine, costs);
+    let mut logical = SimulatedScheduler::new(clock, vec![scheduler], vec![worker], Hangs(0));
     logical.advance_to(Mono(1_000_000_000));
-    let mut request = logical.desk(0).blank().unwrap();
+    let mut request = logical.scheduler(0).empty_request().unwrap();
     request.trigger.arrival = Mono(1_000_000_000);
-    request.trigger.verdict = Verdict::Ready;
+    request.trigger.input_status = InputStatus::Ready;
     logical.offer(0, request);
     logical.drain();
     let decisions = sink.0.lock().unwrap();
     let [decision] = decisions.as_slice() else {
         panic!("{decisions:?}");
     };
-    assert_eq!((decision.source, decision.exit), (Source::Model, 2));
+    assert_eq!((decision.source, decision.exit), (DecisionSource::Model, 2));
     assert_eq!(decision.probabilities.as_slice().len(), MAX_LABELS);
 }
 

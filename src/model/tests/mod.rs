@@ -6,11 +6,10 @@ use std::path::Path;
 
 use tempfile::tempdir;
 
-use super::bundle::sha256_hex;
+use super::bundle::bundle_folder::sha256_hex;
 use super::*;
-use crate::sense::{
-    ExtractorSpec, FieldSpec, InputSpec, MessageType, SourceSettings, Window, WindowSpec,
-};
+use crate::features::{ExtractorSpec, FieldSpec, InputSpec, SourceSettings, Window, WindowSpec};
+use crate::messages::MessageType;
 
 mod bins;
 mod engines;
@@ -19,7 +18,7 @@ mod gpu;
 mod labels;
 mod operation;
 mod scalar;
-mod stored;
+mod weight_precision;
 
 fn manifest() -> Manifest {
     let window = WindowSpec {
@@ -83,7 +82,7 @@ fn manifest() -> Manifest {
         stage_cost_us: costs,
         weights: WeightsSpec {
             file: "weights.safetensors".into(),
-            precision: Stored::F32,
+            precision: WeightPrecision::F32,
             sha256: "0".repeat(64),
         },
         training: Training::default(),
@@ -234,7 +233,7 @@ fn weights_that_do_not_fit_are_refused_though_their_digest_is_right() {
     let word = spoilt(&|weights| {
         weights.0.insert(
             "extra".into(),
-            Values {
+            TensorValues {
                 shape: vec![1],
                 data: vec![0.0],
             },

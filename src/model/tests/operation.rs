@@ -136,7 +136,7 @@ fn where_gradients_are_asked_for_or_half_precision_it_composes() {
 
     let device = Backend::Flex.device().unwrap();
     let half = self::encoder(&bundle, &device).cast(FloatDType::F16);
-    let half = half.pack(Stored::F32, Precision::F32).unwrap();
+    let half = half.pack(WeightPrecision::F32, Precision::F32).unwrap();
     let window = batch(&bundle, 1, &device).cast(FloatDType::F16);
     assert!(!ran_packed(&half, window));
 }

@@ -1,6 +1,6 @@
 //! The forward pass in plain f64 loops, written from the description and not from the modules.
 
-use super::Bundle;
+use crate::model::bundle::bundle_folder::Bundle;
 
 type Rows = Vec<Vec<f64>>;
 

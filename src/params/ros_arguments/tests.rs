@@ -73,10 +73,10 @@ fn all_that_ros_knows_passes() {
         "-p",
         "edge_reasoner:confidence:=0.5",
     ]);
-    let said = arguments.unwrap().for_node(&NodeName::default());
-    let values: Vec<_> = said.values.keys().map(String::as_str).collect();
+    let overrides = arguments.unwrap().for_node(&NodeName::default());
+    let values: Vec<_> = overrides.values.keys().map(String::as_str).collect();
     assert_eq!(values, ["confidence", "deadline_ms", "hold_ms", "policy"]);
-    assert_eq!(said.remarks, [""; 0]);
+    assert_eq!(overrides.remarks, [""; 0]);
 }
 
 #[test]
@@ -95,13 +95,16 @@ fn what_is_not_in_force_although_it_was_said_last_is_said() {
     };
     let node = NodeName::default();
     let section = args("deadline_ms:=5.0");
-    let said = section.for_node(&node);
-    assert_eq!(said.values["deadline_ms"], Value::Double(2.0));
-    assert!(said.remarks[0].contains("2.0 is in force"), "{said:?}");
+    let overrides = section.for_node(&node);
+    assert_eq!(overrides.values["deadline_ms"], Value::Double(2.0));
+    assert!(
+        overrides.remarks[0].contains("2.0 is in force"),
+        "{overrides:?}"
+    );
     // A replay has no ROS command line: there it has the last word.
-    let said = section.for_node_overrides_last(&node);
-    assert_eq!(said.values["deadline_ms"], Value::Double(5.0));
-    assert!(said.remarks[0].contains("holds here"), "{said:?}");
+    let overrides = section.for_node_overrides_last(&node);
+    assert_eq!(overrides.values["deadline_ms"], Value::Double(5.0));
+    assert!(overrides.remarks[0].contains("holds here"), "{overrides:?}");
 
     let other_type = args("hold_ms:=5").for_node(&node);
     assert_eq!(other_type.values["hold_ms"], Value::Integer(5));
@@ -127,10 +130,10 @@ fn what_is_for_others_only_is_named_and_nothing_more_is_claimed() {
         "edge_reasoner:hold_ms:=1.0",
     ]);
     let node = "/r1/edge_reasoner".parse().unwrap();
-    let said = arguments.unwrap().for_node(&node);
-    assert_eq!(said.values.len(), 1, "{said:?}");
-    let [file, parameter] = &said.remarks[..] else {
-        panic!("{said:?}");
+    let overrides = arguments.unwrap().for_node(&node);
+    assert_eq!(overrides.values.len(), 1, "{overrides:?}");
+    let [file, parameter] = &overrides.remarks[..] else {
+        panic!("{overrides:?}");
     };
     for word in [
         "/other, edge_reasoner",

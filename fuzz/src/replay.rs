@@ -1,4 +1,0 @@
-//! Reading recordings.
-
-#[path = "../../src/replay/bag/mod.rs"]
-pub mod bag;

@@ -1,0 +1,48 @@
+//! Errors of the configuration of a node or a replay.
+
+use std::path::PathBuf;
+
+use crate::features::{SpecError, Window};
+use crate::model::{Bundle, BundleError};
+use crate::params::{ParamFaults, Params};
+use crate::scheduler::EngineFault;
+
+/// Why a node or a replay could not be configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureError {
+    /// No such bundle.
+    #[error(
+        "model {name}: no such bundle; looked for a model.yaml in {}; give the path of a bundle's \
+         directory",
+        .looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoBundle {
+        /// As asked for.
+        name: String,
+        /// Where it was looked for.
+        looked: Vec<PathBuf>,
+    },
+    /// The bundle is not sound.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The parameters are not.
+    #[error(transparent)]
+    Params(#[from] ParamFaults),
+    /// The bundle's window cannot be built.
+    #[error("the bundle's window: {0}")]
+    Window(#[from] SpecError),
+    /// The deadline cannot be met.
+    #[error(
+        "deadline_ms: {0}; or set refuse_impossible_deadline to false and have every decision \
+         answered by a fallback"
+    )]
+    Deadline(String),
+    /// An engine cannot run the model at all.
+    #[error("engine {engine} cannot run the model: {fault}; name another in the parameter engines")]
+    Engine {
+        /// Its name.
+        engine: String,
+        /// What it said.
+        fault: EngineFault,
+    },
+}

@@ -1,0 +1,66 @@
+//! The result of one replayed recording.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::learn::{BaselineTallies, ConfusionCounts as ScoreTally};
+use crate::scheduler::{CounterValues, DecisionSource};
+use crate::time::Mono;
+
+/// What one recording gave.
+pub struct ReplayedRecording {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Robot its scores count for.
+    pub robot: String,
+    /// The counters.
+    pub tally: CounterValues,
+    /// Of every decision.
+    pub points: Vec<ReplayedDecision>,
+    /// Seconds from its first to its last message, on any topic.
+    pub seconds: f64,
+    /// Decisions that answer the trigger's silence.
+    pub silences: u64,
+    /// Optional sources that it lacks, and why.
+    pub without: BTreeMap<String, String>,
+    /// What else was not as it should be, in sentences.
+    pub notices: Vec<String>,
+    /// Messages the window had no use for, and the first such fault.
+    pub refused: (u64, Option<String>),
+    /// What people want to know of its messages, though none was refused for it.
+    pub remarks: Vec<String>,
+    /// Where it is cut.
+    pub cut: Option<String>,
+    /// Against the truth, where there is one.
+    pub scored: Option<(ScoreTally, BaselineTallies)>,
+}
+
+/// One decision, for quantiles, expectations and the picture.
+#[derive(Clone, Copy)]
+pub struct ReplayedDecision {
+    /// Seconds since the recording began.
+    pub at: f64,
+    /// Arrival to publication.
+    pub latency: Duration,
+    /// Label index.
+    pub label: u8,
+    /// Exit, 0: none.
+    pub exit: u8,
+    /// What stands behind it.
+    pub source: DecisionSource,
+    /// Where it is known.
+    pub truth: Option<DecisionTruth>,
+}
+
+/// What a decision is held against.
+#[derive(Clone, Copy)]
+pub struct DecisionTruth {
+    /// The class to be decided.
+    pub label: usize,
+    /// Class of what is seen now.
+    pub now: usize,
+}
+
+/// Logical time at which a recording begins.
+pub const START: Mono = Mono(1_000_000_000);
