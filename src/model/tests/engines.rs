@@ -85,7 +85,7 @@ pub(super) fn apart_from_flex(bundle: &Bundle, kind: EngineKind, seeds: u32) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..Default::default() })]
 
     #[test]
     fn packed_f32_is_flex_whatever_the_sizes(

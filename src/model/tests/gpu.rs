@@ -117,7 +117,6 @@ fn it_is_flex_whatever_the_sizes() {
     // Every new size is tuned anew, which takes seconds in software.
     let config = Config {
         cases: 4,
-        failure_persistence: None,
         ..Config::default()
     };
     let sizes = (

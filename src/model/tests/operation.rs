@@ -72,7 +72,7 @@ fn devices() -> Vec<Device> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..Default::default() })]
 
     #[test]
     fn packed_in_f32_it_answers_the_same_whatever_the_sizes(
