@@ -1,4 +1,4 @@
-//! The pictures of a report, each as `.svg` and as `.png`.
+//! The plots of a report, as `.svg` files beside it.
 
 mod budget;
 mod conditions;
@@ -6,8 +6,7 @@ mod exits;
 mod reliability;
 pub(in crate::learn) mod style;
 
-use std::fs::{self, File};
-use std::io::BufWriter;
+use std::fs;
 use std::path::Path;
 
 use plotters::coord::Shift;
@@ -33,42 +32,19 @@ pub fn draw(report: &EvaluationReport, folder: &Path) -> Result<(), LearnError> 
 }
 
 fn save<P: Plot>(folder: &Path, name: &str, picture: Option<P>) -> Result<(), LearnError> {
-    for end in ["svg", "png"] {
-        let file = folder.join(format!("{name}.{end}"));
-        let Some(picture) = &picture else {
-            // Of an earlier report, if it was there at all.
-            let _ = fs::remove_file(file);
-            continue;
-        };
-        let drawn = match end {
-            "svg" => paint(picture, SVGBackend::new(&file, picture.size())),
-            _ => paint_png(picture, &file),
-        };
-        drawn.map_err(|what| LearnError::Picture { file, what })?;
-    }
-    Ok(())
+    // Earlier reports had a `.png` beside each plot.
+    let _ = fs::remove_file(folder.join(format!("{name}.png")));
+    let file = folder.join(format!("{name}.svg"));
+    let Some(picture) = picture else {
+        // Of an earlier report, if it was there at all.
+        let _ = fs::remove_file(file);
+        return Ok(());
+    };
+    paint(&picture, SVGBackend::new(&file, picture.size()))
+        .map_err(|what| LearnError::Picture { file, what })
 }
 
-/// Packed tighter than plotters would, for reports lie in repositories.
-fn paint_png<P: Plot>(picture: &P, file: &Path) -> Result<(), Failed> {
-    let (width, height) = picture.size();
-    let mut pixels = vec![0; 3 * width as usize * height as usize];
-    let backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
-    paint(picture, backend)?;
-    let out = BufWriter::new(File::create(file).map_err(text)?);
-    let mut encoder = png::Encoder::new(out, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_compression(png::Compression::Best);
-    encoder.set_adaptive_filter(png::AdaptiveFilterType::Adaptive);
-    let mut writer = encoder.write_header().map_err(text)?;
-    writer.write_image_data(&pixels).map_err(text)?;
-    writer.finish().map_err(text)
-}
-
-fn paint<P: Plot, DB: DrawingBackend>(picture: &P, backend: DB) -> Result<(), Failed>
-where
-    DB::ErrorType: 'static,
-{
+fn paint<P: Plot>(picture: &P, backend: SVGBackend<'_>) -> Result<(), Failed> {
     let area = backend.into_drawing_area();
     area.fill(&WHITE).map_err(text)?;
     picture.draw(&area)?;
