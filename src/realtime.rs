@@ -149,8 +149,8 @@ mod tests {
             libc::sched_getaffinity(0, std::mem::size_of_val(&set), &mut set);
             set
         };
-        // SAFETY: within the set's size.
         (0..libc::CPU_SETSIZE as usize)
+            // SAFETY: within the set's size.
             .filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) })
             .collect()
     }
@@ -167,6 +167,7 @@ mod tests {
             let refused = wish.set_up_thread(ThreadRole::Ingest);
             // SAFETY: 0 names the calling thread.
             let policy = unsafe { libc::sched_getscheduler(0) } & !libc::SCHED_RESET_ON_FORK;
+            // SAFETY: 0 names the calling thread.
             let child = std::thread::spawn(|| unsafe { libc::sched_getscheduler(0) });
             (refused, policy, affinity(), child.join().unwrap())
         });

@@ -17,20 +17,25 @@ fn processor() -> BTreeMap<&'static str, f64> {
     let mut peaks = BTreeMap::new();
     let wide = is_x86_feature_detected!("avx512f");
     let narrow = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    // SAFETY: the processor has the instructions, here and below.
     if wide && is_x86_feature_detected!("avx512vnni") {
+        // SAFETY: the processor has the instructions.
         peaks.insert("int8", fastest(|| unsafe { x86::int8() }, 64));
     } else if narrow && is_x86_feature_detected!("avxvnni") {
+        // SAFETY: the processor has the instructions.
         peaks.insert("int8", fastest(|| unsafe { x86::int8_avxvnni() }, 32));
     } else if narrow {
+        // SAFETY: the processor has the instructions.
         peaks.insert("int8", fastest(|| unsafe { x86::int8_avx2() }, 32));
     }
     if wide && is_x86_feature_detected!("avx512bf16") {
+        // SAFETY: the processor has the instructions.
         peaks.insert("bf16", fastest(|| unsafe { x86::bf16() }, 32));
     }
     if wide {
+        // SAFETY: the processor has the instructions.
         peaks.insert("f32", fastest(|| unsafe { x86::f32() }, 16));
     } else if narrow {
+        // SAFETY: the processor has the instructions.
         peaks.insert("f32", fastest(|| unsafe { x86::f32_avx2() }, 8));
     }
     peaks

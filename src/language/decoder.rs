@@ -484,6 +484,7 @@ fn layer(
         match architecture.feed_forward {
             // SAFETY: as above.
             FeedForward::SwiGlu => unsafe { (kernels.swiglu)(gate, up, to) },
+            // SAFETY: as above.
             FeedForward::GeGlu => unsafe { (kernels.geglu)(gate, up, to) },
             FeedForward::Gelu => {
                 for (to, x) in to.iter_mut().zip(gate) {

@@ -196,6 +196,7 @@ unsafe fn values<L: Codes, const G: usize, const N: usize>(
             .values
             .as_ptr()
             .add((head * room + position) * size + at);
+        // SAFETY: the caller's: `at` and the 16 N numbers behind it lie within the position.
         let values: [L::F; N] = std::array::from_fn(|n| unsafe { L::load_f16(value.add(16 * n)) });
         for (g, sums) in sums.iter_mut().enumerate() {
             let share = L::splat(*query.scores.as_ptr().add(g * room + position));

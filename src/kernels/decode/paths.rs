@@ -34,35 +34,42 @@ macro_rules! path {
             type L = $lanes;
             $(#[target_feature(enable = $features)])?
             unsafe fn product(m: &Matrix, a: &Activations, rows: usize, panels: Range<usize>, out: &mut [f32]) {
-                // SAFETY: handed on to the caller, here and below.
+                // SAFETY: handed on to the caller.
                 unsafe { product::product::<L>(m, a, rows, panels, out) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn code(a: &mut Activations, row: usize) {
+                // SAFETY: handed on to the caller.
                 unsafe { rows::code::<L>(a, row) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+                // SAFETY: handed on to the caller.
                 unsafe { rows::rms_norm::<L>(x, weight, eps, out) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
+                // SAFETY: handed on to the caller.
                 unsafe { rows::gated::<L, false>(gate, up, out) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn geglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
+                // SAFETY: handed on to the caller.
                 unsafe { rows::gated::<L, true>(gate, up, out) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn add(to: &mut [f32], x: &[f32]) {
+                // SAFETY: handed on to the caller.
                 unsafe { rows::add::<L>(to, x) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn attend(cached: &Cached, query: &mut Query) {
+                // SAFETY: handed on to the caller.
                 unsafe { attention::attend::<L>(cached, query) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn remember(keys: &mut [u16], values: &mut [u16], shape: (usize, usize, usize), position: usize, k: &[f32], v: &[f32]) {
+                // SAFETY: handed on to the caller.
                 unsafe { attention::remember::<L>(keys, values, shape, position, k, v) }
             }
             pub const KERNELS: Kernels = Kernels { name: $name, product, code, rms_norm, swiglu, geglu, add, attend, remember };
