@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decompression::{self, RecordingFile, StorageKind};
 use super::error::BagError;
 use super::mcap::{McapFile, McapReader};
-use super::message::{BagMessage, PartMessage, Payload, ReadEnd, Topic, Wanted};
+use super::message::{BagMessage, PartMessage, ReadEnd, Topic, Wanted};
 use super::sqlite::{SqliteFile, SqliteReader};
 use crate::time::Stamp;
 

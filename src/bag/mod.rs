@@ -25,9 +25,7 @@ mod sqlite_wal;
 mod tests;
 pub mod writer;
 
-use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::time::Stamp;
 pub use error::BagError;

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::features::{SpecError, Window};
-use crate::model::{Bundle, BundleError};
-use crate::params::{ParamFaults, Params};
+use crate::features::SpecError;
+use crate::model::BundleError;
+use crate::params::ParamFaults;
 use crate::scheduler::EngineFault;
 
 /// Why a node or a replay could not be configured.

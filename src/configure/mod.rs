@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::act::DecisionNames;
-use crate::features::{ExtractorSpec, Sectors, SourceSettings, SpecError, Window, WindowSpec};
+use crate::features::{ExtractorSpec, Sectors, SourceSettings, Window, WindowSpec};
 use crate::ingest::Ingest;
-use crate::model::{Bundle, BundleError};
-use crate::params::{BundleNames, BundleSource, ParamFaults, Params, Values, model_name};
-use crate::scheduler::{CycleConfig, EngineFault, Publish, SchedulerState};
+use crate::model::Bundle;
+use crate::params::{BundleNames, BundleSource, Params, Values, model_name};
+use crate::scheduler::{CycleConfig, Publish, SchedulerState};
 use crate::time::Clock;
 pub use configuration::Configuration;
 pub use engines::WarmEngine;

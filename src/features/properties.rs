@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::testing::{self, MS, START, rows};
 use super::*;
-use crate::messages::{Imu, JointState, LaserScan, Message, MessageType};
+use crate::messages::{LaserScan, Message, MessageType};
 use crate::time::Stamp;
 
 fn any_range() -> impl Strategy<Value = f32> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::features::frames::{Mounting, MountingFault, MountingNotice};
+use crate::features::frames::{MountingFault, MountingNotice};
 use crate::features::{FaultReason, InputFault, ScanFinding, StaticReturn};
 use crate::messages::DecodeError;
 use crate::scheduler::Reason;

@@ -9,17 +9,15 @@ use std::time::Duration;
 
 use tracing::trace_span;
 
-use crate::features::frames::{
-    Mounting, MountingFault, MountingNotice, TransformTopic, TransformTree, Transforms,
-};
+use crate::features::frames::{Mounting, TransformTopic, TransformTree, Transforms};
 use crate::features::{
-    FaultReason, FrozenDetector, InputFault, JumpCause, ScanFinding, SourceId, StampLag,
-    StaticReturn, TriggerDecimator, Window, WindowSpec, WindowState,
+    FrozenDetector, InputFault, JumpCause, SourceId, StampLag, TriggerDecimator, Window,
+    WindowSpec, WindowState,
 };
-use crate::messages::{DecodeError, Header, LaserScan, Message, MessageType, Twist};
+use crate::messages::{Header, LaserScan, Message, MessageType, Twist};
 use crate::params::Params;
 use crate::scheduler::{CYCLE, InputStatus, Reason, Request, SchedulerState};
-use crate::time::{Mono, ShownDuration, Stamp};
+use crate::time::{Mono, Stamp};
 use clock_standstill::ClockStandstill;
 use fault::reason_of;
 pub use fault::{IngestFault, IngestNotice, SourceFinding};

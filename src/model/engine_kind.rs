@@ -11,7 +11,6 @@ use super::engines::gpu::Gpu;
 #[cfg(feature = "wgpu")]
 use super::engines::gpu::GpuFloat;
 use crate::kernels::Precision;
-use crate::scheduler::Engine;
 
 /// The burn backends of this build: where models are trained, and can be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

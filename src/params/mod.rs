@@ -17,12 +17,9 @@ mod yaml_scalar;
 
 use std::time::Duration;
 
-use crate::act::attention::AttentionLimits;
 use crate::act::diagnostics::Thresholds;
-use crate::act::speed_limit::SpeedLimits;
-use crate::act::velocity_gate::GateLimits;
 use crate::features::frames::MountingParameters;
-use crate::features::{BelowMin, Footprint, Sector, SpeckFilter};
+use crate::features::{BelowMin, SpeckFilter};
 use crate::realtime::Realtime;
 use crate::scheduler::{CacheConfig, Policy};
 use crate::time::ShownDuration;

@@ -7,13 +7,6 @@ mod measure;
 mod profile_file;
 mod report;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-
-use crate::quantiles::Quantiles;
-use crate::user_cache::user_cache;
 pub use check::{DeadlineVerdict, StartCheck, check};
 pub use machine::Machine;
 pub use measure::{ProfileOptions, profile};
@@ -25,6 +18,7 @@ pub use report::{DEADLINES_MS, ReachableDepth};
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn quantiles_are_costs_that_were_seen() {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
-use super::measure::profile;
 use crate::quantiles::Quantiles;
 use crate::user_cache::user_cache;
 

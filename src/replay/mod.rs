@@ -21,13 +21,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::bag::writer::WriteError;
-use crate::bag::{BagError, find_recordings};
-use crate::configure::{Configuration, ConfigureError};
-use crate::learn::{LearnError, Task};
-use crate::params::Values;
-use crate::topic_names::TopicNames;
-use expectations::{ExpectError, Expectations};
+use crate::bag::find_recordings;
+use crate::configure::Configuration;
+use crate::learn::Task;
+use expectations::Expectations;
 pub use options::{ReplayError, ReplayOptions};
 pub use recorded_transforms::{FoundMounting, RecordedTransforms};
 use recording::replay_one;

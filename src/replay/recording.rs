@@ -1,29 +1,22 @@
 //! Replays one recording.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock_check::{ClockCheck, ClockRelation};
+use super::clock_check::ClockRelation;
 use super::decision_log::DecisionLog;
 use super::options::{ReplayError, ReplayOptions};
 use super::recorded_transforms::{FoundMounting, RecordedTransforms};
 use super::recording_replay::{PAUSE, RecordingReplay};
 use super::replayed::ReplayedRecording;
 use super::source_summary::SourceSummary;
-use super::sources::{self, RecordedSource};
-use crate::act::DecisionNames;
-use crate::act::encode::encode_decision;
-use crate::bag::writer::{McapWriter, TopicId, message_definition};
+use super::sources;
 use crate::bag::{Bag, BagMessage, ReadEnd};
 use crate::configure::Configuration;
-use crate::features::frames::{TransformTopic, Transforms};
-use crate::ingest::Ingest;
-use crate::learn::{BaselineTallies, ConfusionCounts as ScoreTally, Task, Truth};
-use crate::scheduler::simulated::{MachineModel, SimulatedClock, SimulatedScheduler};
-use crate::scheduler::{CounterValues, Decision, DecisionSource, OutgoingDecision, Publish};
-use crate::time::{Clock, Mono, Stamp};
+use crate::learn::{Task, Truth};
+use crate::time::Stamp;
 use crate::topic_names::TopicNames;
 
 /// Replays one recording and writes its decisions to `NAME.mcap` in the output folder.

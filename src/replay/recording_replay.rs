@@ -17,6 +17,7 @@ use crate::features::frames::{TransformTopic, Transforms};
 use crate::ingest::Ingest;
 use crate::scheduler::simulated::{MachineModel, SimulatedClock, SimulatedScheduler};
 use crate::scheduler::{Decision, OutgoingDecision, Publish};
+use crate::time::Clock;
 use crate::time::{Mono, Stamp};
 
 /// One recording's way through the rooms.

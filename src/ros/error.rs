@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use crate::configure::ConfigureError;
-use crate::params::Values;
 
 /// Why the node did not run.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use r2r::{Context, Node};
 
-use crate::configure::{ConfigureError, portable_model};
+use crate::configure::portable_model;
 use crate::params::{NodeName, ParameterOverrides, RosArguments, Value, Values, model_name};
 use control::control_plane::{ControlPlane, StopSignal};
 use control::node_state::NodeState;

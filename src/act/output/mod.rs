@@ -37,7 +37,7 @@ use crossbeam::queue::ArrayQueue;
 use super::act_input::ActInput;
 use super::attention::AttentionSample;
 use super::encode::{DecisionNames, encode_decision};
-use super::speed_limit::{Percent, SpeedLimits};
+use super::speed_limit::SpeedLimits;
 use super::velocity_gate::{
     BasePoint, Command, GateCounters, GateLimits, GateState, Velocity, topic_type,
 };

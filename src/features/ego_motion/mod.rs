@@ -6,8 +6,6 @@ mod from_poses;
 pub(super) mod moments;
 mod scan_matching;
 
-use std::collections::VecDeque;
-
 use super::laser::PreparedScan;
 use crate::messages::{Message, MessageType};
 use crate::time::Stamp;

@@ -31,7 +31,6 @@ use below_min::BelowMinFilter;
 pub use below_min_statistics::{BelowMinStatistics, ScanFinding};
 use blind_zone::BlindZone;
 pub use prepared_scan::{Beam, LEAST_AHEAD, PreparedScan};
-pub(super) use range_value::LEAST_RANGE;
 use range_value::RangeLimits;
 use scan_geometry::ScanGeometry;
 pub use self_filter::{Footprint, Sector, SelfFilter};

@@ -7,7 +7,7 @@
 
 use std::f64::consts::TAU;
 
-use super::prepared_scan::{LEAST_AHEAD, PreparedScan, UNKNOWN};
+use super::prepared_scan::{PreparedScan, UNKNOWN};
 use crate::features::frames::Mount;
 
 /// What was seen outside of the footprint by a beam, and is inside in the next scan within this, m,

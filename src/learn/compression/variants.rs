@@ -1,8 +1,6 @@
 //! The table of variants: size and scores after distillation and after each step of a compression.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 use crate::learn::metrics::block_weights::block_weights;
 use crate::learn::report::report_file::EvaluationReport;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rayon::prelude::*;
 
 use super::dataset::{Dataset, RecordingWindows};
 use super::shuffle::shuffle;

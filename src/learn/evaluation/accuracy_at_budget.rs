@@ -1,10 +1,6 @@
 //! Accuracy at budget: balanced accuracy as a function of compute, for both policies, beside models
 //! of a fixed depth.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
 use super::predictions::Predictions;
 use crate::learn::metrics::fixed_depth_scores::{DepthComparison, FixedDepth};
 use crate::learn::metrics::scores::ConfusionCounts;
@@ -219,6 +215,7 @@ mod tests {
     use super::*;
     use crate::learn::metrics::fixed_depth_scores::FixedDepthScore;
     use crate::learn::metrics::scores::Scores;
+    use std::collections::BTreeMap;
 
     #[test]
     fn the_area_of_a_known_curve() {

@@ -1,20 +1,15 @@
 //! Evaluates a bundle on recordings that it was not trained on, with the baselines beside it.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-
-use rayon::prelude::*;
 
 use super::held_out::HeldOut;
 use super::robustness::robustness;
 use super::score::score;
-use crate::learn::data::dataset::{Dataset, RecordingWindows, width};
-use crate::learn::data::folds::Folds;
-use crate::learn::data::recordings::{Recording, digest, find};
+use crate::learn::data::dataset::Dataset;
+use crate::learn::data::recordings::Recording;
 use crate::learn::error::LearnError;
 use crate::learn::report::report_file::EvaluationReport;
 use crate::learn::report::write::write;
-use crate::learn::task::split_by::SplitBy;
 use crate::learn::task::task_file::Task;
 use crate::model::{Bundle, EngineKind, Heads};
 

@@ -1,8 +1,6 @@
 //! Logits of weights that are not in a bundle yet.
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use rand_chacha::rand_core::SeedableRng;
 
 use crate::learn::error::LearnError;
 use crate::model::{Architecture, Backend, Encoder, Weights};

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::corruption_grid::{CorruptionAxis, corruption_grid};
 use super::held_out::HeldOut;

@@ -1,7 +1,5 @@
 //! How many weights the blocks of a model have.
 
-use rand_chacha::rand_core::SeedableRng;
-
 use crate::model::Architecture;
 
 /// Weights in the matrices of all blocks.

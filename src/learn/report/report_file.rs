@@ -7,12 +7,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::budget_curves::Budget;
-use super::plots;
 use super::robustness_scores::Condition;
 use super::variant::Variant;
 use crate::learn::data::dataset::Dropped;
 use crate::learn::data::free_way::FreeWayReport;
-use crate::learn::error::LearnError;
 use crate::learn::metrics::counts::ReportCounts;
 use crate::learn::metrics::fixed_depth_scores::FixedDepth;
 use crate::learn::metrics::reliability::ConfidenceBin;

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::task_file::Task;
 use crate::bins::Bins;
 use crate::learn::metrics::scores::ConfusionCounts;
 use crate::messages::MessageType;

@@ -2,13 +2,10 @@
 
 use std::path::PathBuf;
 
-use rayon::prelude::*;
-
 use super::split_by::SplitBy;
 use super::task_file::Task;
 use crate::features::Window;
 use crate::learn::error::LearnError;
-use crate::learn::training::train::load;
 use crate::model::Backend;
 
 /// What to train.

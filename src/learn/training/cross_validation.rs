@@ -1,26 +1,17 @@
 //! Cross-validation: trains and scores once per fold, and how much the scores spread.
 
-use std::collections::BTreeMap;
-
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::batches::Batches;
 use super::checkpoint::Checkpoints;
 use super::train::{check, distil, finish};
-use crate::learn::data::dataset::{Dataset, RecordingWindows};
+use crate::learn::data::dataset::Dataset;
 use crate::learn::data::folds::Folds;
 use crate::learn::data::recordings::{TeachingLicences, find, may_teach};
-use crate::learn::data::shuffle::shuffle;
-use crate::learn::data::truth::ScanTruth;
 use crate::learn::error::LearnError;
 use crate::learn::evaluation::fold_scores::{FoldScores, FoldsReport};
 use crate::learn::evaluation::score::score;
 use crate::learn::report::report_file::EvaluationReport;
-use crate::learn::task::split_by::SplitBy;
-use crate::learn::task::task_file::Task;
 use crate::learn::task::train_options::TrainOptions;
 use crate::model::WeightPrecision;
 

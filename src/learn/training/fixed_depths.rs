@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::batches::Batches;
 use super::checkpoint::Checkpoints;
@@ -16,7 +15,7 @@ use crate::learn::error::LearnError;
 use crate::learn::evaluation::predictions::{Predictions, predict_exits};
 use crate::learn::evaluation::stage_timing::stage_costs;
 use crate::learn::metrics::fixed_depth_scores::{FixedDepth, FixedDepthScore};
-use crate::learn::metrics::scores::{ConfusionCounts, Scores};
+use crate::learn::metrics::scores::ConfusionCounts;
 use crate::learn::task::task_file::Task;
 use crate::learn::task::train_options::TrainOptions;
 use crate::model::{Architecture, Backend, Bundle, EngineKind, Precision, TensorValues, Weights};

@@ -1,7 +1,7 @@
 //! A bundle: a folder with `model.yaml` and the weights it names.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -11,11 +11,6 @@ use super::manifest::{Manifest, Training};
 use super::stage_costs::StageCosts;
 use super::weight_precision::{WeightPrecision, decode, encode};
 use super::weights::Weights;
-use crate::kernels::Precision;
-use crate::model::engine_kind::EngineKind;
-use crate::model::engines::burn_engine::BurnEngine;
-use crate::model::engines::packed_engine::PackedEngine;
-use crate::scheduler::Engine;
 
 const MANIFEST_LIMIT: u64 = 4 << 20;
 const WEIGHTS_LIMIT: u64 = 256 << 20;

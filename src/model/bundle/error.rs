@@ -3,12 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use sha2::Digest;
-
-use super::manifest::Manifest;
-use super::weights::Weights;
-use crate::scheduler::Engine;
-
 /// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {

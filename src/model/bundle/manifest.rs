@@ -10,7 +10,7 @@ use super::stage_costs::StageCosts;
 use super::weight_precision::WeightPrecision;
 use crate::bins::Bins;
 use crate::features::{SourceSettings, Window, WindowSpec};
-use crate::scheduler::{MAX_EXITS, MAX_LABELS};
+use crate::scheduler::MAX_LABELS;
 
 /// The only manifest format this build reads and writes.
 pub const FORMAT: u32 = 1;

@@ -7,7 +7,6 @@
 //! sleeps: run one window before deadlines count.
 
 use std::fmt;
-use std::str::FromStr;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
@@ -15,7 +14,6 @@ use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use super::gpu::Gpu;
 #[cfg(feature = "wgpu")]
 use super::gpu::GpuFloat;
-use crate::kernels::Precision;
 use crate::model::bundle::bundle_folder::Bundle;
 use crate::model::bundle::error::BundleError;
 use crate::model::bundle::heads::Heads;

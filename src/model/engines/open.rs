@@ -1,7 +1,5 @@
 //! Opens a bundle as an engine.
 
-use std::io::{Read, Write};
-
 use super::burn_engine::BurnEngine;
 use super::packed_engine::PackedEngine;
 use crate::kernels::Precision;

@@ -5,13 +5,10 @@
 
 use std::sync::Arc;
 
-use crate::kernels::{Forward, Packed, Precision, Residual, Sizes};
-use crate::model::bundle::architecture::Architecture;
+use crate::kernels::{Forward, Precision};
 use crate::model::bundle::bundle_folder::Bundle;
 use crate::model::bundle::error::BundleError;
 use crate::model::bundle::heads::Heads;
-use crate::model::bundle::weight_precision::WeightPrecision;
-use crate::model::bundle::weights::Weights;
 use crate::model::network::packing::{pack, sizes};
 use crate::scheduler::{Engine, EngineFault, FreeWay};
 

@@ -5,7 +5,6 @@ use crate::model::bundle::architecture::Architecture;
 use crate::model::bundle::error::BundleError;
 use crate::model::bundle::weight_precision::WeightPrecision;
 use crate::model::bundle::weights::Weights;
-use crate::scheduler::Engine;
 
 /// Weights that fit `sizes` and were held as `stored`, for this processor's kernels.
 pub(in crate::model) fn pack(

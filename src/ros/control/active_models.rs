@@ -7,12 +7,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::load_error::LoadError;
-use crate::act::attention::AttentionLimits;
-use crate::act::diagnostics::Thresholds;
 use crate::act::output::{ModelOutput, RobotOutput, publish_from_here};
 use crate::configure::{Configuration, WarmEngine};
 use crate::model::Bundle;
-use crate::params::{ChangeRefused, GateParams, Params, SourceParams, Values};
+use crate::params::{ChangeRefused, Params, Values};
 use crate::realtime::ThreadRole;
 use crate::ros::io::model_handover::ModelHandover;
 use crate::ros::monitoring::marker_view::MarkerView;

@@ -16,7 +16,7 @@ use super::node_state::NodeState;
 use super::parameter_values::without_zeros;
 use crate::configure::{Configuration, ConfigureError, WarmEngine, find_bundle, portable_model};
 use crate::model::Bundle;
-use crate::params::{ChangeRefused, Value};
+use crate::params::Value;
 use crate::ros::error::{RunError, ros};
 use crate::ros::io::model_handover::{ModelHandover, WINDOWS};
 use crate::scheduler::EngineFault;

@@ -9,13 +9,11 @@ use r2r::{Node, PublisherUntyped, QosProfile};
 
 use super::marker_view::MarkerView;
 use super::model_snapshot::ModelSnapshot;
-use crate::act::DecisionNames;
 use crate::act::markers::{LimitMarker, MARKERS_TYPE, SectorMarker, encode_markers};
 use crate::act::output::RobotOutput;
 use crate::act::velocity_gate::GateState;
-use crate::configure::Configuration;
 use crate::features::Sectors;
-use crate::model::{Bundle, BundleError, EngineKind, Precision};
+use crate::model::{BundleError, EngineKind, Precision};
 use crate::ros::error::RunError;
 use crate::ros::io::endpoints::Endpoints;
 use crate::ros::io::model_handover::{ModelHandover, SampledWindow};

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::learn::metrics::block_weights::block_weights;
 use crate::learn::report::variant::Variant;
 
 /// The table in Markdown.

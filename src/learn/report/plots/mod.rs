@@ -9,12 +9,10 @@ pub(in crate::learn) mod style;
 use std::fs;
 use std::path::Path;
 
-use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::report_file::EvaluationReport;
 use crate::learn::error::LearnError;
-use crate::learn::task::split_by::SplitBy;
 use crate::plotting::{Failed, bring_the_font, text};
 use style::Plot;
 

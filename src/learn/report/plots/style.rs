@@ -3,7 +3,6 @@
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::draw;
 use crate::learn::report::report_file::EvaluationReport;
 use crate::learn::task::split_by::SplitBy;
 use crate::plotting::{Failed, text};
