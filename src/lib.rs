@@ -14,6 +14,7 @@ pub mod configure;
 pub mod features;
 pub mod ingest;
 mod kernels;
+#[allow(missing_docs, reason = "public for benches and tests alone")]
 pub mod language;
 pub mod learn;
 pub mod messages;

@@ -17,6 +17,7 @@ pub enum FaultReason {
 
 /// Why `Window::push` did not simply take a sample.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant has its sentence")]
 pub enum InputFault {
     /// A caller's mistake, not the robot's.
     #[error("input number {id} does not exist: the window has {inputs} inputs")]
@@ -57,6 +58,7 @@ impl InputFault {
 
 /// What makes a sample unusable.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant has its sentence")]
 pub enum InvalidSample {
     #[error(transparent)]
     Scan(#[from] ScanFault),
@@ -95,6 +97,7 @@ pub enum InvalidSample {
 
 /// What is wrong with a named field.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant has its sentence")]
 pub enum FieldFault {
     #[error("field `{path}` is {value}; a finite number is needed")]
     NotFinite { path: String, value: f64 },
@@ -119,6 +122,7 @@ pub enum FieldFault {
 
 /// What started time anew.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant has its sentence")]
 pub enum JumpCause {
     #[error("time of arrival went back by {:.3} s (a bag that loops, a reset clock)", .0.as_secs_f64())]
     ArrivalBack(Duration),

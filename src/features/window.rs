@@ -40,12 +40,23 @@ pub struct SourceId(pub u8);
 /// Whether a window can be decided on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowState {
-    /// Yes; `oldest_input` is the greatest age among the samples of the newest row.
-    Ready { oldest_input: Duration },
-    /// Not yet: this required source has not spoken, or the trigger has too few rows.
-    Incomplete { source: SourceId },
-    /// Not any more: this required source has been silent for longer than its timeout.
-    Stale { source: SourceId, age: Duration },
+    /// A decision can be made.
+    Ready {
+        /// The greatest age among the samples of the newest row.
+        oldest_input: Duration,
+    },
+    /// Not yet: a required source has sent nothing so far, or the trigger has too few rows.
+    Incomplete {
+        /// That source.
+        source: SourceId,
+    },
+    /// Not any more: a required source has been silent for longer than its timeout.
+    Stale {
+        /// That source.
+        source: SourceId,
+        /// Age of its newest sample.
+        age: Duration,
+    },
 }
 
 /// The recent past of all inputs. Memory is fixed at construction, whatever the rates.

@@ -25,7 +25,9 @@ pub struct WindowSpec {
     /// decision, ms; 0: every one. For triggers of a high rate, such as an Imu at 100 Hz.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub every_ms: u32,
+    /// The inputs, in the order of their columns.
     pub inputs: Vec<InputSpec>,
+    /// Features of several inputs, behind those of the inputs.
     #[serde(default)]
     pub derived: Vec<DerivedSpec>,
 }
@@ -36,8 +38,10 @@ pub struct WindowSpec {
 pub struct InputSpec {
     /// Name by which parameters and derived features refer to it, such as `scan`.
     pub source: String,
+    /// Type of its messages, such as `sensor_msgs/msg/LaserScan`.
     #[serde(rename = "type")]
     pub message: MessageType,
+    /// How they become features.
     pub extractor: ExtractorSpec,
     /// Without it there is no decision. An input that is not required just counts as invalid.
     pub required: bool,
@@ -118,9 +122,17 @@ impl SourceSettings {
 pub enum ExtractorSpec {
     /// 2 × `count` features of a LaserScan: least valid range per sector / `far_m` in 0..1, then
     /// per sector whether it has a valid beam. Sector 0 is centred on forward; counted to the left.
-    Sectors { count: usize, far_m: f32 },
+    Sectors {
+        /// Sectors of the full turn.
+        count: usize,
+        /// The range that becomes 1, m.
+        far_m: f32,
+    },
     /// One feature per field: (value - offset) / scale, clamped to ± limit.
-    Fields { fields: Vec<FieldSpec> },
+    Fields {
+        /// In the order of their columns.
+        fields: Vec<FieldSpec>,
+    },
     /// What a source of a high rate said during the period before a row. The samples of one period
     /// are put on `slots` equal slots; per field come the slots' values if `values`, then the
     /// `statistics`, then the energies of `bands` frequency bands.
@@ -222,8 +234,11 @@ pub enum DerivedSpec {
         /// `source:path`, the first whose source is valid and knows wins; m/s. Paths as in
         /// [`MotionSpec`].
         speeds: Vec<String>,
+        /// Half the width of the cone ahead that is looked at, degrees.
         half_angle_deg: f32,
+        /// How long the robot is taken to drive on, s.
         horizon_s: f32,
+        /// The range that becomes 1, m.
         far_m: f32,
     },
     /// One feature per horizon: the least range in the cone, from near to far as 0..1, after
@@ -234,11 +249,14 @@ pub enum DerivedSpec {
         scan: String,
         /// The first whose source is valid and knows wins; without one the robot is at rest.
         motions: Vec<MotionSpec>,
+        /// Half the width of the cone ahead that is looked at, degrees.
         half_angle_deg: f32,
+        /// How long the robot is taken to drive on, s; a feature each.
         horizons_s: Vec<f32>,
         /// The range that becomes 0; close below `far_m`, the feature is a step at a bound.
         #[serde(default, skip_serializing_if = "is_naught")]
         near_m: f32,
+        /// The range that becomes 1, m.
         far_m: f32,
     },
 }
@@ -280,6 +298,7 @@ pub struct MotionSpec {
 
 /// A specification, or the settings beside it, that no window can be made from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant has its sentence")]
 pub enum SpecError {
     #[error("{at} is {found}; expected {expected}")]
     Value {

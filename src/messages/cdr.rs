@@ -21,6 +21,7 @@ const CDR_LE: u16 = 0x0001;
 /// Why bytes are not the message they are said to be. Positions count from the first byte of
 /// the encapsulation header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant has its sentence")]
 pub enum DecodeError {
     #[error(
         "{kind}: {length} bytes are too few, a CDR message starts with a header of 4 bytes; the message is cut or empty"
@@ -47,6 +48,7 @@ pub enum DecodeError {
 /// Why a message could not be written as CDR.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: cannot be written as CDR: {cause}")]
+#[allow(missing_docs, reason = "each variant has its sentence")]
 pub struct EncodeError {
     pub kind: MessageType,
     pub cause: String,

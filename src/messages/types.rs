@@ -3,6 +3,8 @@
 //! The fields stand in the order of the ROS definitions: serde's derive reads them from CDR in
 //! the order of declaration, so moving a field changes the wire format.
 
+#![allow(missing_docs, reason = "as in the ROS definitions")]
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

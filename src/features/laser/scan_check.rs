@@ -15,6 +15,7 @@ const LEAST_STEP: f64 = 1e-5;
 
 /// Why a scan cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant has its sentence")]
 pub enum ScanFault {
     #[error("the scan has no ranges")]
     Empty,
