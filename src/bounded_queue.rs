@@ -47,7 +47,7 @@ impl<T> BoundedQueue<T> {
     }
 
     /// The first in the queue; none, too, where another thread has the queue in hand just now. For
-    /// a hot thread that looks again soon and must not wait for a cold one.
+    /// a hot thread that tries again soon and must not wait for the control plane.
     pub fn try_pop(&self) -> Option<T> {
         match self.0.try_lock() {
             Ok(mut items) => items.pop_front(),

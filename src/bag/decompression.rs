@@ -122,7 +122,7 @@ impl Drop for Unpacked {
     }
 }
 
-/// A name for a temporary file that nobody else has.
+/// A unique name for a temporary file.
 fn temporary() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!(

@@ -67,7 +67,7 @@ pub enum BagError {
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// What SQLite or the table said.
+        /// The error of SQLite or the table.
         what: String,
     },
     /// A topic whose messages are not ROS 2's.

@@ -110,7 +110,7 @@ impl Chunk {
         };
         match (&fault, self.torn) {
             (None, _) | (Some(_), true) => Decoded { records, fault },
-            // Which of its bytes are wrong cannot be told: none is used.
+            // Which of its bytes are wrong is unknown: none is used.
             (Some(_), false) => Decoded {
                 records: Vec::new(),
                 fault,

@@ -199,7 +199,7 @@ fn recording(args: &Args) -> Result<serde_json::Value, Box<dyn std::error::Error
     }))
 }
 
-/// What the recording's tf says of each laser.
+/// The mounting of each laser, by the recording's tf.
 fn mountings(bag: &Bag, args: &Args) -> Result<Vec<serde_json::Value>, Box<dyn std::error::Error>> {
     let said = MountingParameters {
         base_frame: args.base_frame.clone(),

@@ -42,7 +42,7 @@ pub enum ConfigureError {
     Engine {
         /// Its name.
         engine: String,
-        /// What it said.
+        /// Its error.
         fault: EngineFault,
     },
 }

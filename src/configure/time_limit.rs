@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{RecvTimeoutError, bounded};
 
-/// How often the log hears that it still runs.
+/// How often a line is logged that it still runs.
 const PULSE: Duration = Duration::from_secs(3);
 
 /// Runs `work` on a thread of its own and waits for it, not longer than `limit`; `doing` goes into

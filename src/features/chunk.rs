@@ -7,7 +7,7 @@ use super::window_spec::{ExtractorSpec, Resample, SpecError, Statistic};
 
 /// Buckets of memory per slot, so that a slot that begins anywhere finds its own samples.
 const BUCKETS_PER_SLOT: usize = 2;
-/// Magnitudes are told apart over this many decades below the scale.
+/// Magnitudes are resolved over this many decades below the scale.
 const DECADES: f32 = 4.0;
 
 #[derive(Debug)]

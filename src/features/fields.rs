@@ -159,7 +159,7 @@ fn arrays(kind: MessageType) -> &'static [Array] {
     }
 }
 
-/// The paths of a type, for messages to people: `linear.x, linear.y, ..., velocity[i]`.
+/// The paths of a type, for error messages: `linear.x, linear.y, ..., velocity[i]`.
 pub(super) fn known_paths(kind: MessageType) -> String {
     let paths: Vec<String> = scalars(kind)
         .iter()

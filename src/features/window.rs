@@ -19,7 +19,7 @@ use super::window_spec::{SourceSettings, SpecError, WindowSpec};
 use crate::messages::Message;
 use crate::time::Stamp;
 
-/// Parts of a period that are told apart in the memory of a source; a chunk says its own.
+/// Parts of a period that are kept apart in the history of a source; a chunk sets its own.
 const BUCKETS_PER_PERIOD: usize = 4;
 /// Arrivals of one source may come back this little without meaning anything.
 const SOURCE_REORDER_NS: i64 = 1_000_000;
@@ -28,7 +28,7 @@ const SOURCE_REORDER_NS: i64 = 1_000_000;
 const REORDER_NS: i64 = 100_000_000;
 /// No recording pauses for longer.
 const AHEAD_NS: i64 = 3_600_000_000_000;
-/// Ages are told apart up to this many periods.
+/// Ages are counted up to this many periods.
 const MAX_AGE_PERIODS: f32 = 4.0;
 /// No sample for this input and row.
 const NONE: usize = usize::MAX;
@@ -218,7 +218,7 @@ impl Window {
         Some(now.since(Stamp(newest)))
     }
 
-    /// What was found out about a source of scans since the last call, to be said once.
+    /// What was found out about a source of scans since the last call, to be logged once.
     pub fn news(&mut self, source: SourceId) -> Option<ScanFinding> {
         let source = self.sources.get_mut(usize::from(source.0))?;
         source.preparation.as_mut()?.news()

@@ -133,7 +133,7 @@ pub enum ExtractorSpec {
         /// In the order of their columns.
         fields: Vec<FieldSpec>,
     },
-    /// What a source of a high rate said during the period before a row. The samples of one period
+    /// What a fast source sent during the period before a row. The samples of one period
     /// are put on `slots` equal slots; per field come the slots' values if `values`, then the
     /// `statistics`, then the energies of `bands` frequency bands.
     Chunk {

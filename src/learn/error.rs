@@ -14,7 +14,7 @@ pub enum LearnError {
     File {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
         /// What to do.
         remedy: &'static str,
@@ -24,7 +24,7 @@ pub enum LearnError {
     Task {
         /// The file.
         file: PathBuf,
-        /// What the parser said, with line and column.
+        /// The parser's error, with line and column.
         what: String,
     },
     /// A task that contradicts itself; all faults at once.
@@ -70,7 +70,7 @@ pub enum LearnError {
         model: String,
         /// What differs.
         what: String,
-        /// What the task says.
+        /// By the task file.
         expected: String,
     },
     /// Training went astray.
@@ -83,7 +83,7 @@ pub enum LearnError {
     Picture {
         /// The file.
         file: PathBuf,
-        /// What the plotter said.
+        /// The plotter's error.
         what: String,
     },
     /// A bundle.

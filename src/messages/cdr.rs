@@ -18,7 +18,7 @@ const HEADER: usize = 4;
 const CDR_BE: u16 = 0x0000;
 const CDR_LE: u16 = 0x0001;
 
-/// Why bytes are not the message they are said to be. Positions count from the first byte of
+/// Why bytes are not a message of the expected type. Positions count from the first byte of
 /// the encapsulation header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant has its sentence")]
@@ -121,7 +121,7 @@ enum Order {
     Big,
 }
 
-/// The byte order that the encapsulation header says, and what is behind it.
+/// The byte order of the encapsulation header, and the bytes behind it.
 fn byte_order<'a>(kind: &'static str, cdr: &'a [u8]) -> Result<(Order, &'a [u8]), DecodeError> {
     let Some((header, body)) = cdr.split_first_chunk::<HEADER>() else {
         return Err(DecodeError::NoHeader {

@@ -131,7 +131,7 @@ impl Message {
 /// `std_msgs/msg/Header`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// When the sensor says it measured; zero where the driver does not say.
+    /// Time of the measurement by the sensor; zero where the driver does not set it.
     #[serde(with = "wire::stamp")]
     pub stamp: Stamp,
     pub frame_id: String,

@@ -101,12 +101,12 @@ pub(super) struct Sections {
     size: usize,
 }
 
-/// What is said for one node.
+/// The values for one node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParameterOverrides {
     /// The values, as rcl and its clients find them.
     pub values: Values,
-    /// What whoever wrote the files and the command line would like to know, a sentence each.
+    /// Warnings to the author of the files and the command line, a sentence each.
     pub remarks: Vec<String>,
 }
 
@@ -215,7 +215,7 @@ impl Sections {
             .collect()
     }
 
-    /// What is said for a node, section after section.
+    /// The values for a node, section after section.
     pub fn for_node(&self, node: &NodeName) -> ParameterOverrides {
         let mut values = BTreeMap::new();
         let mut remarks = Vec::new();

@@ -13,7 +13,7 @@ use crate::scheduler::{CacheConfig, Policy};
 /// What the parameters may name: it comes from the bundle.
 #[derive(Clone, Debug, Default)]
 pub struct BundleNames {
-    /// Sources, with what the bundle says of them.
+    /// Sources, as the bundle has them.
     pub sources: Vec<BundleSource>,
     /// Labels, in order.
     pub labels: Vec<String>,
@@ -40,7 +40,7 @@ pub struct BundleSource {
     pub required: bool,
 }
 
-/// Everything the node is told.
+/// All parameters of the node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Params {
     /// Engines in order of preference, by the names decisions carry: `packed_int8`, `flex`.
@@ -67,7 +67,7 @@ pub struct Params {
     pub robots: Vec<String>,
     /// How long a robot's trigger may wait for those of others.
     pub batch_slack: Duration,
-    /// Frame of the robot that mountings and the footprint are told in.
+    /// Frame of the robot in which mountings and the footprint are given.
     pub base_frame: String,
     /// The robot's outline; returns inside it are the robot itself.
     pub footprint: Option<Footprint>,

@@ -65,7 +65,7 @@ impl Proposal {
 /// Looks up what a bundle lets parameters name, by the value of the parameter `model`.
 pub type BundleLookup = fn(&str) -> Result<BundleNames, String>;
 
-/// What was said of the parameters, at the start and since.
+/// The parameters that were set, at the start and since.
 pub struct ParameterStore {
     overrides: Values,
     phase: Phase,
@@ -85,7 +85,7 @@ impl ParameterStore {
         }
     }
 
-    /// What was said, to configure by.
+    /// The parameters that were set, to configure by.
     pub fn overrides(&self) -> &Values {
         &self.overrides
     }
@@ -106,7 +106,7 @@ impl ParameterStore {
         self.read(&overrides).effective
     }
 
-    /// Checks changes, all or none; a value of `None` takes back what was said.
+    /// Checks changes, all or none; a value of `None` unsets a parameter.
     pub fn propose(
         &mut self,
         changes: &[(String, Option<Value>)],
@@ -325,7 +325,7 @@ mod tests {
             assert!(refused.contains(word), "{bad}: {refused}");
         }
         assert_eq!(value(&mut store, "hold_ms"), Some(Value::Double(200.0)));
-        // What depends on it follows, unless it was said.
+        // What depends on it follows, unless it was set.
         let changed = set(&mut store, &["deadline_ms:=5.0"]).unwrap();
         assert_eq!(changed, ["deadline_ms", "publish_margin_ms"]);
     }

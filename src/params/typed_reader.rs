@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         self.faults.push(fault);
     }
 
-    /// Refuses what nobody asked for; every fault, none if all is well.
+    /// Refuses parameters that do not exist; every fault, none if all is well.
     pub fn finish(mut self) -> (Effective, Vec<String>) {
         for name in self.values.keys() {
             if !self.asked.contains(name) && !is_ros_own(name) {
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         Some(overrides)
     }
 
-    /// Empty unless it is said.
+    /// Empty unless it is set.
     pub fn doubles<'k>(&mut self, key: impl Into<ParameterKey<'k>>) -> Vec<f64> {
         let key = key.into();
         let overrides = match self.take(key) {

@@ -34,7 +34,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The type's name as `ros2 param` says it.
+    /// The type's name as `ros2 param` prints it.
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::Bool(_) => "bool",
@@ -82,7 +82,7 @@ pub enum ValueError {
     Open {
         /// The file.
         file: String,
-        /// What the system says.
+        /// The system's error.
         cause: std::io::Error,
     },
     /// It is no YAML, or not of the form ROS 2 params files have.

@@ -11,7 +11,7 @@ use unsafe_libyaml as unsafe_sys;
 pub(super) enum Event {
     /// A word.
     Scalar {
-        /// What it says.
+        /// Its text.
         text: String,
         /// Whether it stands in single or double quotes.
         quoted: bool,

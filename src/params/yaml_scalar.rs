@@ -15,7 +15,7 @@ const TEXT_TAG: &str = "tag:yaml.org,2002:str";
 
 /// A word of yaml with how it stands there.
 pub(super) struct ScalarText<'t> {
-    /// What it says.
+    /// Its text.
     pub text: &'t str,
     /// Whether it stands in single or double quotes.
     pub quoted: bool,

@@ -23,7 +23,7 @@ pub enum ProfileError {
     Engine {
         /// Its name.
         engine: String,
-        /// What it said.
+        /// Its error.
         fault: crate::scheduler::EngineFault,
     },
     /// The file.

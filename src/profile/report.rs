@@ -65,7 +65,7 @@ impl EngineProfile {
     }
 }
 
-/// Kept free for publishing where nothing else is said: a tenth, at most 2 ms, as of the node.
+/// Kept free for publishing by default: a tenth, at most 2 ms, as of the node.
 fn margin(deadline: Duration) -> Duration {
     (deadline / 10).min(Duration::from_millis(2))
 }

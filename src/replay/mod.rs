@@ -1,6 +1,6 @@
 //! Replays recordings offline: decisions, scores and a plot out, in simulated time.
 //!
-//! A replay walks the same rooms as the live node. Time is the recording's: a message arrives at
+//! A replay runs the same code as the live node. Time is the recording's: a message arrives at
 //! its log time, a stage costs what it cost where the model was trained (times `slowdown`), so
 //! that the same inputs give byte-identical decisions on any machine.
 
@@ -32,8 +32,8 @@ use recording_replay::decisions_file;
 use replayed::ReplayedRecording;
 pub use report::{ReplayReport, ScoresByRobot};
 
-/// Replays all recordings; one that cannot be used is told in the report and does not stop the
-/// others. Two recordings of one name are told apart by their folder's name.
+/// Replays all recordings; one that cannot be used is named in the report and does not stop the
+/// others. Two recordings of one name are distinguished by their folder's name.
 pub fn replay(options: &ReplayOptions) -> Result<ReplayReport, ReplayError> {
     if !(options.slowdown > 0.0 && options.slowdown.is_finite()) {
         return Err(ReplayError::Slowdown(options.slowdown));

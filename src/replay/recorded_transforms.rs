@@ -21,7 +21,7 @@ pub struct RecordedTransforms {
     faults: Vec<String>,
 }
 
-/// What tf says of the laser behind a topic.
+/// The mounting of the laser behind a topic, by tf.
 pub struct FoundMounting {
     /// Frame of its scans.
     pub frame: String,

@@ -28,7 +28,7 @@ pub struct ReplayedRecording {
     pub notices: Vec<String>,
     /// Messages the window had no use for, and the first such fault.
     pub refused: (u64, Option<String>),
-    /// What people want to know of its messages, though none was refused for it.
+    /// Notices about its messages, none of which was refused for them.
     pub remarks: Vec<String>,
     /// Where it is cut.
     pub cut: Option<String>,

@@ -52,7 +52,7 @@ pub struct ReplayReport {
     pub refused_messages: u64,
     /// The first fault of a message, per recording that had any.
     pub faults: BTreeMap<String, String>,
-    /// What people want to know of the messages, though none was refused for it: how lasers are
+    /// Notices about the messages, none of which was refused for them: how lasers are
     /// mounted, what of the robot they see; in sentences that begin with the recording.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
@@ -62,7 +62,7 @@ pub struct ReplayReport {
     pub by_reason: BTreeMap<String, u64>,
     /// Decisions by the exit they were read from.
     pub by_exit: BTreeMap<String, u64>,
-    /// Arrival to publication, in logical time.
+    /// Arrival to publication, in simulated time.
     pub latency_us: Quantiles,
     /// What was promised.
     pub deadline_ms: f64,

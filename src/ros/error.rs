@@ -21,10 +21,10 @@ pub enum RunError {
     Ros {
         /// What was tried.
         doing: String,
-        /// What r2r said.
+        /// r2r's error.
         cause: String,
     },
-    /// The gate would hear what it says.
+    /// The gate would read its own output.
     #[error(
         "act.velocity_gate.in ({input}) and act.velocity_gate.out ({output}) are both {topic} after \
          namespace and remapping; expected two topics, or the gate hears itself"
@@ -54,7 +54,7 @@ pub enum RunError {
     System {
         /// What was tried.
         doing: &'static str,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
 }

@@ -28,7 +28,7 @@ use node::session::Session;
 const IDLE: Duration = Duration::from_millis(20);
 
 /// Runs the node until SIGINT or SIGTERM. ROS arguments are read from the process's own. Once
-/// there is a ROS log, it is told what went wrong; before that, the caller is.
+/// there is a ROS log, errors go there; before that, to the caller.
 pub fn run() -> Result<ExitCode, RunError> {
     // Signals first: a node that is told to end while it starts shall end.
     let stop = Arc::new(StopSignal::default());

@@ -9,7 +9,7 @@ use crate::bounded_queue::BoundedQueue;
 /// One engine's place at the scheduler.
 #[derive(Debug)]
 pub(super) struct EngineSlot {
-    /// `cycle << 1`, with the lowest bit set once the right to answer is taken.
+    /// `cycle << 1`, with the lowest bit set once the cycle is claimed.
     claim: AtomicU64,
     /// The exits of the last few cycles; a worker that lost its claim may already write the
     /// next cycle's while the watchdog still reads this one's.
@@ -60,14 +60,14 @@ impl EngineSlot {
         &self.banks[cycle as usize % BANKS]
     }
 
-    /// Begins a cycle; its right to be answered is free.
+    /// Begins a cycle, unclaimed.
     pub fn open(&self, cycle: u64) {
         self.clear(cycle);
         self.claim.store(cycle << 1, Ordering::Release);
     }
 
-    /// No exit of this cycle yet: said before the first one of a cycle that another engine slot
-    /// opened.
+    /// Records that this cycle has no exit yet. Called before the first exit of a cycle that
+    /// another slot opened.
     pub fn clear(&self, cycle: u64) {
         self.bank(cycle)
             .progress
@@ -88,12 +88,12 @@ impl EngineSlot {
             .is_ok()
     }
 
-    /// Whether nobody has answered yet.
+    /// Whether this cycle is not answered yet.
     pub fn is_open(&self, cycle: u64) -> bool {
         self.claim.load(Ordering::Acquire) == cycle << 1
     }
 
-    /// Whether its newest cycle, in whoever's hands, is not answered yet.
+    /// Whether its newest cycle is not answered yet, whichever engine works on it.
     pub fn has_open(&self) -> bool {
         self.claim.load(Ordering::Acquire) & 1 == 0
     }

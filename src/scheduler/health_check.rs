@@ -9,7 +9,7 @@ use crate::time::ShownDuration;
 
 /// Windows in a row that an engine must answer right and in time.
 const WINDOWS: usize = 16;
-/// How far a probability may be from what the engine said when it was sound. Sums in another order
+/// How far a probability may be from the engine's answer when it was sound. Sums in another order
 /// stay far below it.
 const TOLERANCE: f32 = 1e-3;
 /// From a fault to the first try; every later one waits twice as long, until the engine was sound
@@ -114,7 +114,7 @@ impl RetrySchedule {
 mod tests {
     use super::*;
 
-    /// Answers `value`, and fails where it is told to.
+    /// Answers `value`, or fails where it is set to.
     struct Patient {
         value: f32,
         fails: bool,

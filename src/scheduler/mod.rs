@@ -6,7 +6,7 @@
 //! deepest exit so far, else by the last decision of the model, else by the safe label. Which of
 //! the two answers is decided by one compare-and-swap per cycle.
 //!
-//! [`threaded`] puts threads under it; [`simulated`] runs the same code in logical time.
+//! [`threaded`] puts threads under it; [`simulated`] runs the same code in simulated time.
 
 /// Target of the spans and events that show where a cycle's time goes, all of level TRACE. A
 /// subscriber that does not ask for it costs them one comparison each.

@@ -9,8 +9,8 @@ use super::counters::Counters;
 use super::decision::Decision;
 use crate::time::Clock;
 
-/// A decision that is to be published once. Its latency and whether it is late are told where it is
-/// published.
+/// A decision that is to be published once. Its latency and whether it is late are measured where
+/// it is published.
 #[must_use = "a decision that is neither sent nor withheld is never counted"]
 pub struct OutgoingDecision {
     decision: Decision,
@@ -32,7 +32,7 @@ impl OutgoingDecision {
         }
     }
 
-    /// One that nobody else counts.
+    /// One with counters of its own.
     #[cfg(test)]
     pub(crate) fn alone(decision: Decision) -> OutgoingDecision {
         let clock = Arc::new(crate::time::SystemClock::new());
@@ -62,7 +62,7 @@ impl OutgoingDecision {
         self.counts.decided(&self.decision, took);
     }
 
-    /// Nobody is to hear it; it counts as answered.
+    /// Drops it unpublished; it counts as answered.
     pub fn withhold(self) {
         self.send(|_| ());
     }

@@ -19,7 +19,7 @@ const KEPT: usize = 8;
 pub struct CachedAnswer {
     /// The exit it was read from, 1-based.
     pub exit: u8,
-    /// What the exit said.
+    /// The exit's probabilities.
     pub probabilities: Probabilities,
     /// The engine that computed it.
     pub slot: usize,

@@ -7,7 +7,7 @@ use super::engine::{Engine, EngineFault};
 /// of the window is hidden, part by part, 0..1; 0 where it rises. Costs one forward per part and
 /// one more. `hide` takes a part out of the window.
 ///
-/// It tells what the model looked at, not that it was right to.
+/// It shows what the decision depends on, not that the decision is right.
 pub fn occlusion(
     engine: &mut dyn Engine,
     window: &[f32],

@@ -10,7 +10,7 @@ use super::watchdog::Watchdog;
 use super::worker::{InferenceWorker, Poll};
 use crate::time::{Clock, Mono};
 
-/// A clock that moves only when it is told to.
+/// A clock that moves only when it is set.
 #[derive(Debug, Default)]
 pub struct SimulatedClock(AtomicU64);
 
@@ -37,7 +37,7 @@ pub trait MachineModel {
     }
 }
 
-/// Runs everything a live node runs, on one thread and in logical time, event by event. The same
+/// Runs everything a live node runs, on one thread and in simulated time, event by event. The same
 /// events and costs give the same decisions, always.
 pub struct SimulatedScheduler<M> {
     clock: Arc<SimulatedClock>,

@@ -15,7 +15,7 @@ use super::watchdog::Watchdog;
 use super::worker::{InferenceWorker, Poll};
 use crate::time::Mono;
 
-/// The longest an idle worker sleeps; whoever has something for it wakes it.
+/// The longest an idle worker sleeps; a trigger wakes it earlier.
 const IDLE: Duration = Duration::from_secs(2);
 /// How long a stop waits, for all threads together, for an engine that does not come back.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -27,12 +27,12 @@ pub struct SchedulerThreads {
     faults: Receiver<EngineReport>,
 }
 
-/// An engine failed; told to the control plane, after the decision has left.
+/// A report to the control plane that an engine failed; sent after the decision was published.
 #[derive(Clone, Debug)]
 pub struct EngineReport {
     /// Index of the engine.
     pub slot: usize,
-    /// What it said.
+    /// Its error.
     pub fault: String,
 }
 
@@ -132,7 +132,7 @@ impl SchedulerThreads {
         &self.shared.schedulers
     }
 
-    /// Whether a thread that must run has ended by a panic: nothing holds any more, and the
+    /// Whether a thread that must run has ended by a panic: the guarantee is lost, and the
     /// process should end. Engines that panic are not meant; they are caught.
     pub fn has_panicked(&self) -> bool {
         self.shared.panicked.load(Ordering::Acquire)
@@ -144,7 +144,8 @@ impl SchedulerThreads {
     }
 
     /// Whether another scheduler takes the triggers: the watchdog then sleeps unless a cycle is
-    /// still open. To be said once nothing is offered here any more, and before something is again.
+    /// still open. Call it with true once nothing is offered here any more, and with false before a
+    /// trigger is offered again.
     pub fn set_resting(&self, resting: bool) {
         self.shared.resting.store(resting, Ordering::Release);
         self.shared.wake(self.handles.len() - 1);

@@ -61,7 +61,7 @@ impl Watchdog {
         });
     }
 
-    /// The next engine gets the triggers, and the cycle that the stalled one has in hand. A cycle
+    /// The next engine gets the triggers, and the cycle that the stalled one works on. A cycle
     /// is handed over once; where the second engine stalls as well it is answered at once.
     fn fail_over_stalled(&self, now: Mono) {
         let scheduler = &self.scheduler;
@@ -82,7 +82,7 @@ impl Watchdog {
         }
     }
 
-    /// A trigger nobody has taken by the time it is due gets its answer here.
+    /// Answers a trigger that no worker has taken by the time it is due.
     fn answer_pending(&self, now: Mono) {
         let Some((request, cycle)) = self.scheduler.take_due(now) else {
             return;
@@ -106,7 +106,7 @@ impl Watchdog {
         let scheduler = &self.scheduler;
         let cycles = self.open.iter().map(OpenCycle::due);
         let active = &scheduler.slots[scheduler.active_engine()];
-        // 0 where nothing runs, and a stall that nobody can take over is not news a second time.
+        // 0 where nothing runs; a stall without another engine to take over is handled once.
         let stall = Mono(active.stalls_at.load(Ordering::Acquire));
         let stall = (stall > now).then_some(stall);
         cycles.chain(scheduler.pending_due()).chain(stall).min()

@@ -88,7 +88,7 @@ impl InferenceWorker {
         }
     }
 
-    /// What the engine must answer to be trusted again after a fault. Without it, it gets triggers
+    /// What the engine must answer to be used again after a fault. Without it, it gets triggers
     /// again only when all others have failed as well.
     pub fn with_health_check(mut self, health_check: HealthCheck) -> Self {
         self.health_check = Some(health_check);
@@ -125,7 +125,7 @@ impl InferenceWorker {
         passed
     }
 
-    /// What the engine said when it last failed; told once.
+    /// The engine's last error; returned once.
     pub fn take_fault(&mut self) -> Option<EngineFault> {
         self.last_fault.take()
     }
@@ -324,14 +324,14 @@ impl InferenceWorker {
         }
     }
 
-    /// When robots that wait need the engine for their mandatory part: nobody's optional part may
+    /// When robots that wait need the engine for their mandatory part: no optional part may
     /// last longer.
     fn needed_at(&self) -> Option<Mono> {
         let first = self.batches.costs(1).bound(0);
         Some(self.waiting().min()? - first)
     }
 
-    /// None where the watchdog has answered: what is left of such a cycle is nobody's.
+    /// None where the watchdog has answered: the rest of such a cycle is dropped.
     fn next_step(
         &self,
         robot: usize,

@@ -4,7 +4,7 @@ use super::moments::MeanMotion;
 use crate::messages::{Message, Odometry, Twist};
 use crate::time::Stamp;
 
-/// What was not heard for this long does not speak any more, ns.
+/// A source without a message for this long is not used any more, ns.
 const HEARD: i64 = 1_000_000_000;
 /// Two messages farther apart say nothing about the way between, ns.
 const LONGEST: i64 = 500_000_000;
@@ -88,7 +88,7 @@ fn rate(twist: &Twist) -> f64 {
     }
 }
 
-/// Seconds since the source spoke last, 0 after a pause.
+/// Seconds since the source's last message, 0 after a pause.
 fn span(last: &mut Option<i64>, now: i64) -> f64 {
     let since = last.replace(now).map_or(0, |last| now.saturating_sub(last));
     match (0..=LONGEST).contains(&since) {

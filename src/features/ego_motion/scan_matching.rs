@@ -14,7 +14,8 @@ use crate::features::laser::PreparedScan;
 const FAR: f32 = 4.0;
 /// Fewer points than this are no scene.
 const LEAST_POINTS: usize = 12;
-/// A point that is off by this (m) or more is somebody who moved, or is not seen any more.
+/// A point that is off by this (m) or more belongs to something that moved, or is not seen any
+/// more.
 const OUTLIER: f32 = 0.15;
 /// Between neighbours whose ranges differ by this factor there is an edge and no wall.
 const EDGE: f32 = 1.5;

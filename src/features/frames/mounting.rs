@@ -1,11 +1,11 @@
 //! Decides which mounting holds for one laser: tf's, the parameters', or an assumption that is
 //! logged.
 //!
-//! What a parameter says holds; tf must agree with it, or the scans are refused until one of them
-//! is mended. What no parameter says comes from tf. Where tf speaks but does not connect the laser
-//! yet, its scans are refused for [`PATIENCE`]; where tf is silent, or does not connect it by then,
-//! the laser is taken to look ahead, upright, from the base frame's origin. When tf connects it
-//! later, tf holds from then on.
+//! A parameter holds; tf must agree with it, or the scans are refused until one of them is
+//! corrected. What no parameter gives comes from tf. Where tf is published but does not connect the
+//! laser yet, its scans are refused for [`PATIENCE`]; where tf is silent, or does not connect it by
+//! then, the laser is taken to look ahead, upright, from the base frame's origin. When tf connects
+//! it later, tf holds from then on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::mount::{Mount, Tilt};
 use super::transform_tree::{LookupFault, TransformTree};
 use crate::time::Mono;
 
-/// How long scans are refused while tf speaks and does not connect their frame.
+/// How long scans are refused while tf is published and does not connect their frame.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Parameter and tf may differ by this: measured mountings do.
 const AGREE: f32 = 5.0 * std::f32::consts::PI / 180.0;
@@ -27,13 +27,13 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// What the parameters say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MountingParameters {
-    /// Frame of the robot that mountings are told in.
+    /// Frame of the robot in which mountings are given.
     pub base_frame: String,
     /// `<source>.yaw`, rad.
     pub yaw: Option<f32>,
     /// `<source>.upside_down`.
     pub upside_down: Option<bool>,
-    /// Whether anybody asks where the laser sits: there is a footprint.
+    /// Whether the position of the laser matters, because there is a footprint.
     pub needs_place: bool,
 }
 
@@ -108,10 +108,10 @@ pub enum MountingFault {
     },
 }
 
-/// What people want to know of a mounting.
+/// A notice about a mounting, for the log.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum MountingNotice {
-    /// Nobody says.
+    /// Neither tf nor a parameter gives it.
     #[error(
         "{source_name}: mounting assumed: {mount}, since {why}; set {source_name}.yaw and \
          {source_name}.upside_down, or publish the transform from {base} to {frame}"
@@ -128,7 +128,7 @@ pub enum MountingNotice {
         /// Why tf does not say.
         why: LookupFault,
     },
-    /// tf says.
+    /// By tf.
     #[error("{source_name}: mounting by tf ({base} to {frame}): {mount}")]
     Found {
         /// The source.
@@ -140,7 +140,7 @@ pub enum MountingNotice {
         /// The parameter.
         base: String,
     },
-    /// tf said so after decisions had been made.
+    /// By tf, after decisions had been made on another one.
     #[error(
         "{source_name}: until now a mounting was assumed ({before}), which was wrong; by tf it is \
          {now}; set {source_name}.yaw and {source_name}.upside_down to be independent of when tf comes"
@@ -221,7 +221,7 @@ impl Mounting {
         self.mount
     }
 
-    /// What is not said yet.
+    /// The notice that is not logged yet.
     pub fn remark(&mut self) -> Option<MountingNotice> {
         self.remark.take()
     }

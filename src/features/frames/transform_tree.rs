@@ -33,7 +33,7 @@ pub struct TransformTree {
 #[derive(Clone, Debug, PartialEq)]
 struct Link {
     parent: String,
-    /// None: what was said is no transform (not finite, or not a rotation).
+    /// None: it was not a transform (not finite, or not a rotation).
     transform: Option<Transform>,
     fixed: bool,
 }
@@ -41,7 +41,7 @@ struct Link {
 /// Why a frame's place is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LookupFault {
-    /// Nothing was heard.
+    /// No transform was received.
     #[error("tf is silent")]
     Silent,
     /// The message names none.
@@ -126,7 +126,7 @@ impl TransformTree {
         }
     }
 
-    /// Whether nothing was heard yet.
+    /// Whether no transform was received yet.
     pub fn is_empty(&self) -> bool {
         self.links.is_empty()
     }

@@ -11,7 +11,7 @@ const BEHIND_STAMP: usize = 12;
 #[derive(Clone, Debug)]
 pub struct FrozenDetector {
     timeout: Duration,
-    /// Checksum of what the source says, and since when it does.
+    /// Checksum of the source's message, and since when it is the same.
     since: Option<(u32, Mono)>,
 }
 
@@ -24,7 +24,7 @@ impl FrozenDetector {
         }
     }
 
-    /// Looks at a message's CDR bytes; how long the source has said just that, if that is too long.
+    /// Looks at a message's CDR bytes; how long the source has sent just that, if that is too long.
     pub fn look(&mut self, cdr: &[u8], has_header: bool, arrival: Mono) -> Option<Duration> {
         if self.timeout.is_zero() {
             return None;

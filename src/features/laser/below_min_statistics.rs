@@ -21,7 +21,7 @@ pub struct BelowMinStatistics {
     pub minus_inf: u64,
     /// Vanished on coming near, and taken to be there still.
     pub held: u64,
-    /// As the newest scan says, m.
+    /// Of the newest scan, m.
     pub range_min: f32,
     /// The first constants that turned out to be codes, m.
     codes: [f32; NAMED],
@@ -31,7 +31,7 @@ pub struct BelowMinStatistics {
     example: f32,
 }
 
-/// Something about a source that is said once.
+/// A finding about a source that is logged once.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum ScanFinding {
     /// Values below range_min that count.
@@ -119,7 +119,7 @@ impl BelowMinStatistics {
 }
 
 impl fmt::Display for BelowMinStatistics {
-    /// One line; says something only about what there was.
+    /// One line, of those values only that occurred.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = |count: u64| 100.0 * count as f64 / self.beams.max(1) as f64;
         write!(f, "range_min {} m", self.range_min)?;

@@ -1,13 +1,13 @@
 //! Keeps what came nearer than the sensor can measure, beam by beam, until its beam is seen free or
 //! the scene shows that the robot has left.
 //!
-//! A value of 0.0, NaN or a code says nothing. Where the beam was measured shortly before, and
+//! A value of 0.0, NaN or a code is no measurement. Where the beam was measured shortly before, and
 //! would by now be nearer than range_min at the speed it came with, that nothing is a thing in the
 //! blind zone: it counts at range_min, and nearer with every scan, at that speed, down to half of
 //! it. It ends when the beam measures again, or says a range above range_max. +inf is "no return"
 //! (REP 117), but some drivers say it when something is too near as well: where two neighbouring
 //! beams were approaching, and would be there now, they stay near under +inf too; what stood still
-//! goes free. -inf says "too near" by itself.
+//! goes free. -inf means "too near" by itself.
 //!
 //! Where no valid return comes back (open space behind a driver that says 0.0 there), the robot has
 //! left when, after a second or more, most of what else was in sight when it began is not where it
@@ -18,7 +18,7 @@
 use super::range_value::{LEAST_RANGE, RangeLimits};
 use super::scan_geometry::ScanGeometry;
 
-/// What was measured longer ago says nothing about now, ns.
+/// A measurement older than this is not used, ns.
 const RECENT_NS: i64 = 1_500_000_000;
 /// A beam that vanishes later than this after its last range was lost for another reason, ns.
 /// Drivers lose beams for seconds at any range: with 1.5 s here, and the way of 1.5 s, the recorded
@@ -44,7 +44,7 @@ const SPAN_S: f32 = 0.6;
 /// How deep in the blind zone a thing is taken to be at most, in parts of range_min: a laser never
 /// says the rest, so that no model has learned what it means.
 const INNER: f32 = 0.5;
-/// Before this nobody has left, ns.
+/// The robot is not taken to have left before this time, ns.
 const STAYS_NS: i64 = 1_000_000_000;
 /// Something that came too near has arrived after this, and the scene is remembered again; and then
 /// at times, ns.

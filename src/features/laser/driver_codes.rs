@@ -35,13 +35,13 @@ struct Suspect {
     /// One bit per direction.
     directions: u16,
     wide: bool,
-    /// Whether this scan says it over neighbouring beams.
+    /// Whether this scan has it in neighbouring beams.
     lasts: bool,
     /// For how many scans it has.
     steady: u8,
 }
 
-/// One place of a scan that says just one value.
+/// One place of a scan in which all values are equal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CodePlace {
     /// 0 to [`DIRECTIONS`].
@@ -69,7 +69,7 @@ impl DriverCodes {
         }
     }
 
-    /// One separate place of a scan says just this value, with nothing near around it.
+    /// One separate place of a scan has just this value, with nothing near around it.
     pub(super) fn suspect(&mut self, value: f32, place: CodePlace) {
         let found = self.suspects.iter().position(|known| known.value == value);
         let slot = found.unwrap_or_else(|| {

@@ -149,7 +149,7 @@ impl ScanPreparation {
         &self.finding
     }
 
-    /// What was found out since the last call, to be said once.
+    /// What was found out since the last call, to be logged once.
     pub fn news(&mut self) -> Option<ScanFinding> {
         self.finding.news()
     }

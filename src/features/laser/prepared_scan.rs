@@ -17,7 +17,7 @@ const EDGE: f64 = 1e-4;
 /// Likewise for the two ends of the forward cone, in rad.
 const CONE_EDGE: f64 = 1e-5;
 
-/// What one beam says.
+/// The meaning of one beam.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Beam {
     /// Something is there, at this range in m, or nearer where that is the least the sensor can

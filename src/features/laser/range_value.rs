@@ -3,12 +3,12 @@
 //!
 //! What drivers do, by 117 recordings of two robots, real and simulated, 11 million beams: no
 //! return is 0.0 in 61 of 68 recordings of real robots (23 to 96 % of their beams) and +inf
-//! elsewhere; NaN and -inf occur in none. One sensor (range_min 0.12 m) says the true range below
-//! range_min, 93 to 119 mm in steps of 1 mm: smooth runs of 4 to 14 neighbouring beams in two scans
-//! of a person's approach, and beams alone or in pairs, amid 0.0, in 15 scans of 7 recordings,
-//! which nothing came near of. It says up to 4.2 m above its range_max of 3.5 m, too. The other one
-//! says nothing below its 20 mm. A Hokuyo URG (range_min 20 mm) says exactly 6 mm and 19 mm in 9 %
-//! of all beams: codes.
+//! elsewhere; NaN and -inf occur in none. One sensor (range_min 0.12 m) reports the true range
+//! below range_min, 93 to 119 mm in steps of 1 mm: smooth runs of 4 to 14 neighbouring beams in two
+//! scans of a person's approach, and beams alone or in pairs, amid 0.0, in 15 scans of 7
+//! recordings, which nothing came near of. It reports up to 4.2 m above its range_max of 3.5 m,
+//! too. The other one reports nothing below its 20 mm. A Hokuyo URG (range_min 20 mm) reports
+//! exactly 6 mm and 19 mm in 9 % of all beams: codes.
 
 use super::prepared_scan::{NO_RETURN, UNKNOWN};
 use crate::messages::LaserScan;

@@ -19,7 +19,7 @@ const CAME_IN: f32 = 0.3;
 pub struct SelfFilter {
     footprint: Option<Footprint>,
     ignored: Vec<Sector>,
-    /// What counts as ahead: within this angle of forward, rad; 0: nobody asks.
+    /// What counts as ahead: within this angle of forward, rad; 0: not checked.
     ahead: f64,
 }
 

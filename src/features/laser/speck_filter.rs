@@ -68,7 +68,7 @@ impl SpeckRemover {
         self.now.ranges.clear();
         self.now.ranges.extend_from_slice(out);
         self.now.seen = Some((shape, time));
-        // The first scan has nobody to ask.
+        // The first scan has no earlier one to compare with.
         if self.before[0].seen.is_some() {
             for (beam, range) in out.iter_mut().enumerate() {
                 let asked = range.is_finite();

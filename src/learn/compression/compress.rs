@@ -81,7 +81,7 @@ pub struct CompressSummary {
     pub elapsed: Duration,
 }
 
-/// Compresses a bundle, writes the smaller one with its report, and says what each step cost.
+/// Compresses a bundle, writes the smaller one with its report, and prints what each step cost.
 pub fn compress(options: &CompressOptions) -> Result<CompressSummary, LearnError> {
     let start = Instant::now();
     let given = Bundle::load(&options.model)?;

@@ -13,7 +13,7 @@ use crate::model::uniform;
 pub struct Augmentation {
     /// Ranges and speeds are multiplied by this: a larger, faster robot in a larger room.
     pub scale: f32,
-    /// Added to the yaw that the window is told, rad; the truth keeps the right one.
+    /// Added to the yaw that the window is given, rad; the truth keeps the right one.
     pub yaw_error: f32,
     /// Standard deviation of noise on every range, m.
     pub noise: f32,

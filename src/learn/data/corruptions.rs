@@ -29,7 +29,7 @@ pub(in crate::learn) enum Corruption {
     Turned(f32),
     /// Noise on every field that the input shows, its standard deviation as a share of the scale.
     Noisy { input: usize, share: f64 },
-    /// These inputs never speak.
+    /// These inputs send nothing.
     Missing(Vec<usize>),
     /// Every message of the input arrives so much later, with the stamp it had.
     Late { input: usize, ms: u32 },

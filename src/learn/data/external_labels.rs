@@ -11,7 +11,7 @@ pub(in crate::learn) struct ExternalLabels {
     rule: LabelRule,
     labels: Vec<String>,
     trigger: String,
-    /// What was said, and when; no class: a word that is none of the labels.
+    /// Labels and their times; no class: a word that is none of the labels.
     said: Vec<(Stamp, Option<usize>)>,
     triggers: Vec<Stamp>,
 }

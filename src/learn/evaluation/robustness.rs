@@ -143,7 +143,7 @@ pub(in crate::learn) fn robustness(
         "{} recordings at {levels} levels of edge conditions",
         recordings.len()
     );
-    // One that cannot be read is said where the plain windows are scored.
+    // One that cannot be read is reported where the plain windows are scored.
     let counts: Vec<(&Recording, Vec<LevelCounts>)> = recordings
         .par_iter()
         .enumerate()

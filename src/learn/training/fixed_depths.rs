@@ -96,7 +96,7 @@ impl FixedDepths<'_> {
             let stages = stage_costs(&bundle, windows, engine)?;
             us.insert(engine.name().to_owned(), stages.iter().sum());
         }
-        // The exits on the way are there but nobody asks them.
+        // The exits on the way exist but are not used.
         let before = sizes.depth - 1;
         let unasked = |(name, values): (&String, &TensorValues)| {
             let exit = |number: usize| name.starts_with(&format!("exits.{number}."));

@@ -54,7 +54,7 @@ pub struct TrainSummary {
     pub elapsed: Duration,
 }
 
-/// Trains a bundle, writes it with its report, and says how it scores on the left-out groups.
+/// Trains a bundle, writes it with its report, and prints its scores on the left-out groups.
 pub fn train(options: &TrainOptions) -> Result<TrainSummary, LearnError> {
     let start = Instant::now();
     let (task, window) = options.task()?;

@@ -13,7 +13,7 @@ pub enum BundleError {
     File {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A file is larger than any bundle of ours.
@@ -35,7 +35,7 @@ pub enum BundleError {
     Manifest {
         /// The file.
         file: PathBuf,
-        /// What the parser said, with line and column.
+        /// The parser's error, with line and column.
         what: String,
     },
     /// The manifest reads well but contradicts itself; all faults at once.
@@ -55,7 +55,7 @@ pub enum BundleError {
         file: PathBuf,
         /// What it hashes to.
         found: String,
-        /// What the manifest says.
+        /// By the manifest.
         expected: String,
     },
     /// The weights hash right but do not fit.

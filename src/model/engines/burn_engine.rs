@@ -133,7 +133,7 @@ impl BurnEngine {
         Ok(())
     }
 
-    /// A device that failed once is not trusted with another window: what it still holds may be
+    /// A device that failed once gets no other window: what it still holds may be
     /// anything, and the runtime below does not open it a second time.
     fn lose(&mut self, error: &dyn fmt::Display) -> EngineFault {
         let fault = EngineFault(format!(

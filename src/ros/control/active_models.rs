@@ -54,9 +54,9 @@ pub struct CandidateModel {
 
 /// What a bundle is held against before it may take over.
 pub struct CurrentModel {
-    /// What was said of the parameters.
+    /// Remarks on the parameters.
     pub overrides: Values,
-    /// The bundle at work.
+    /// The active bundle.
     pub bundle: Arc<Bundle>,
     /// Where to hand over.
     pub handover: Arc<ModelHandover>,
@@ -213,7 +213,7 @@ impl ActiveModels {
     }
 
     /// Lets the candidate decide from between two cycles on, by these parameters. What it replaced
-    /// before comes back, to be ended where nobody waits.
+    /// before is returned, to be ended on a thread that no decision waits for.
     pub fn replace(
         &mut self,
         mut candidate: CandidateModel,

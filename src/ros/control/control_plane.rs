@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::ros::error::RunError;
 use crate::ros::monitoring::reporter::Reporter;
 
-/// A node that is told to end and does not turn for so long hangs: in a bundle on a disk that is
+/// A node that is asked to end and does not react for so long hangs: in a bundle on a disk that is
 /// gone, in a driver. It is ended then.
 const TURNS_WITHIN: Duration = Duration::from_millis(800);
 /// How long the end of a node that does turn may take.
@@ -126,7 +126,7 @@ impl ControlPlane {
         let _ = self.later.send(Box::new(job));
     }
 
-    /// Lets the reporter speak every period until it is over, and once more then.
+    /// Runs the reporter every period until the node ends, and once more then.
     pub fn report(
         &self,
         mut reporter: Reporter,

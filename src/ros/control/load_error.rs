@@ -27,7 +27,7 @@ pub enum LoadError {
     Different {
         /// Of the bundle asked for.
         model: String,
-        /// Of the one at work.
+        /// Of the active one.
         present: String,
         /// What differs.
         differences: String,

@@ -34,7 +34,7 @@ impl NodeState {
         inside.store.overrides().clone()
     }
 
-    /// A configure is over: with this at work, or failed.
+    /// A configure is over: with this active, or failed.
     pub fn end_configure(&self, active_models: Option<ActiveModels>) {
         let mut inside = self.lock();
         inside.store.enter(match active_models {
@@ -57,7 +57,7 @@ impl NodeState {
         self.lock().store.effective()
     }
 
-    /// Changes parameters, all or none; `None` takes back what was said. Returns what changed.
+    /// Changes parameters, all or none; `None` unsets one. Returns what changed.
     pub fn set(
         &self,
         changes: &[(String, Option<Value>)],
@@ -89,7 +89,7 @@ impl NodeState {
         Ok(changed)
     }
 
-    /// The bundle at work, and what a successor needs; none where nothing is configured.
+    /// The active bundle, and what a successor needs; none where nothing is configured.
     pub fn present(&self) -> Option<CurrentModel> {
         let inside = self.lock();
         let active_models = inside.active_models.as_ref()?;
@@ -100,7 +100,7 @@ impl NodeState {
         })
     }
 
-    /// Id of the bundle at work.
+    /// Id of the active bundle.
     pub fn model_id(&self) -> Option<String> {
         let inside = self.lock();
         Some(inside.active_models.as_ref()?.bundle().id().to_owned())

@@ -117,7 +117,7 @@ async fn answer_all<T: WrappedServiceTypeSupport + 'static>(
         let answer = Arc::clone(&answer);
         let answered = tokio::task::spawn_blocking(move || {
             let response = answer(&request.message);
-            // Whoever asked may be gone.
+            // The client may be gone.
             let _ = request.respond(response);
         });
         // A panic is told by its hook; the next request is answered.
@@ -180,7 +180,7 @@ fn set(
     }
 }
 
-/// What is asked for, in the order of the names; a name nobody knows gives the default.
+/// What is asked for, in the order of the names; an unknown name gives the default.
 fn by_name<T: Default>(
     names: &[String],
     known: &Effective,

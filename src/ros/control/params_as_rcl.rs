@@ -186,7 +186,7 @@ proptest! {
             let node: NodeName = node.parse().unwrap();
             let ours = match &ours {
                 Ok(ours) => Some(ours.for_node(&node).values),
-                // rcl puts it where nobody finds it again.
+                // rcl puts it under a key that is never looked up.
                 Err(error) if error.to_string().contains("where no parameter is") => continue,
                 Err(_) => None,
             };

@@ -21,7 +21,7 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = Vec<u8>> + Send>>;
 pub struct Endpoints {
     publishers: HashMap<(String, String), PublisherUntyped>,
     speed_limits: HashMap<String, Publisher<SpeedLimit>>,
-    /// Those that nobody holds just now.
+    /// Those that are not in use just now.
     subscriptions: HashMap<Subscription, ByteStream>,
     listeners: Vec<Listener>,
 }
@@ -83,7 +83,7 @@ impl Endpoints {
         wanted: &Subscription,
     ) -> Result<ByteStream, RunError> {
         if let Some(mut known) = self.subscriptions.remove(wanted) {
-            // What came while nobody listened is old.
+            // What arrived while it was not in use is old.
             while waiting(&mut known).is_some() {}
             return Ok(known);
         }
@@ -98,7 +98,7 @@ impl Endpoints {
         Ok(Box::pin(stream))
     }
 
-    /// What hears a robot's tf on these topics; give it back with
+    /// The listener to a robot's tf on these topics; give it back with
     /// [`Endpoints::give_back_listener`].
     pub fn listener(&mut self, node: &mut Node, topics: [String; 2]) -> Result<Listener, RunError> {
         let known = self
@@ -115,12 +115,12 @@ impl Endpoints {
         }
     }
 
-    /// For the next who wants it, with what it has heard.
+    /// Gives a listener back, with what it has received.
     pub fn give_back_listener(&mut self, listener: Listener) {
         self.listeners.push(listener);
     }
 
-    /// Static transforms are said once: none is lost while nobody listens.
+    /// Static transforms are sent once: none is lost while no robot uses them.
     pub fn keep_transforms(&mut self) {
         self.listeners.iter_mut().for_each(Listener::keep);
     }

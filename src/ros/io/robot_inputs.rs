@@ -30,7 +30,7 @@ const DEPTH: usize = 10;
 pub struct InputActivity {
     /// Faults not logged yet.
     pub faults: ArrayQueue<IngestFault>,
-    /// What people want to know of the messages, not logged yet.
+    /// Notices about the messages, not logged yet.
     pub remarks: ArrayQueue<IngestNotice>,
     /// What was found out about lasers, not logged yet.
     pub news: ArrayQueue<SourceFinding>,
@@ -56,7 +56,7 @@ pub struct RobotInputs {
     streams: Vec<(SourceId, usize, ByteStream)>,
     commands: Option<ByteStream>,
     reader: CommandReader,
-    /// None where no laser is heard, or tf's type is not there.
+    /// None where there is no laser, or tf's type is not installed.
     listener: Option<Listener>,
     /// What the streams are subscriptions to, in their order; the commands' last.
     subscriptions: Vec<Subscription>,
@@ -228,7 +228,7 @@ impl RobotInputs {
         }
     }
 
-    /// Takes in what tf says.
+    /// Takes in transforms.
     fn take_transforms(&mut self) {
         let ingest = &mut self.ingest;
         if let Some(listener) = &mut self.listener {
@@ -302,7 +302,7 @@ impl RobotInputs {
         let (request, taken) = self
             .ingest
             .message(scheduler, source, bytes, arrival, arrival_ros);
-        // The gate sees a scan before it hears of a decision on it.
+        // The gate gets a scan before the decision on it.
         if taken.is_ok() {
             self.show_gate(source, moment);
         }

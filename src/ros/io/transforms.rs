@@ -31,7 +31,7 @@ pub struct TransformsC {
 }
 
 const FIELDS: u32 = 1;
-/// How long tf is waited for where nobody is known to publish it, and where somebody is.
+/// How long tf is waited for where no publisher is known, and where one is.
 const DISCOVERED: Duration = Duration::from_millis(300);
 const HEARD: Duration = Duration::from_secs(2);
 /// Between two looks.
@@ -116,11 +116,11 @@ fn transform(native: Native) -> TransformStamped {
 
 type Messages = Pin<Box<dyn Stream<Item = Transforms> + Send>>;
 
-/// Hears one robot's tf, and keeps what it said while nobody listens.
+/// Receives one robot's tf, and keeps it while it is not in use.
 pub struct Listener {
     streams: [(TransformTopic, Messages); 2],
     topics: [String; 2],
-    /// What was said while nobody listened, and before.
+    /// What was received so far.
     pub tree: TransformTree,
 }
 
@@ -134,8 +134,8 @@ pub fn topics(robot: &Robot, node: &str) -> [String; 2] {
     ["/tf_static", "/tf"].map(|topic| robot.topic(topic, node))
 }
 
-/// Waits until each robot's tf was heard: not for long where nobody publishes it, as far as is
-/// known, and for a bounded time where somebody does. What is heard stays with the endpoints.
+/// Waits until each robot's tf was received: not for long where it has no publisher, as far as is
+/// known, and for a bounded time where it has one. What is received stays with the endpoints.
 pub fn wait(node: &mut Node, endpoints: &mut Endpoints, robots: &[Robot]) -> Result<(), RunError> {
     if load().is_err() {
         return Ok(());
@@ -174,7 +174,7 @@ impl Listener {
     /// Listens to these topics, what is static and what moves; [`load`] comes first.
     pub fn new(node: &mut Node, topics: [String; 2]) -> Result<Listener, RunError> {
         let fixed = QosProfile::default().keep_last(DEPTH).transient_local();
-        // Best effort hears every publisher.
+        // Best effort matches every publisher.
         let moving = QosProfile::sensor_data().keep_last(DEPTH);
         let mut hear = |topic: &str, qos| {
             let stream = node.subscribe::<Transforms>(topic, qos);

@@ -20,7 +20,7 @@ pub struct AttentionPublisher {
 }
 
 impl AttentionPublisher {
-    /// Says at once that nobody is needed.
+    /// Publishes at once that no attention is needed.
     pub fn new(
         node: &mut Node,
         endpoints: &mut Endpoints,
@@ -58,7 +58,7 @@ impl AttentionPublisher {
         self.attention.call()
     }
 
-    /// Nobody decides any more: nobody is called for it.
+    /// No decisions are made any more: attention is not asked for.
     pub fn end(&self) {
         let limits = AttentionLimits {
             confidence: 0.0,

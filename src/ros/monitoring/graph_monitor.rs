@@ -18,7 +18,7 @@ use crate::time::Mono;
 /// spoke.
 const SOON: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(5);
-/// DDS may take this long to show all publishers; before that, nobody is said to be missing.
+/// DDS may take this long to show all publishers; before that, no publisher is reported missing.
 const SETTLED: Duration = Duration::from_secs(3);
 /// Another word about the same topic is said no sooner than this after the last.
 const ANOTHER: Duration = Duration::from_secs(10);
@@ -185,7 +185,7 @@ impl GraphMonitor {
         said.collect()
     }
 
-    /// What is amiss and was not said yet. `heard` tells per source when it spoke.
+    /// Faults that were not logged yet. `heard` has the time of each source's last message.
     pub fn look(
         &mut self,
         view: &GraphView,
@@ -287,8 +287,8 @@ fn is_best_effort(qos: &QosProfile) -> bool {
     qos.reliability == r2r::qos::ReliabilityPolicy::BestEffort
 }
 
-/// Nothing is heard: the first cause that the graph shows. Nobody publishing is not one: discovery
-/// takes its time, and [`unpublished`] says it later.
+/// A source is silent: the first cause that the graph shows. A missing publisher is not one:
+/// discovery takes its time, and [`unpublished`] reports it later.
 fn why_silent(topic: &Topic, publishers: &[GraphPublisher]) -> Option<String> {
     let Topic {
         parameter, name, ..
@@ -352,7 +352,7 @@ fn unpublished(topic: &Topic, others: Option<&[String]>) -> String {
     }
 }
 
-/// A source reads what the gate says.
+/// A source reads what the gate publishes.
 fn echo(parameter: &str, gate: &GateTopics) -> String {
     let GateTopics { input, output, .. } = gate;
     format!(

@@ -36,7 +36,7 @@ impl GraphView {
         self.lock().take();
     }
 
-    /// Who publishes a topic, by its full name; nobody where the graph cannot be asked now.
+    /// The publishers of a topic, by its full name; none where the graph cannot be read now.
     pub fn publishers_of(&self, topic: &str) -> Vec<PublisherInfo> {
         let node = self.lock();
         let Some(node) = *node else {

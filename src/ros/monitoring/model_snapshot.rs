@@ -9,7 +9,7 @@ use crate::act::diagnostics::Thresholds;
 use crate::params::{GateParams, SourceParams};
 use crate::scheduler::threaded::SchedulerThreads;
 
-/// What the reporter speaks of; replaced whole.
+/// What the reporter reports on; replaced whole.
 pub struct ModelSnapshot {
     /// The threads and their counts.
     pub live: Arc<SchedulerThreads>,
@@ -27,7 +27,7 @@ pub struct ModelSnapshot {
     pub trigger: String,
     /// The velocity gate, where there is one.
     pub gate: Option<GateParams>,
-    /// When somebody is called.
+    /// When attention is asked for.
     pub attention: Option<AttentionLimits>,
     /// Between two reports.
     pub period: Duration,

@@ -30,7 +30,7 @@ use crate::time::{Mono, Stamp};
 pub struct Reporter {
     statistics: PublisherUntyped,
     diagnostics: Option<PublisherUntyped>,
-    /// Whom it speaks of, and its number.
+    /// The robot it reports on, and its number.
     robot: (Robot, usize),
     node: String,
     snapshots: Arc<ArcSwap<ModelSnapshot>>,
@@ -44,11 +44,11 @@ pub struct Reporter {
     graph: (GraphMonitor, Arc<GraphView>),
     latencies: Histogram<u64>,
     before: CounterValues,
-    /// What the log said lately.
+    /// Lines logged lately.
     lines: LogThrottle,
     /// Decisions that were not the model's, per reason.
     reasons: [GrowingCount; Reason::ALL.len()],
-    /// A reason was told, and not that it is over.
+    /// A reason was logged, and its end was not yet.
     troubled: bool,
     late: GrowingCount,
     withheld: GrowingCount,
@@ -59,7 +59,7 @@ pub struct Reporter {
     own_bodies: Vec<(Arc<str>, Instant, String)>,
 }
 
-/// A source that says nothing for this long is looked for on the graph.
+/// A source without a message for this long is looked for on the graph.
 const SILENT: Duration = Duration::from_secs(1);
 /// What stands in a laser's view is shown for this long after it was seen last.
 const SEEN_LATELY: Duration = Duration::from_secs(30);
@@ -122,7 +122,7 @@ impl Reporter {
         self.log_messages();
     }
 
-    /// Says, now and then, why nothing is heard and who else drives.
+    /// Logs, now and then, why a source is silent and who else drives the robot.
     fn look_at_the_graph(&mut self) {
         let now = self.snapshots.load().live.schedulers()[self.robot.1].now();
         let newest = &self.seen.newest_ms;
@@ -302,7 +302,7 @@ impl Reporter {
         }
     }
 
-    /// Keeps what stands in a laser's view for the diagnostics; logs it when it is news.
+    /// Keeps what stands in a laser's view for the diagnostics; logs it when it is new.
     fn own_body(&mut self, name: Arc<str>, word: String) {
         let now = Instant::now();
         let known = self.own_bodies.iter_mut().find(|(of, ..)| *of == name);
@@ -384,7 +384,7 @@ impl Reporter {
         }
     }
 
-    /// Which topics to look at, where the reason is that nothing was heard.
+    /// Which topics to look at, where the reason is a silent source.
     fn silent_sources(&self, reason: Reason) -> String {
         if !matches!(reason, Reason::StaleInput | Reason::IncompleteInput) {
             return String::new();

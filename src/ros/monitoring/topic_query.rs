@@ -20,7 +20,7 @@ const STEP: Duration = Duration::from_millis(20);
 /// A topic and the types it has.
 pub type Topic = (String, Vec<String>);
 
-/// What a survey came to.
+/// The result of a query.
 pub enum QueryResult {
     /// All that others publish or listen to.
     Topics(Vec<Topic>),
@@ -28,7 +28,7 @@ pub enum QueryResult {
     Unknown,
 }
 
-/// A survey that is under way, or done.
+/// A query that is under way, or done.
 pub struct TopicQuery {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<Option<Vec<Topic>>>>,
@@ -69,7 +69,7 @@ impl TopicQuery {
 }
 
 impl Drop for TopicQuery {
-    /// DDS must not be at work when the process ends.
+    /// DDS must not be in use when the process ends.
     fn drop(&mut self) {
         self.over.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {

@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 /// A main loop that has not turned for this long hangs: no heartbeat goes out for it. Loading and
 /// warming a model takes longer, but is not done while the node is active.
 const HANGS: Duration = Duration::from_secs(1);
-/// How often the end of a bond is told.
+/// How often the end of a bond is sent.
 const FAREWELLS: u32 = 3;
 
 /// `bond/msg/Status` as rosidl lays it out in C; [`keep`] holds it against the description that
@@ -126,8 +126,8 @@ impl Heartbeat {
 }
 
 /// Keeps a bond from every activate to the deactivate after it, where the package `bond` is there,
-/// on a thread of its own: a heartbeat that waits for other work of the control plane says of a
-/// node at work that it is dead.
+/// on a thread of its own: a heartbeat that waits for other work of the control plane would report
+/// a working node as dead.
 pub fn keep(node: &mut Node, period: Duration, pulse: &Arc<Heartbeat>) -> Result<(), RunError> {
     if let Err(cause) = FOUND.load::<StatusC>("bond", "Status", FIELDS) {
         tracing::info!(
@@ -187,12 +187,12 @@ enum State {
     Alive,
     /// Says so many times more that it is over.
     Dying(u32),
-    /// The sister ended it; the node is still active and waits to be told so.
+    /// The manager ended it; the node is still active until it is deactivated.
     Released,
 }
 
 impl State {
-    /// What comes next, and what is said: whether the heart beats.
+    /// The next state, and the status to send.
     fn next(self, active: bool, sister_died: bool) -> (State, Option<bool>) {
         match (self, active) {
             (State::Alive, true) if sister_died => (State::Released, Some(false)),
@@ -223,7 +223,7 @@ impl BondSide {
         }
     }
 
-    /// Whether the other end of this bond said that it is over.
+    /// Whether the manager has ended this bond.
     fn sister_died(&mut self) -> bool {
         let mut died = false;
         while let Some(status) = waiting(&mut self.sisters) {

@@ -24,7 +24,7 @@ const WAITING: usize = 16;
 
 type Change = ServiceRequest<ChangeState::Service>;
 
-/// The services, and the state they speak of.
+/// The services, and the state that they report.
 pub struct LifecycleServices {
     shown: Arc<PublishedState>,
     changes: Receiver<Change>,
@@ -64,7 +64,7 @@ impl LifecycleStatus {
     }
 }
 
-/// A transition somebody waits for.
+/// A transition that was requested.
 pub struct TransitionRequest {
     /// Which.
     pub transition: Transition,
@@ -227,7 +227,7 @@ impl TransitionRequest {
     }
 }
 
-/// Offers a service that is answered by what `answer` says.
+/// Offers a service that `answer` answers.
 fn answer<T: WrappedServiceTypeSupport + 'static>(
     node: &mut Node,
     control_plane: &ControlPlane,
@@ -250,7 +250,7 @@ where
     Ok(())
 }
 
-/// Hands requests to the main thread; refuses those that nobody will come to.
+/// Hands requests to the main thread; refuses those that it cannot take any more.
 async fn pass_on(mut requests: impl Stream<Item = Change> + Unpin, to: SyncSender<Change>) {
     while let Some(request) = requests.next().await {
         if let Err(TrySendError::Full(request) | TrySendError::Disconnected(request)) =

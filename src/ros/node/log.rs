@@ -38,7 +38,7 @@ struct LogWire<'a> {
     line: u32,
 }
 
-/// From here on `tracing` speaks through this node's logger. What the terminal shows is ROS's
+/// From here on `tracing` logs through this node's logger. What the terminal shows is ROS's
 /// affair (`--log-level`).
 pub fn start(node: &mut Node) -> Result<(), RunError> {
     let name = node.name().unwrap_or_default();

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::time::ShownDuration;
 
-/// What goes on is told again after this time.
+/// A cause that persists is logged again after this time.
 const AGAIN: Duration = Duration::from_secs(10);
-/// Causes told apart at once; what comes beyond them counts as one, so that a storm of ever new
+/// Causes kept apart at once; what comes beyond them counts as one, so that a storm of ever new
 /// sentences fills neither memory nor log.
 const CAUSES: usize = 64;
 
@@ -21,7 +21,7 @@ pub enum Severity {
     Error,
 }
 
-/// What was said lately.
+/// The lines logged lately.
 #[derive(Default)]
 pub struct LogThrottle {
     told: HashMap<String, LoggedLine>,
@@ -36,8 +36,8 @@ struct LoggedLine {
 }
 
 impl LogThrottle {
-    /// The sentence, where its cause was not told lately; else it is counted. Sentences that differ
-    /// only in numbers have one cause.
+    /// The sentence, where its cause was not logged lately; else it is counted. Sentences that
+    /// differ only in numbers have one cause.
     pub fn say(
         &mut self,
         now: Instant,
@@ -104,7 +104,7 @@ pub struct GrowingCount {
 }
 
 impl GrowingCount {
-    /// How many are new, where there are any and none was told lately.
+    /// How many are new, where there are any and none was logged lately.
     pub fn news(&mut self, now: Instant, count: u64) -> Option<u64> {
         let (lately, before) = match self.told {
             Some((at, before)) => (now.duration_since(at) < AGAIN, before),

@@ -64,7 +64,7 @@ impl Session {
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let robots = Robot::all(&configuration.params);
-        // First: what contradicts itself is refused before anything speaks or is told to stop.
+        // First: contradictions are refused before anything is published.
         let graphs = robots.iter().map(|robot| {
             GraphMonitor::new(&RosNames::of(node)?, &configuration, robot, clock.now())
         });
@@ -103,7 +103,7 @@ impl Session {
             cause,
         })?;
         let handover = Arc::new(ModelHandover::new(robots.len()));
-        // Before anybody hears a scan: no decision shall rest on an assumed mounting that tf
+        // Before the first scan is taken in: no decision shall rest on an assumed mounting that tf
         // corrects a moment later.
         if asks_tf(&model.configuration) {
             transforms::wait(node, endpoints, &robots)?;

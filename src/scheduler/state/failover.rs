@@ -38,8 +38,8 @@ impl SchedulerState {
         true
     }
 
-    /// The copy of what `slot` works on in `cycle`; none where there never was one, or somebody
-    /// has taken it.
+    /// The copy of what `slot` works on in `cycle`; none where there never was one, or another
+    /// thread has taken it.
     pub(in crate::scheduler) fn take_copy(&self, cycle: u64, slot: usize) -> Option<Handoff> {
         let copy = self.slots[slot].copy.pop()?;
         if copy.cycle == cycle {

@@ -8,7 +8,7 @@ use super::batch_costs::BatchCosts;
 use super::served_robot::ServedRobot;
 use crate::time::Mono;
 
-/// What the cycles in hand have in common.
+/// What the cycles of a call have in common.
 pub(super) struct EngineCall {
     /// Windows that went into the engine together.
     pub count: usize,
@@ -40,7 +40,7 @@ impl EngineCall {
         }
     }
 
-    /// The next stage or stages of all that are in hand; what goes wrong is kept in `fault`.
+    /// Runs the next stage or stages of all cycles of the call; an error is kept in `fault`.
     pub fn make(&mut self, robots: &[ServedRobot], engine: &mut dyn Engine) {
         // The engine is not used again after a panic unless its next `begin` succeeds.
         let run = AssertUnwindSafe(|| self.run(robots, engine));

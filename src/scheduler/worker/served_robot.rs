@@ -19,7 +19,7 @@ pub(super) struct ServedRobot {
     pub cache: Option<ResultCache>,
 }
 
-/// A cycle in hand.
+/// The cycle that is being computed.
 pub(super) struct CycleInHand {
     pub request: Box<Request>,
     pub cycle: u64,
