@@ -69,7 +69,7 @@ enum WorkerState {
 enum Event {
     StageOver(usize),
     WaitOver(usize),
-    Guard,
+    WatchdogDue,
 }
 
 /// The least time between two runs of the watchdog, as a machine would take some to wake it. A
@@ -133,7 +133,7 @@ impl<M: MachineModel> SimulatedScheduler<M> {
                     self.workers[worker].state = WorkerState::Idle;
                     self.start_work();
                 }
-                Event::Guard => {
+                Event::WatchdogDue => {
                     self.watchdog_at = None;
                     self.run_watchdog();
                     self.start_work();
@@ -176,7 +176,7 @@ impl<M: MachineModel> SimulatedScheduler<M> {
                 WorkerState::Waiting { until } => Some((until, Event::WaitOver(index))),
                 WorkerState::Idle | WorkerState::Gone => None,
             });
-        let watchdog = self.watchdog_at.map(|at| (at, Event::Guard));
+        let watchdog = self.watchdog_at.map(|at| (at, Event::WatchdogDue));
         stages.chain(watchdog).min_by_key(|(at, _)| *at)
     }
 

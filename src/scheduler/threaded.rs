@@ -101,10 +101,10 @@ impl SchedulerThreads {
         for (slot, worker) in workers.into_iter().enumerate() {
             let report = report.clone();
             live.spawn(format!("inference-{slot}"), &prepare, move |shared| {
-                reason(worker, slot, shared, &report)
+                run_worker(worker, slot, shared, &report)
             })?;
         }
-        live.spawn(String::from("watchdog"), &prepare, watch)?;
+        live.spawn(String::from("watchdog"), &prepare, run_watchdogs)?;
         let threads = live.handles.iter().map(|handle| handle.thread().clone());
         let _ = shared.threads.set(threads.collect());
         Ok(live)
@@ -190,7 +190,7 @@ impl Drop for OnPanic<'_> {
     }
 }
 
-fn reason(
+fn run_worker(
     mut worker: InferenceWorker,
     slot: usize,
     shared: &ThreadsShared,
@@ -224,7 +224,7 @@ fn reason(
     }
 }
 
-fn watch(shared: &ThreadsShared) {
+fn run_watchdogs(shared: &ThreadsShared) {
     let schedulers = shared.schedulers.iter();
     let mut watchdogs: Vec<Watchdog> = schedulers
         .map(|scheduler| Watchdog::new(Arc::clone(scheduler)))

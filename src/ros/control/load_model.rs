@@ -83,7 +83,7 @@ fn overrides(done: Result<String, LoadError>) -> (bool, String) {
             (true, without_zeros(&word))
         }
         Err(error) => {
-            tracing::error!("{error}; the model at work goes on");
+            tracing::error!("{error}; the active model stays in use");
             (false, without_zeros(&error.to_string()))
         }
     }
