@@ -72,6 +72,8 @@ fn deadline(text: &str) -> Result<f64, String> {
 struct Asked {
     id: Value,
     question: Result<String, String>,
+    /// The right answer, where the line has one.
+    truth: Option<Value>,
 }
 
 pub fn run(args: Args) -> CommandResult {
@@ -90,6 +92,7 @@ pub fn run(args: Args) -> CommandResult {
         (Some(question), _) => Box::new(std::iter::once(Ok(Asked {
             id: json!(1),
             question: Ok(question.clone()),
+            truth: None,
         }))),
         (_, Some(file)) => Box::new(questions(file)?),
         _ => return Err("name a --question or a --file".into()),
@@ -151,7 +154,7 @@ pub fn run(args: Args) -> CommandResult {
                 deadline_ms: *deadline_ms,
             };
             let decision = show.decide(&mut worker);
-            tally.add(&decision, *deadline_ms);
+            tally.add(&decision, *deadline_ms, one.truth.as_ref());
             let line = line(&one.id, *deadline_ms, &decision, session.form().names());
             if args.json {
                 println!("{line}");
@@ -167,7 +170,7 @@ pub fn run(args: Args) -> CommandResult {
         if !args.json {
             println!("{tally}\nwritten to {}", path.display());
         }
-    } else if !quiet && tally.answers > 1 {
+    } else if !quiet && tally.answers() > 1 {
         println!("{tally}");
     }
     Ok(ExitCode::SUCCESS)
@@ -294,34 +297,77 @@ fn asked(name: &str, number: usize, line: &[u8]) -> Asked {
             )),
         },
     };
-    Asked { id, question }
+    let truth = parsed.ok().and_then(|line| {
+        let truth = line.get("truth").or(line.get("meaning"))?;
+        Some(truth.clone())
+    });
+    Asked {
+        id,
+        question,
+        truth,
+    }
 }
 
-/// Of all answers.
+/// Of all answers, by deadline.
 #[derive(Default)]
-struct Tally {
+struct Tally(Vec<Sums>);
+
+#[derive(Default)]
+struct Sums {
+    deadline_ms: f64,
     answers: usize,
     fallbacks: usize,
     late: usize,
     longest_ms: f64,
+    /// With a truth, and right.
+    known: usize,
+    right: usize,
 }
 
 impl Tally {
-    fn add(&mut self, decision: &Decision, deadline_ms: f64) {
-        self.answers += 1;
-        self.fallbacks += usize::from(decision.source == Source::Fallback);
-        self.late += usize::from(decision.ms > deadline_ms);
-        self.longest_ms = self.longest_ms.max(decision.ms);
+    fn add(&mut self, decision: &Decision, deadline_ms: f64, truth: Option<&Value>) {
+        let at = self
+            .0
+            .iter()
+            .position(|sums| sums.deadline_ms == deadline_ms);
+        let at = at.unwrap_or_else(|| {
+            self.0.push(Sums {
+                deadline_ms,
+                ..Sums::default()
+            });
+            self.0.len() - 1
+        });
+        let sums = &mut self.0[at];
+        sums.answers += 1;
+        sums.fallbacks += usize::from(decision.source == Source::Fallback);
+        sums.late += usize::from(decision.ms > deadline_ms);
+        sums.longest_ms = sums.longest_ms.max(decision.ms);
+        if let Some(truth) = truth {
+            let text = truth.as_str() == Some(decision.answer.as_str());
+            let written = || serde_json::from_str::<Value>(&decision.answer);
+            sums.known += 1;
+            sums.right += usize::from(text || written().is_ok_and(|answer| answer == *truth));
+        }
+    }
+
+    fn answers(&self) -> usize {
+        self.0.iter().map(|sums| sums.answers).sum()
     }
 }
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "\n{} answers, {} fallbacks, {} late; the longest took {:.1} ms",
-            self.answers, self.fallbacks, self.late, self.longest_ms
-        )
+        for sums in &self.0 {
+            write!(
+                f,
+                "\nby {} ms: {} answers, {} fallbacks, {} late, the longest took {:.1} ms",
+                sums.deadline_ms, sums.answers, sums.fallbacks, sums.late, sums.longest_ms
+            )?;
+            if sums.known > 0 {
+                write!(f, "; {} of {} right", sums.right, sums.known)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -344,6 +390,41 @@ mod tests {
             );
         }
         assert!(asked("q", 1, b"{\"question\": \"\xff\"}").question.is_err());
+    }
+
+    #[test]
+    fn what_is_right_is_counted_by_deadline() {
+        let decision = |answer: &str, ms| Decision {
+            answer: answer.into(),
+            label: None,
+            probabilities: Vec::new(),
+            confidence: 0.0,
+            source: Source::Model,
+            reason: crate::language::decide::Reason::None,
+            exit: 1,
+            tokens: Default::default(),
+            ms,
+            thought: String::new(),
+            explanation: None,
+        };
+        let mut tally = Tally::default();
+        tally.add(&decision("go", 9.0), 10.0, Some(&json!("go")));
+        tally.add(&decision("{\"a\":1}", 11.0), 10.0, Some(&json!({"a": 1})));
+        tally.add(&decision("go", 9.0), 20.0, Some(&json!("stop")));
+        tally.add(&decision("go", 9.0), 20.0, None);
+        let said = tally.to_string();
+        assert!(
+            said.contains(
+                "by 10 ms: 2 answers, 0 fallbacks, 1 late, the longest took 11.0 ms; 2 of 2 right"
+            ),
+            "{said}"
+        );
+        assert!(
+            said.contains(
+                "by 20 ms: 2 answers, 0 fallbacks, 0 late, the longest took 9.0 ms; 0 of 1 right"
+            ),
+            "{said}"
+        );
     }
 
     #[test]
