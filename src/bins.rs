@@ -56,8 +56,9 @@ impl Bins {
     pub fn quantile_m(&self, bins: &[f32], q: f32) -> f32 {
         let mut below = 0.0;
         for (bin, (p, end)) in bins.iter().zip(&self.edges_m).enumerate() {
-            // Not "below + p < q": what is no number ends here, at a start that is too near.
-            if !(below + p <= q) {
+            let sum = below + p;
+            // What is no number ends here, at a start that is too near.
+            if sum.is_nan() || sum > q {
                 let share = ((q - below) / p).clamp(0.0, 1.0);
                 let start = self.start_m(bin);
                 let share = if share.is_finite() { share } else { 0.0 };

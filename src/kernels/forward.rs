@@ -199,7 +199,7 @@ impl Forward {
         let last = self.stage == model.blocks.len();
         let Sizes { frames, width, .. } = model.sizes;
         let wide = width.next_multiple_of(16);
-        // SAFETY, here and below: `choose` answers only paths this machine has.
+        // SAFETY: `choose` answers only paths this machine has, here and below.
         unsafe {
             self.attention(&model, block, last);
             // From here on the last block knows its newest frame only.

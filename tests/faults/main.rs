@@ -59,9 +59,11 @@ pub enum TimeFault {
     Pause,
     /// ROS time and stamps, as when a simulation is set.
     HourBack,
+    /// The same, the other way.
     HourAhead,
     /// ROS time alone; the sensors keep theirs.
     ClockSetBack,
+    /// The same, the other way.
     ClockSetAhead,
     /// `/clock` is published no more, the sensors go on.
     ClockStops,
@@ -72,8 +74,11 @@ pub enum TimeFault {
 pub enum EngineFault {
     /// A call comes back when the fault ends.
     Hangs,
+    /// It panics.
     Panics,
+    /// It answers with an error.
     Fails,
+    /// Its probabilities are no numbers.
     ReturnsNan,
     /// Every stage takes 30 ms; the deadline is 20 ms.
     TooLate,

@@ -233,7 +233,7 @@ impl Structured {
             if allowed.is_empty() {
                 return Err(failed(&self.matcher));
             }
-            let token = by.pick(&allowed)?;
+            let token = by.pick(allowed)?;
             if self.matcher.consume_token(token).is_err() {
                 return Err(failed(&self.matcher));
             }

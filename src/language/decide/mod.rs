@@ -216,7 +216,7 @@ impl Reasoner<'_> {
         now: &dyn Fn() -> Duration,
     ) -> Result<(Needs, super::session::Prepared), Refused> {
         let prepared = self.session.prepare(question)?;
-        let needs = self.needs(prepared.cached, prepared.new());
+        let needs = self.needs(prepared.cached, prepared.to_feed());
         let after = self.after_asking(&needs);
         let so_far = now();
         let budget = deadline.saturating_sub(after + so_far);

@@ -50,7 +50,7 @@ pub struct Prepared {
 
 impl Prepared {
     /// Tokens that are to be fed.
-    pub fn new(&self) -> usize {
+    pub fn to_feed(&self) -> usize {
         self.tokens.len() - self.cached
     }
 

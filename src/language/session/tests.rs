@@ -251,7 +251,7 @@ fn a_question_is_fed_with_the_words_around_its_answer_and_is_kept_until_it_is_fo
     };
     session.begin(&prepared, PLAIN, &mut between).unwrap();
     assert_eq!(looks, session.answer_batches(false).len() * layers);
-    assert_eq!(session.prepare("a wall ahead").unwrap().new(), 0);
+    assert_eq!(session.prepare("a wall ahead").unwrap().to_feed(), 0);
     session.forget_question();
     assert_eq!(session.filled(), fixed);
 }

@@ -20,13 +20,16 @@ pub fn predict_exits(
     Ok(answers_and_bins(bundle, windows, engine)?.0)
 }
 
+/// Probabilities of the labels and of the bins, each by exit.
+pub(in crate::learn) type LabelsAndBins = (Vec<Vec<f32>>, Vec<Vec<f32>>);
+
 /// The same, and those of the bins behind them, `[exit][row * bins + bin]`; empty where the bundle
 /// has none.
 pub(in crate::learn) fn answers_and_bins(
     bundle: &Bundle,
     windows: &[f32],
     engine: EngineKind,
-) -> Result<(Vec<Vec<f32>>, Vec<Vec<f32>>), LearnError> {
+) -> Result<LabelsAndBins, LearnError> {
     let Manifest {
         architecture: sizes,
         exits,
