@@ -9,6 +9,8 @@ extern crate self as edge_reasoner;
 pub mod act;
 #[path = "../../src/bag/mod.rs"]
 pub mod bag;
+#[path = "../../src/bins.rs"]
+pub mod bins;
 #[path = "../../src/bounded_queue.rs"]
 pub mod bounded_queue;
 #[path = "../../src/features/mod.rs"]

@@ -2,6 +2,8 @@
 
 #[path = "../../../src/model/bundle/architecture.rs"]
 pub mod architecture;
+#[path = "../../../src/model/bundle/heads.rs"]
+pub mod heads;
 #[path = "../../../src/model/bundle/manifest.rs"]
 pub mod manifest;
 #[path = "../../../src/model/bundle/quantized_matrix.rs"]

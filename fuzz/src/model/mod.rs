@@ -1,6 +1,7 @@
 //! The bundle's two files, without the engines that run it.
 
 mod bundle;
+mod engines;
 mod network;
 
 pub use bundle::architecture::Architecture;
