@@ -95,7 +95,7 @@ slm: $(built) ## the weights of the small language model (SLM), once, into the u
 	@$(env) $(node) fetch $(SLM) || { test $$? -eq 3; }
 
 reason: slm ## the small language model answers QUESTION by each of DEADLINE (ms)
-	@$(env) if $(node) inspect $(SLM) --json | grep -q '"missing": null'; then \
+	@$(env) if $(node) inspect $(SLM) --json | grep '"missing": null' > /dev/null; then \
 	  $(node) reason --model $(SLM) --question "$(QUESTION)" --deadline-ms $(DEADLINE) $(ARGS); fi
 
 test-kernels: ## the kernels alone: under Miri, with the address sanitizer, on emulated aarch64, as far as the tools are there

@@ -80,29 +80,35 @@ fn export_sizes(sizes: &[(&str, [usize; 4])], folder: &Path) -> Done {
 
 fn export(folder: &Path) -> Done {
     export_sizes(&SIZES, folder)?;
-    let models = models();
-    for entry in std::fs::read_dir(models)? {
-        let entry = entry?.path();
-        if entry.join("model.yaml").is_file() {
-            let name = entry.file_name().unwrap_or_default();
-            save(&Bundle::load(&entry)?, &folder.join(name))?;
-        }
+    for entry in shipped()? {
+        let name = entry.file_name().unwrap_or_default();
+        save(&Bundle::load(&entry)?, &folder.join(name))?;
     }
     Ok(())
+}
+
+/// Folders of the shipped bundles that decide on features: not the language models.
+fn shipped() -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(models())? {
+        let folder = entry?.path();
+        let manifest = std::fs::read_to_string(folder.join("model.yaml"));
+        if manifest.is_ok_and(|text| !text.contains("kind: language")) {
+            folders.push(folder);
+        }
+    }
+    Ok(folders)
 }
 
 /// The shipped bundles' ids by their folders' names.
 fn ids() -> Done {
     let mut ids = BTreeMap::new();
-    for entry in std::fs::read_dir(models())? {
-        let entry = entry?.path();
-        if entry.join("model.yaml").is_file() {
-            let name = entry.file_name().unwrap_or_default();
-            ids.insert(
-                name.to_string_lossy().into_owned(),
-                Bundle::load(&entry)?.id().to_owned(),
-            );
-        }
+    for entry in shipped()? {
+        let name = entry.file_name().unwrap_or_default();
+        ids.insert(
+            name.to_string_lossy().into_owned(),
+            Bundle::load(&entry)?.id().to_owned(),
+        );
     }
     println!("{}", serde_json::to_string(&ids)?);
     Ok(())

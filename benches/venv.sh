@@ -12,8 +12,12 @@ venv=${CARGO_TARGET_DIR:-$PWD/target}/bench/$name
 base=python3
 [ -z "$ros" ] || base=python
 
-# What it was made from: the list and the interpreter.
-made_from() { "$base" -c 'import os, sys; print(os.path.realpath(sys.executable), sys.version)'; cat "$list"; }
+# What it was made from: the list, the interpreter and, where it is to see them, this shell's modules.
+made_from() {
+  "$base" -c 'import os, sys; print(os.path.realpath(sys.executable), sys.version)'
+  [ -z "$ros" ] || python -c 'import site; print(site.getsitepackages())'
+  cat "$list"
+}
 if [ "$(made_from)" != "$(cat "$venv/made_from.txt" 2> /dev/null)" ] || ! "$venv/bin/python" -c '' 2> /dev/null; then
   rm -rf "$venv"
   mkdir -p "${venv%/*}"
