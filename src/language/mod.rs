@@ -16,6 +16,8 @@
 
 pub mod answer;
 pub mod architecture;
+#[cfg(test)]
+mod architectures;
 pub mod blocks;
 pub mod bundle;
 pub mod costs;
