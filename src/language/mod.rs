@@ -25,6 +25,8 @@ pub mod decide;
 pub mod decoder;
 pub mod fetch;
 pub mod gguf;
+#[cfg(test)]
+mod peers;
 pub mod prompt;
 pub mod sampler;
 pub mod session;

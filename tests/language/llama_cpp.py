@@ -3,6 +3,7 @@ xllamacpp. Every step holds the token that it chose and by how much, as logarith
 it was before the second."""
 
 import json
+import math
 import sys
 import urllib.request
 from pathlib import Path
@@ -34,6 +35,18 @@ PROMPTS = [
     "<|im_start|>assistant\n",
     "<|im_start|>user\nWrite a haiku about rust.<|im_end|>\n<|im_start|>assistant\n",
 ]
+
+# What a robot does next, and tokens for it; their probabilities among one another are compared.
+STATES = [
+    "A wall is 0.3 m ahead.", "The hall is empty.", "A wheel is broken.", "Rain, and it is hard to see.",
+    "A child runs in front of the robot.", "Battery 3 percent and no charger is near.",
+]
+ACTIONS = [" go", " slow", " stop", " help"]
+EXAMPLES = (
+    "A delivery robot decides from its state what it does next: go, slow, stop or help.\n\n"
+    "State: People stand 2 m to the right.\nAnswer: slow\n\nState: The way is free for 8 m.\nAnswer: go\n\n"
+    "State: The robot lies in a ditch.\nAnswer: help\n\nState: A chair stands in the way.\nAnswer: stop\n\n"
+)
 
 
 def ask(server, path, asked):
@@ -76,12 +89,39 @@ def greedy(server, text, count):
     return {"prompt": prompt, "steps": steps, "text": text}
 
 
+def choose(server, state):
+    """The probability of each action behind a state, by one answer with many tokens."""
+    asked = {"content": f"{EXAMPLES}State: {state}\nAnswer:", "add_special": True}
+    prompt = ask(server, "/tokenize", asked)["tokens"]
+    tokens = []
+    for action in ACTIONS:
+        these = ask(server, "/tokenize", {"content": action, "add_special": False})["tokens"]
+        assert len(these) == 1, action
+        tokens += these
+    asked = {"prompt": prompt, "n_predict": 1, "temperature": 0.0, "n_probs": 5000, "cache_prompt": False}
+    answer = ask(server, "/completion", asked)
+    logs = {one["id"]: one["logprob"] for one in answer["completion_probabilities"][0]["top_logprobs"]}
+    odds = [math.exp(logs[token]) for token in tokens]
+    return {"prompt": prompt, "tokens": tokens, "probabilities": [round(one / sum(odds), 4) for one in odds]}
+
+
+def write(out, source, tables):
+    """A line for every row."""
+    text = json.dumps({"source": source}, ensure_ascii=False)[:-1]
+    for name, rows in tables.items():
+        lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        text += f', "{name}": [\n{lines}\n]'
+    out.write_text(text + "}\n")
+
+
 def main():
     model, out = map(Path, sys.argv[1:])
     server = serve(model)
-    rows = [greedy(server, text, TOKENS) for text in PROMPTS]
-    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    out.write_text(f'{{"model": "{model.name}", "llama_cpp": "xllamacpp {xllamacpp.__version__}", "rows": [\n{lines}\n]}}\n')
+    tables = {
+        "rows": [greedy(server, text, TOKENS) for text in PROMPTS],
+        "labels": [choose(server, state) for state in STATES],
+    }
+    write(out, f"{model.name}, xllamacpp {xllamacpp.__version__}", tables)
 
 
 if __name__ == "__main__":
