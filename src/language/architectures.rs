@@ -43,8 +43,8 @@ fn numbers(name: &str, count: u64, scale: f32, offset: f32) -> Vec<f32> {
     });
     let number = |place: u64| {
         let mut z = seed.wrapping_add((place + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^= z >> 31;
         offset + scale * ((z >> 40) as f32 / 8_388_608.0 - 1.0)
     };
