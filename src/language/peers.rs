@@ -64,7 +64,7 @@ fn compare(weights: &Path, table: &str, bounds: &Bounds) {
             assert_eq!(prompt, row.prompt, "{:?}", row.text);
         }
         decoder.rewind(0);
-        let mut take = |decoder: &mut Decoder, tokens: &[u32]| {
+        let take = |decoder: &mut Decoder, tokens: &[u32]| {
             decoder.take(tokens, || ControlFlow::Continue(())).unwrap();
         };
         take(&mut decoder, &row.prompt);
