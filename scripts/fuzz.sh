@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 targets=("$@")
-[ $# -gt 0 ] || targets=(cdr window manifest weights params mcap db3)
+[ $# -gt 0 ] || targets=(cdr window manifest weights params gguf mcap db3)
 folder=${CARGO_TARGET_DIR:-$PWD/target}/fuzz
 triple=$(rustc -vV | sed -n 's/^host: //p')
 

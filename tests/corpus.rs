@@ -63,6 +63,13 @@ fn recordings() {
     }
 }
 
+#[test]
+fn gguf() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.gguf");
+    each("gguf", |bytes| targets::gguf(bytes, &file));
+}
+
 /// Here with the rest of the bundle around them: what is let in must run.
 #[test]
 fn weights() {

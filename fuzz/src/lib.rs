@@ -15,6 +15,9 @@ pub mod bins;
 pub mod bounded_queue;
 #[path = "../../src/features/mod.rs"]
 pub mod features;
+pub mod gguf_seed;
+mod kernels;
+pub mod language;
 #[path = "../../src/messages/mod.rs"]
 pub mod messages;
 pub mod model;

@@ -7,6 +7,10 @@ use std::sync::LazyLock;
 
 use edge_reasoner::bag::Bag;
 use edge_reasoner::features::{SourceId, SourceSettings, Window};
+use edge_reasoner::language::decoder::Decoder;
+use edge_reasoner::language::gguf::Gguf;
+use edge_reasoner::language::summary::Summary;
+use edge_reasoner::language::tokenizer::Tokenizer;
 use edge_reasoner::messages::{LaserScan, Message, MessageType};
 use edge_reasoner::model::{Architecture, Manifest, WeightPrecision};
 use edge_reasoner::params::{
@@ -184,5 +188,30 @@ pub fn recording(data: &[u8], file: &Path) {
         assert!(message.topic < topics.len());
         last = Some(message.log_time);
         std::hint::black_box(message.data.len());
+    }
+}
+
+/// A GGUF file at this path. What is let in can be printed, cut text and run.
+pub fn gguf(data: &[u8], file: &Path) {
+    std::fs::write(file, data).expect("a place to write");
+    let Ok(gguf) = Gguf::open(file) else {
+        return;
+    };
+    std::hint::black_box(Summary::of(&gguf).to_string());
+    if let Ok(tokenizer) = Tokenizer::read(&gguf) {
+        let tokens = tokenizer.encode("ab  a b\n<|end|>\u{1f916}", true);
+        assert!(
+            tokens
+                .iter()
+                .all(|&token| (token as usize) < tokenizer.vocabulary())
+        );
+        std::hint::black_box(tokenizer.decode(&tokens));
+    }
+    if let Ok(mut decoder) = Decoder::new(gguf, 16) {
+        let vocabulary = decoder.weights.vocabulary as u32;
+        let tokens = [0, 1, 2, 3, 4, 5].map(|token: u32| token.min(vocabulary - 1));
+        let all = || std::ops::ControlFlow::Continue(());
+        decoder.take(&tokens, all).expect("nothing gives up");
+        std::hint::black_box(decoder.logits());
     }
 }

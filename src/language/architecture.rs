@@ -26,6 +26,8 @@ pub struct Rope {
     pub base: f64,
     /// Positions are multiplied by this.
     pub scale: f64,
+    /// Cosines and sines are multiplied by this (long contexts).
+    pub amplitude: f64,
 }
 
 /// The feed-forward part.
@@ -54,6 +56,9 @@ pub struct Architecture {
     pub context: usize,
     pub eps: f32,
     pub rope: Rope,
+    /// Up to this many positions RoPE's factors are those of short contexts, where there are two
+    /// kinds.
+    pub short_context: usize,
     /// Of layers with a window, where it is another one.
     pub rope_windowed: Option<Rope>,
     /// Tokens that a layer looks back, itself included; by layer.
@@ -108,10 +113,22 @@ impl Architecture {
             size: reader.size_or(&key("rope.dimension_count"), head, 2, head)?,
             base: reader.number_or(&key("rope.freq_base"), 10_000.0)?,
             scale: match file.get(&key("rope.scaling.type")).and_then(Value::text) {
-                Some("linear") => 1.0 / reader.number_or(&key("rope.scaling.factor"), 1.0)?,
-                _ => 1.0,
+                None | Some("linear") => {
+                    let factor = reader.number_or(&key("rope.scaling.factor"), 1.0)?;
+                    if factor == 0.0 { 1.0 } else { factor.recip() }
+                }
+                Some("none" | "longrope") => 1.0,
+                Some(other) => {
+                    let why = format!(
+                        "it is {other}, which does not run here; none, linear and longrope do"
+                    );
+                    return Err(reader.wrong(&key("rope.scaling.type"), why));
+                }
             },
+            amplitude: reader.number_or(&key("rope.scaling.attn_factor"), 1.0)?,
         };
+        let original = &key("rope.scaling.original_context_length");
+        let short_context = reader.size_or(original, context, 1, 1 << 24)?;
         let window = reader.size_or(&key("attention.sliding_window"), 0, 0, 1 << 24)?;
         // Every n-th layer sees everything.
         let every = match name.as_str() {
@@ -131,11 +148,14 @@ impl Architecture {
             _ => head as f64,
         };
         Ok(Architecture {
-            rope_windowed: (name == "gemma3").then(|| Rope {
-                base: 10_000.0,
-                scale: 1.0,
-                ..rope.clone()
-            }),
+            rope_windowed: match name.as_str() {
+                "gemma3" => Some(Rope {
+                    base: reader.number_or(&key("rope.freq_base_swa"), 10_000.0)?,
+                    scale: 1.0,
+                    ..rope.clone()
+                }),
+                _ => None,
+            },
             windows: windows.collect(),
             feed_forward: match name.as_str() {
                 "phi2" => FeedForward::Gelu,
@@ -158,6 +178,7 @@ impl Architecture {
             head,
             context,
             rope,
+            short_context,
             name,
         })
     }

@@ -61,7 +61,7 @@ impl Decoder {
     /// Packs the weights of a file, with room for `context` positions.
     pub fn new(file: Gguf, context: usize) -> Result<Decoder, GgufError> {
         let architecture = Architecture::read(&file)?;
-        let weights = Weights::read(&file, &architecture)?;
+        let weights = Weights::read(&file, &architecture, context)?;
         let Architecture {
             layers,
             width,
@@ -257,7 +257,8 @@ fn turns(rope: &Rope, factors: Option<&[f32]>, first: usize, rows: usize, out: &
             let frequency = rope.base.powf(-2.0 * pair as f64 / rope.size as f64);
             let factor = factors.map_or(1.0, |factors| f64::from(factors[pair]));
             let (sin, cos) = ((first + row) as f64 * rope.scale * frequency / factor).sin_cos();
-            out[row * pairs + pair] = [cos as f32, sin as f32];
+            out[row * pairs + pair] =
+                [(cos * rope.amplitude) as f32, (sin * rope.amplitude) as f32];
         }
     }
 }

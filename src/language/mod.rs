@@ -16,6 +16,8 @@
 
 pub mod answer;
 pub mod architecture;
+#[cfg(test)]
+mod architectures;
 pub mod blocks;
 pub mod bundle;
 pub mod costs;
@@ -23,6 +25,8 @@ pub mod decide;
 pub mod decoder;
 pub mod fetch;
 pub mod gguf;
+#[cfg(test)]
+mod peers;
 pub mod prompt;
 pub mod sampler;
 pub mod session;

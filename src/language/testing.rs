@@ -35,6 +35,13 @@ impl Writer {
         self
     }
 
+    /// A key with a number that is no integer.
+    pub fn float(&mut self, key: &str, number: f64) -> &mut Writer {
+        self.keys
+            .push((key.into(), 12, number.to_le_bytes().to_vec()));
+        self
+    }
+
     /// A key with a list: the type of its values, how many, and their bytes.
     pub fn array(&mut self, key: &str, kind: u32, count: usize, bytes: Vec<u8>) -> &mut Writer {
         let head = [&kind.to_le_bytes()[..], &(count as u64).to_le_bytes()].concat();

@@ -31,6 +31,9 @@ pub struct Tokenizer {
     pub begin: Option<u32>,
     /// End an answer: end of text, end of turn.
     pub ends: Vec<u32>,
+    /// Pieces of text that are one token wherever they stand, by their first character, longest
+    /// first.
+    whole: HashMap<char, Vec<(String, u32)>>,
     spm: bool,
     /// Whether a blank is put before a text.
     blank_first: bool,
@@ -146,6 +149,7 @@ impl Tokenizer {
             inner.with_pre_tokenizer(Some(Sequence::new(steps)));
         }
         let mut controls = HashMap::new();
+        let mut whole: HashMap<char, Vec<(String, u32)>> = HashMap::new();
         let mut bytes = Vec::with_capacity(tokens.len());
         let alphabet = byte_alphabet();
         for (index, token) in tokens.iter().enumerate() {
@@ -155,13 +159,26 @@ impl Tokenizer {
                     Vec::new()
                 }
                 BYTE => byte_of(token).into_iter().collect(),
-                USER_DEFINED => token.clone().into_bytes(),
+                USER_DEFINED => {
+                    // Of byte-level BPE only blanks: other models have marks of their own there,
+                    // such as <think>, which are no text from outside.
+                    if let Some(first) = token.chars().next()
+                        && (spm || token.trim().is_empty())
+                    {
+                        let these = whole.entry(first).or_default();
+                        these.push((token.clone(), index as u32));
+                    }
+                    token.clone().into_bytes()
+                }
                 _ if spm => token.replace('\u{2581}', " ").into_bytes(),
                 _ => token
                     .chars()
                     .filter_map(|c| alphabet.get(&c).copied())
                     .collect(),
             });
+        }
+        for these in whole.values_mut() {
+            these.sort_by_key(|(token, _)| std::cmp::Reverse(token.len()));
         }
         let id = |key: &str| {
             let id = file.get(key).and_then(Value::unsigned);
@@ -196,6 +213,7 @@ impl Tokenizer {
             controls,
             begin: id("tokenizer.ggml.bos_token_id").filter(|_| adds_begin),
             ends,
+            whole,
             spm,
             blank_first: !matches!(
                 file.get("tokenizer.ggml.add_space_prefix"),
@@ -222,17 +240,40 @@ impl Tokenizer {
     /// The tokens of a text, none of them a control token. `first`: whether the text begins a
     /// prompt (SentencePiece puts a blank before it).
     pub fn encode(&self, text: &str, first: bool) -> Vec<u32> {
+        let mut out = Vec::new();
+        let (mut from, mut at) = (0, 0);
+        while let Some(next) = text[at..].chars().next() {
+            let whole = self.whole.get(&next).and_then(|these| {
+                let mut these = these.iter();
+                these.find(|(token, _)| text[at..].starts_with(token.as_str()))
+            });
+            match whole {
+                Some((token, id)) => {
+                    self.piece(&text[from..at], first && from == 0, &mut out);
+                    out.push(*id);
+                    at += token.len();
+                    from = at;
+                }
+                None => at += next.len_utf8(),
+            }
+        }
+        self.piece(&text[from..], first && from == 0, &mut out);
+        out
+    }
+
+    /// The tokens of a text between such as are whole.
+    fn piece(&self, text: &str, first: bool, out: &mut Vec<u32>) {
         let text = match (self.spm, first) {
+            (_, _) if text.is_empty() => return,
             (false, _) => text.to_owned(),
             (true, true) if self.blank_first => {
                 format!("\u{2581}{}", text.replace(' ', "\u{2581}"))
             }
             (true, _) => text.replace(' ', "\u{2581}"),
         };
-        match self.inner.encode_fast(text, false) {
-            Ok(encoding) => encoding.get_ids().to_vec(),
-            // The models used here give an id to every byte.
-            Err(_) => Vec::new(),
+        // The models used here give an id to every byte.
+        if let Ok(encoding) = self.inner.encode_fast(text, false) {
+            out.extend(encoding.get_ids());
         }
     }
 
@@ -299,4 +340,59 @@ fn merges_by_score(tokens: &[String], scores: &[f64], plain: impl Fn(usize) -> b
     merges.sort_by(|a, b| score(b.0).total_cmp(&score(a.0)).then(a.cmp(b)));
     let pair = |(_, one, two): (usize, usize, usize)| (tokens[one].clone(), tokens[two].clone());
     merges.into_iter().map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::testing::{Writer, string};
+
+    fn read(model: &str, tokens: &[(&str, u32)]) -> Tokenizer {
+        let mut writer = Writer::default();
+        writer.text("tokenizer.ggml.model", model);
+        let strings = tokens.iter().flat_map(|(text, _)| string(text.as_bytes()));
+        writer.array("tokenizer.ggml.tokens", 8, tokens.len(), strings.collect());
+        let kinds = tokens.iter().flat_map(|(_, kind)| kind.to_le_bytes());
+        let kinds = kinds.collect();
+        writer.array("tokenizer.ggml.token_type", 5, tokens.len(), kinds);
+        let scores = (0..tokens.len()).flat_map(|n| (-(n as f32)).to_le_bytes());
+        let scores = scores.collect();
+        writer.array("tokenizer.ggml.scores", 6, tokens.len(), scores);
+        writer.array("tokenizer.ggml.merges", 8, 0, Vec::new());
+        Tokenizer::read(&writer.open()).unwrap()
+    }
+
+    #[test]
+    fn tokens_of_the_user_are_whole_wherever_they_stand_and_the_longest_wins() {
+        let tokens = [
+            ("\u{2581}", 1),
+            ("a", 1),
+            ("  ", 4),
+            ("   ", 4),
+            ("<b>", 4),
+            ("<c>", 3),
+            ("<", 1),
+            ("c", 1),
+            (">", 1),
+        ];
+        let spm = read("llama", &tokens);
+        for (text, expected) in [
+            ("a   a  a a", &[1, 3, 1, 2, 1, 0, 1][..]),
+            ("     ", &[3, 2]),
+            ("a<b>", &[1, 4]),
+            // A control token stays text.
+            ("<c>", &[6, 7, 8]),
+            ("", &[]),
+        ] {
+            assert_eq!(spm.encode(text, false), expected, "{text:?}");
+            assert_eq!(spm.decode(expected), text);
+        }
+        // A blank is put before a text that begins a prompt, not behind a token of the user.
+        assert_eq!(spm.encode("a<b>a", true), [0, 1, 4, 1]);
+        let alphabet = [("\u{120}", 1), ("a", 1), ("<", 1), ("b", 1), (">", 1)];
+        let bpe = read("gpt2", &[&alphabet[..], &[("  ", 4), ("<b>", 4)]].concat());
+        assert_eq!(bpe.encode("a  a", false), [1, 5, 1]);
+        // Marks such as <think> are no text from outside.
+        assert_eq!(bpe.encode("<b>", false), [2, 3, 4]);
+    }
 }

@@ -67,7 +67,12 @@ pub struct Weights {
 pub const EMBEDDING: &str = "token_embd.weight";
 
 impl Weights {
-    pub fn read(file: &Gguf, architecture: &Architecture) -> Result<Weights, GgufError> {
+    /// For a decoder with room for `context` positions.
+    pub fn read(
+        file: &Gguf,
+        architecture: &Architecture,
+        context: usize,
+    ) -> Result<Weights, GgufError> {
         let read = Reader { file };
         let Architecture {
             width,
@@ -126,7 +131,14 @@ impl Weights {
                     bias: None,
                 },
             },
-            rope_factors: read.optional("rope_freqs.weight", architecture.rope.size / 2)?,
+            rope_factors: {
+                let name = match context <= architecture.short_context {
+                    _ if file.tensor("rope_freqs.weight").is_some() => "rope_freqs.weight",
+                    true => "rope_factors_short.weight",
+                    false => "rope_factors_long.weight",
+                };
+                read.optional(name, architecture.rope.size / 2)?
+            },
             vocabulary,
         })
     }

@@ -5,8 +5,9 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use edge_reasoner_fuzz::gguf_seed::gguf;
 use edge_reasoner_fuzz::model::random_weights;
-use edge_reasoner_fuzz::sense::{
+use edge_reasoner_fuzz::messages::{
     Float32MultiArray, Header, Imu, JointState, LaserScan, Message, MessageType, Odometry,
     RosString, Twist, TwistStamped,
 };
@@ -56,6 +57,14 @@ fn main() {
         write("mcap", &name, &mcap_drive(compression, true));
     }
     write("mcap", "seed_unchunked", &mcap_drive(None, false));
+    for (architecture, tokenizer, fused) in [
+        ("llama", "gpt2", false),
+        ("gemma3", "llama", false),
+        ("phi3", "gpt2", true),
+    ] {
+        let bytes = gguf(architecture, tokenizer, fused);
+        write("gguf", &format!("seed_{architecture}"), &bytes);
+    }
     write("db3", "seed_drive", &db3_drive(&folder.join("db3.tmp")));
 }
 
