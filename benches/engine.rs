@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use edge_reasoner::features::{ExtractorSpec, SourceSettings, Window, WindowSpec};
+use edge_reasoner::language;
 use edge_reasoner::learn::{Task, held_out, predict_exits};
 use edge_reasoner::model::{Backend, Bundle, EngineKind, Manifest, StageCosts};
 use edge_reasoner::scheduler::{Engine, EngineFault};
@@ -92,8 +93,7 @@ fn shipped() -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(models())? {
         let folder = entry?.path();
-        let manifest = std::fs::read_to_string(folder.join("model.yaml"));
-        if manifest.is_ok_and(|text| !text.contains("kind: language")) {
+        if folder.join("model.yaml").is_file() && !language::bundle::Bundle::is(&folder) {
             folders.push(folder);
         }
     }

@@ -70,7 +70,7 @@ class Ambush(Person):
         self.before: np.ndarray | None = None
         self.back = False
         self.rests = random.uniform(0.0, 5.0)
-        self.goal = self.at
+        self.goal = None  # waits for the robot
 
     def _hide(self) -> np.ndarray:
         return self.hides[int(self.random.integers(len(self.hides)))] + self.random.uniform(-0.1, 0.1, 2)
@@ -84,7 +84,7 @@ class Ambush(Person):
             return
         speed = math.hypot(*moved) / dt
         gap = here - self.at
-        if not self.back and self.goal is self.at:
+        if self.goal is None:
             if math.hypot(*gap) > self.within or speed < 0.05:
                 return
             # Into the way, at most where the robot is in half a second to one and a half.
@@ -97,8 +97,7 @@ class Ambush(Person):
         blocked = math.hypot(*gap) < self.random.uniform(0.25, 0.4) and way @ gap > 0.0
         if left < 0.05 or blocked:
             if self.back or (blocked and self.random.random() < 0.02):
-                self.at, self.back = self.at.copy(), False
-                self.goal = self.at
+                self.goal, self.back = None, False
                 self.rests = self.random.uniform(2.0, 8.0)
             elif left < 0.05:
                 self.goal, self.back = self.home, True

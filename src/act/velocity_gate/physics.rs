@@ -95,6 +95,12 @@ struct PassedPart {
 }
 
 impl PassedPart {
+    /// Nothing is held back.
+    const WHOLE: PassedPart = PassedPart {
+        part: 1.0,
+        holds: None,
+    };
+
     fn at_most(&mut self, part: f64, holds: impl FnOnce() -> LimitedBy) {
         if part < self.part {
             (self.part, self.holds) = (part, Some(holds()));
@@ -201,23 +207,16 @@ impl Physics {
 
     /// How much of a motion passes along its arc.
     fn part(&self, motion: PlanarMotion, around: Environment<'_>, gap: f64) -> PassedPart {
-        let mut part = PassedPart {
-            part: 1.0,
-            holds: None,
+        let along = |gap| self.leave_or_pass_along(motion, around.points, gap);
+        let mut part = if gap <= self.margin_m {
+            along(gap.max(0.0))
+        } else if gap <= self.margin_m + RELEASE_M {
+            // What may pass along just inside the margin may pass just outside it as well.
+            let (kept, along) = (self.keep_margin(motion, around), along(self.margin_m));
+            if kept.part > along.part { kept } else { along }
+        } else {
+            self.keep_margin(motion, around)
         };
-        // Just outside the margin what may pass along just inside it may pass as well.
-        let along = gap <= self.margin_m + RELEASE_M;
-        let mut kept = part;
-        if gap > self.margin_m {
-            self.keep_margin(motion, around, &mut kept);
-        }
-        if along {
-            let gap = gap.clamp(0.0, self.margin_m);
-            self.leave_or_pass_along(motion, around.points, gap, &mut part);
-        }
-        if gap > self.margin_m && (!along || kept.part > part.part) {
-            part = kept;
-        }
         if let Some(free_way_m) = around.free_way_m
             && motion.forward > 0.0
         {
@@ -229,7 +228,8 @@ impl Physics {
         part
     }
 
-    fn keep_margin(&self, motion: PlanarMotion, around: Environment<'_>, part: &mut PassedPart) {
+    fn keep_margin(&self, motion: PlanarMotion, around: Environment<'_>) -> PassedPart {
+        let mut part = PassedPart::WHOLE;
         for &point in around.points {
             let contact_s = self.outline.contact_s(self.margin_m, motion, point);
             let passes = match around.stopped && contact_s * motion.speed() < RELEASE_M {
@@ -238,6 +238,7 @@ impl Physics {
             };
             part.at_most(passes, || self.seen(point));
         }
+        part
     }
 
     /// With something nearer than the margin, at `gap` (m, 0 where it is inside the outline).
@@ -246,8 +247,8 @@ impl Physics {
         motion: PlanarMotion,
         points: &[BasePoint],
         gap: f64,
-        part: &mut PassedPart,
-    ) {
+    ) -> PassedPart {
+        let mut part = PassedPart::WHOLE;
         let horizon_s = self.braking.horizon_s(motion);
         let way = (motion.speed() + motion.turn.abs() * self.outline.reach()) * horizon_s;
         // What is kept at least, of what there is.
@@ -267,6 +268,7 @@ impl Physics {
                 part.at_most((fastest / x.hypot(y)).min(1.0), || self.seen(point));
             }
         }
+        part
     }
 
     fn seen(&self, point: BasePoint) -> LimitedBy {

@@ -203,14 +203,18 @@ fn an_engine_that_failed_gets_its_place_back_by_a_health_check_only() {
     );
 }
 
-#[test]
-fn a_decision_carries_the_free_way_of_its_exit_and_its_quantile() {
-    let mut world = World::new(100 * MS);
-    world.bins = Some(Bins {
+fn three_bins() -> Bins {
+    Bins {
         edges_m: vec![0.4, 0.8],
         bounds_m: vec![0.8],
         horizon_s: 1.0,
-    });
+    }
+}
+
+#[test]
+fn a_decision_carries_the_free_way_of_its_exit_and_its_quantile() {
+    let mut world = World::new(100 * MS);
+    world.bins = Some(three_bins());
     let mut worker = world.worker(0, known(MS), false);
     world.cycle(&mut worker);
     let decision = world.last();
@@ -228,11 +232,7 @@ fn a_decision_carries_the_free_way_of_its_exit_and_its_quantile() {
 #[test]
 fn a_free_way_is_held_with_its_label_and_told_by_no_fallback() {
     let mut world = World::new(100 * MS);
-    world.bins = Some(Bins {
-        edges_m: vec![0.4, 0.8],
-        bounds_m: vec![0.8],
-        horizon_s: 1.0,
-    });
+    world.bins = Some(three_bins());
     let mut worker = world.worker(0, known(MS), false);
     let scheduler = Arc::clone(&world.scheduler);
     let fallback = |hold: Duration| {
