@@ -199,7 +199,7 @@ lint: build ## clippy, warnings are errors
 
 # A test of the suite; the rest is said here, so that nobody takes a green run for more than it is.
 deny: ## licences, bans and sources of the dependencies; advisories where cargo-deny is there and reaches their database
-	@$(env) cargo test --quiet $(cargo) --test dependencies; \
+	@$(env) cargo test --quiet $(cargo) --test dependencies crates::; \
 	  if ! cargo deny --version > /dev/null 2>&1; then \
 	    echo "deny: advisories skipped, cargo-deny is not installed (cargo install --locked cargo-deny)"; \
 	  elif ! cargo deny fetch db > /dev/null 2>&1; then \

@@ -10,7 +10,7 @@ use futures::task::noop_waker;
 use r2r::{Node, Publisher, PublisherUntyped, QosProfile};
 
 use super::speed_limit::SpeedLimit;
-use super::transforms::Listener;
+use super::tf_listener::TfListener;
 use crate::ros::error::{RunError, ros};
 
 /// The serialized messages of a subscription.
@@ -23,7 +23,7 @@ pub struct Endpoints {
     speed_limits: HashMap<String, Publisher<SpeedLimit>>,
     /// Those that are not in use just now.
     subscriptions: HashMap<Subscription, ByteStream>,
-    listeners: Vec<Listener>,
+    listeners: Vec<TfListener>,
 }
 
 /// What tells subscriptions apart.
@@ -100,7 +100,11 @@ impl Endpoints {
 
     /// The listener to a robot's tf on these topics; give it back with
     /// [`Endpoints::give_back_listener`].
-    pub fn listener(&mut self, node: &mut Node, topics: [String; 2]) -> Result<Listener, RunError> {
+    pub fn listener(
+        &mut self,
+        node: &mut Node,
+        topics: [String; 2],
+    ) -> Result<TfListener, RunError> {
         let known = self
             .listeners
             .iter()
@@ -111,18 +115,18 @@ impl Endpoints {
                 listener.keep();
                 Ok(listener)
             }
-            None => Listener::new(node, topics),
+            None => TfListener::new(node, topics),
         }
     }
 
     /// Gives a listener back, with what it has received.
-    pub fn give_back_listener(&mut self, listener: Listener) {
+    pub fn give_back_listener(&mut self, listener: TfListener) {
         self.listeners.push(listener);
     }
 
     /// Static transforms are sent once: none is lost while no robot uses them.
     pub fn keep_transforms(&mut self) {
-        self.listeners.iter_mut().for_each(Listener::keep);
+        self.listeners.iter_mut().for_each(TfListener::keep);
     }
 
     /// For the next who wants it.

@@ -9,4 +9,6 @@ pub(super) mod publishers;
 pub(super) mod robot;
 pub(super) mod robot_inputs;
 pub(super) mod speed_limit;
-pub(super) mod transforms;
+pub(super) mod tf_listener;
+pub(super) mod tf_message;
+pub(super) mod tf_wait;

@@ -9,7 +9,8 @@ use r2r::Node;
 use super::endpoints::{ByteStream, Endpoints, Subscription, waiting};
 use super::model_handover::HandoverReceiver;
 use super::robot::Robot;
-use super::transforms::{self, Listener};
+use super::tf_listener::{TfListener, tf_topics};
+use super::tf_message;
 use crate::act::output::{CommandReader, RobotOutput};
 use crate::act::velocity_gate::topic_type;
 use crate::configure::Configuration;
@@ -57,7 +58,7 @@ pub struct RobotInputs {
     commands: Option<ByteStream>,
     reader: CommandReader,
     /// None where there is no laser, or tf's type is not installed.
-    listener: Option<Listener>,
+    listener: Option<TfListener>,
     /// What the streams are subscriptions to, in their order; the commands' last.
     subscriptions: Vec<Subscription>,
     seen: Arc<InputActivity>,
@@ -149,9 +150,9 @@ impl RobotInputs {
         };
         let scans = MessageType::LaserScan.ros_name();
         let lasers = subscriptions.iter().any(|s| s.message == scans);
-        let listener = match lasers.then(transforms::load) {
+        let listener = match lasers.then(tf_message::load) {
             None => None,
-            Some(Ok(())) => Some(endpoints.listener(node, transforms::topics(robot, &name))?),
+            Some(Ok(())) => Some(endpoints.listener(node, tf_topics(robot, &name))?),
             Some(Err(cause)) => {
                 tracing::warn!(
                     "tf is not read ({cause}): how lasers are mounted is what the parameters say, or \

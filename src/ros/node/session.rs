@@ -20,9 +20,10 @@ use crate::ros::io::endpoints::Endpoints;
 use crate::ros::io::ingest_thread::IngestThread;
 use crate::ros::io::model_handover::ModelHandover;
 use crate::ros::io::names::RosNames;
+use crate::ros::io::publishers;
 use crate::ros::io::robot::Robot;
 use crate::ros::io::robot_inputs::InputActivity;
-use crate::ros::io::{publishers, transforms};
+use crate::ros::io::tf_wait::wait_for_transforms;
 use crate::ros::monitoring::attention_publisher::AttentionPublisher;
 use crate::ros::monitoring::graph_monitor::GraphMonitor;
 use crate::ros::monitoring::graph_view::GraphView;
@@ -106,7 +107,7 @@ impl Session {
         // Before the first scan is taken in: no decision shall rest on an assumed mounting that tf
         // corrects a moment later.
         if asks_tf(&model.configuration) {
-            transforms::wait(node, endpoints, &robots)?;
+            wait_for_transforms(node, endpoints, &robots)?;
         }
         let ingest = IngestThread::new(
             node,
