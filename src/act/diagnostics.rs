@@ -31,7 +31,7 @@ pub struct InputHealth<'a> {
     pub name: &'a str,
     /// Its topic.
     pub topic: &'a str,
-    /// Since its newest message; none: it never spoke.
+    /// Since its newest message; none: there was none yet.
     pub age: Option<Duration>,
     /// Since its newest message that was not refused; none: there was none.
     pub used_age: Option<Duration>,
@@ -39,12 +39,12 @@ pub struct InputHealth<'a> {
     pub timeout: Duration,
     /// Whether decisions need it.
     pub required: bool,
-    /// What of its laser's view stands still while the robot drives, in a sentence.
+    /// A part of its laser's view that stands still while the robot drives, in a sentence.
     pub static_return: Option<&'a str>,
 }
 
 impl InputHealth<'_> {
-    /// What is wrong with it, when it is heard and yet not used.
+    /// What is wrong with it, when its messages arrive and yet are not used.
     pub fn refusal(&self) -> Option<String> {
         let since = match self.used_age {
             None => String::from("none of its messages was ever used"),
@@ -62,7 +62,7 @@ impl InputHealth<'_> {
         ))
     }
 
-    /// What is wrong with it, when it is not heard.
+    /// What is wrong with it, when no message arrives.
     pub fn silence(&self) -> Option<String> {
         match self.age {
             None => Some(format!("nothing was ever heard on {}", self.topic)),
@@ -76,7 +76,7 @@ impl InputHealth<'_> {
     }
 }
 
-/// What is judged.
+/// The state of the node that the levels are computed from.
 #[derive(Clone, Debug)]
 pub struct NodeHealth<'a> {
     /// Full name of the node, in front of every status.
@@ -95,7 +95,7 @@ pub struct NodeHealth<'a> {
     pub engine: (&'a str, bool),
     /// The sources.
     pub inputs: Vec<InputHealth<'a>>,
-    /// Whether somebody is needed, and why; none where nobody is ever called.
+    /// Whether somebody is needed, and why; none where act.attention is off.
     pub attention: Option<(bool, String)>,
     /// The velocity gate, where there is one.
     pub gate: Option<GateStatus>,
@@ -269,150 +269,4 @@ fn status(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const THRESHOLDS: Thresholds = Thresholds {
-        warn_fallback_share: 0.05,
-        error_fallback_share: 0.5,
-        error_late_share: 0.01,
-    };
-
-    fn tally(decisions: u64, model: u64, late: u64) -> CounterValues {
-        CounterValues {
-            decisions,
-            late,
-            per_source: [model, 0, decisions - model],
-            ..CounterValues::default()
-        }
-    }
-
-    fn levels(
-        before: &CounterValues,
-        now: &CounterValues,
-        preferred: bool,
-        age: Option<Duration>,
-    ) -> Vec<u8> {
-        levels_and(before, now, preferred, age, None)
-    }
-
-    fn levels_and(
-        before: &CounterValues,
-        now: &CounterValues,
-        preferred: bool,
-        age: Option<Duration>,
-        attention: Option<(bool, String)>,
-    ) -> Vec<u8> {
-        let scan = InputHealth {
-            name: "scan",
-            topic: "/scan",
-            age,
-            used_age: age,
-            timeout: Duration::from_millis(500),
-            required: true,
-            static_return: None,
-        };
-        let odom = InputHealth {
-            required: false,
-            ..scan.clone()
-        };
-        let health = NodeHealth {
-            node: "/edge_reasoner",
-            model: "m-1",
-            before,
-            now,
-            latency_ms: [1.0, 2.0, 3.0],
-            deadline: Duration::from_millis(20),
-            engine: ("flex", preferred),
-            inputs: vec![scan, odom],
-            attention,
-            gate: None,
-        };
-        judge(&health, &THRESHOLDS)
-            .iter()
-            .map(|s| s.level)
-            .collect()
-    }
-
-    #[test]
-    fn levels_follow_the_period_and_not_the_past() {
-        let fresh = Some(Duration::from_millis(100));
-        let level =
-            |before: CounterValues, now: CounterValues| levels(&before, &now, true, fresh)[0];
-        assert_eq!(level(tally(0, 0, 0), tally(100, 100, 0)), 0);
-        assert_eq!(level(tally(0, 0, 0), tally(100, 95, 0)), 0);
-        assert_eq!(level(tally(0, 0, 0), tally(100, 94, 0)), 1);
-        assert_eq!(level(tally(0, 0, 0), tally(100, 49, 0)), 2);
-        assert_eq!(level(tally(0, 0, 0), tally(1000, 1000, 10)), 1);
-        assert_eq!(level(tally(0, 0, 0), tally(1000, 1000, 11)), 2);
-        let after_bad = level(tally(100, 0, 100), tally(200, 100, 100));
-        assert_eq!(after_bad, 0, "what is over is over");
-        assert_eq!(level(tally(5, 5, 0), tally(5, 5, 0)), 0, "a quiet period");
-    }
-
-    #[test]
-    fn silent_sources_and_second_choices_are_shown() {
-        let tally = tally(10, 10, 0);
-        let old = Some(Duration::from_millis(501));
-        assert_eq!(levels(&tally, &tally, false, None), [0, 1, 2, 1]);
-        assert_eq!(levels(&tally, &tally, true, old), [0, 0, 2, 1]);
-    }
-
-    #[test]
-    fn a_source_that_is_heard_and_never_used_is_not_green() {
-        let fresh = Some(Duration::from_millis(100));
-        let source = |used_age| InputHealth {
-            name: "cmd",
-            topic: "/cmd_vel",
-            age: fresh,
-            used_age,
-            timeout: Duration::from_millis(500),
-            required: false,
-            static_return: None,
-        };
-        assert_eq!(source(fresh).refusal(), None);
-        for bad in [None, Some(Duration::from_secs(2))] {
-            let said = source(bad).refusal().unwrap();
-            assert!(said.contains("/cmd_vel is heard, but none"), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_laser_that_sees_its_robot_is_a_warning_that_says_so() {
-        let tally = tally(10, 10, 0);
-        let laser = InputHealth {
-            name: "scan",
-            topic: "/scan",
-            age: Some(Duration::ZERO),
-            used_age: Some(Duration::ZERO),
-            timeout: Duration::from_millis(500),
-            required: true,
-            static_return: Some("scan: something stands at 5°"),
-        };
-        let health = NodeHealth {
-            node: "/edge_reasoner",
-            model: "m-1",
-            before: &tally,
-            now: &tally,
-            latency_ms: [1.0, 2.0, 3.0],
-            deadline: Duration::from_millis(20),
-            engine: ("flex", true),
-            inputs: Vec::new(),
-            attention: None,
-            gate: None,
-        };
-        let status = input(&health, &laser);
-        assert_eq!(status.level, Level::Warn as u8);
-        assert!(status.message.contains("stands at 5°"));
-    }
-
-    #[test]
-    fn a_call_for_attention_is_a_warning() {
-        let (tally, fresh) = (tally(10, 10, 0), Some(Duration::ZERO));
-        let level = |needed| {
-            let attention = Some((needed, String::from("why")));
-            levels_and(&tally, &tally, true, fresh, attention)[4]
-        };
-        assert_eq!((level(true), level(false)), (1, 0));
-    }
-}
+mod tests;

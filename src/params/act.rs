@@ -123,7 +123,7 @@ pub(super) fn read_gate(
     })
 }
 
-/// How commands are capped by what scans show; none where the outline is not known or nobody wants
+/// How commands are capped by what scans show; none where the outline is not known or it is off
 /// it.
 fn read_physics(reader: &mut Reader, outline: Option<&Footprint>) -> Option<Physics> {
     const AT: &str = "act.velocity_gate";

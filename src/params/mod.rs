@@ -50,14 +50,14 @@ pub fn model_name(values: &Values) -> String {
 /// Parameters as they were read: every one of them as it is in force, and what they make.
 #[derive(Clone, Debug)]
 pub struct ReadParams {
-    /// Name by name, defaults included, except those that have no default and were not said.
+    /// Name by name, defaults included, except those that have no default and were not given.
     pub effective: Effective,
     /// What they make, or every fault.
     pub params: Result<Params, ParamFaults>,
 }
 
 impl Params {
-    /// What is said of the mounting of a source's sensor.
+    /// The parameters of the mounting of a source's sensor.
     pub fn mounting_parameters(&self, source: &str) -> MountingParameters {
         let source = self.sources.iter().find(|known| known.name == source);
         MountingParameters {
@@ -84,7 +84,7 @@ impl ReadParams {
         reader.double("bond_heartbeat_period", 0.1);
         let engines = read_engines(&mut reader);
         let deadline = reader.millis("deadline_ms", 20 * MS);
-        // Unless it is told, a tenth of a short deadline.
+        // Unless it is given, a tenth of a short deadline.
         let margin = (2 * MS).min(deadline / 10);
         let publish_margin = reader.millis("publish_margin_ms", margin);
         if publish_margin >= deadline {
@@ -201,7 +201,7 @@ fn read_cache(reader: &mut Reader) -> Option<CacheConfig> {
 const MOST_ROBOTS: usize = 32;
 
 fn read_robots(reader: &mut Reader) -> Vec<String> {
-    // An empty list cannot be said in a params file of ROS; a list of nothing can.
+    // A params file of ROS cannot hold an empty list; it can hold a list with an empty name.
     let mut robots = reader.words("robots", &[""]);
     robots.retain(|robot| !robot.is_empty());
     if robots.len() > MOST_ROBOTS {

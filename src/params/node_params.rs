@@ -21,7 +21,7 @@ pub struct BundleNames {
     pub safe_label: String,
     /// The source that triggers.
     pub trigger: String,
-    /// How far ahead in time its free way looks, s; none: it tells none.
+    /// How far ahead in time its free way looks, s; none: it predicts none.
     pub horizon_s: Option<f32>,
 }
 
@@ -89,7 +89,7 @@ pub struct Params {
     pub sim_time: bool,
     /// From when on `/diagnostics` warns.
     pub diagnostics: Thresholds,
-    /// What is asked of the system.
+    /// Realtime settings.
     pub realtime: Realtime,
 }
 
@@ -102,7 +102,7 @@ pub struct SourceParams {
     pub topic: String,
     /// ROS name of the message type.
     pub message: String,
-    /// Whether resends are asked for.
+    /// Whether lost messages are sent again.
     pub reliable: bool,
     /// Newest sample older than this: stale.
     pub timeout: Duration,
@@ -129,7 +129,7 @@ pub struct SourceParams {
 /// The velocity gate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateParams {
-    /// Commands asked for.
+    /// Topic of the commands asked for.
     pub input: String,
     /// Commands let through.
     pub output: String,

@@ -56,7 +56,7 @@ pub enum ChangePolicy {
 }
 
 impl ChangePolicy {
-    /// The word in docs/parameters.md.
+    /// As docs/parameters.md has it.
     pub fn name(self) -> &'static str {
         match self {
             ChangePolicy::Live => "live",
@@ -80,6 +80,11 @@ pub struct Parameter {
     /// One line.
     pub description: &'static str,
 }
+
+/// Any text.
+pub(super) const ANY: ParameterType = ParameterType::Word(&[]);
+/// From 0 to 1.
+pub(super) const FRACTION: ParameterType = double(0, 1_000);
 
 pub(super) const fn double(least_milli: i64, most_milli: i64) -> ParameterType {
     ParameterType::Double {

@@ -32,17 +32,17 @@ const FLAGS: [&str; 6] = [
     "--enable-external-lib-logs",
     "--disable-external-lib-logs",
 ];
-/// What says parameters for every node.
+/// The section that is for every node.
 const ANY: &str = "/**";
 
-/// What params files and `-p` say, in the order in which they were given.
+/// Params files and `-p`, in the order in which they were given.
 #[derive(Debug, Default)]
 pub struct RosArguments {
     sections: Sections,
     sources: Vec<ParameterOrigin>,
 }
 
-/// One file or one `-p` by itself: what whoever wrote it meant.
+/// One file or one `-p` by itself.
 #[derive(Debug)]
 struct ParameterOrigin {
     /// For errors and remarks.
@@ -53,7 +53,7 @@ struct ParameterOrigin {
 }
 
 impl RosArguments {
-    /// From the arguments of the process. Refuses what ROS would leave aside without a word.
+    /// From the arguments of the process. Refuses what ROS would ignore without notice.
     pub fn parse(
         args: impl Iterator<Item = std::ffi::OsString>,
     ) -> Result<RosArguments, ValueError> {
@@ -86,7 +86,7 @@ impl RosArguments {
                         match flag {
                             "-p" | "--param" => arguments.add_override(&value)?,
                             "--params-file" => arguments.add_file(Path::new(&value))?,
-                            // rcl reads the others, and says what it does not like.
+                            // rcl reads the others, and reports what it refuses.
                             _ => {}
                         }
                     } else if !FLAGS.contains(&flag) {
@@ -151,13 +151,13 @@ impl RosArguments {
         Ok(())
     }
 
-    /// What is said for a node, as rcl and its clients find it; remarks on what is not in force
-    /// although it was said last, and on files and `-p` that are for other nodes only.
+    /// The values for a node, as rcl and its clients find them; remarks on what is not in force
+    /// although it was given last, and on files and `-p` that are for other nodes only.
     pub fn for_node(&self, node: &NodeName) -> ParameterOverrides {
         self.overrides(node, false)
     }
 
-    /// As [`RosArguments::for_node`], except that a `-p` has the last word.
+    /// As [`RosArguments::for_node`], except that a `-p` overrides every file.
     pub fn for_node_overrides_last(&self, node: &NodeName) -> ParameterOverrides {
         self.overrides(node, true)
     }
@@ -219,7 +219,7 @@ impl RosArguments {
             .collect()
     }
 
-    /// What each name was given last, and by which source.
+    /// The last value of each name, and where it was given.
     fn last_said(&self, node: &NodeName) -> BTreeMap<String, (&ParameterOrigin, Value)> {
         let mut last = BTreeMap::new();
         for source in &self.sources {
@@ -288,7 +288,7 @@ pub fn parse_override(text: &str) -> Result<(String, Value), ValueError> {
     Ok((name.to_owned(), value))
 }
 
-/// What a params file says for a node; an error where it says nothing.
+/// The values of a params file for a node; an error where it has none.
 pub fn read_file(path: &Path, node: &NodeName) -> Result<Values, ValueError> {
     let mut arguments = RosArguments::default();
     arguments.add_file(path)?;

@@ -6,7 +6,7 @@ use super::typed_reader::{Effective, ParamFaults};
 use super::value::{Value, Values};
 use super::{ReadParams, model_name};
 
-/// What the node is doing, as far as its parameters are concerned.
+/// The state of the node, as far as its parameters are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Nothing was read yet: everything but what the process read at its start may change.
@@ -27,14 +27,14 @@ pub enum ChangeRefused {
     NeedsConfigure(String),
     /// Read once.
     #[error(
-        "{0} is read once, when the process starts: say it on the command line or in the params file \
+        "{0} is read once, when the process starts: give it on the command line or in the params file \
          and start the node anew"
     )]
     NeedsStart(String),
     /// A transition is under way.
-    #[error("the node is changing its state; ask again when it is done")]
+    #[error("the node is changing its state; try again when it is done")]
     Changing,
-    /// What the check at configure would say.
+    /// The fault that the check at configure would find.
     #[error(transparent)]
     Faults(#[from] ParamFaults),
     /// It reads well and cannot be had here.
@@ -47,9 +47,9 @@ pub enum ChangeRefused {
 pub struct Proposal {
     overrides: Values,
     bundle: Option<(String, BundleNames)>,
-    /// What will be in force, parameter by parameter.
+    /// The values that will be in force, parameter by parameter.
     pub effective: Effective,
-    /// What the parameters would make; an error only where they made none before either.
+    /// The checked parameters; an error only where they had one before, too.
     pub params: Result<Params, ParamFaults>,
     /// Names of the parameters whose value in force changes.
     pub changed: Vec<String>,
@@ -100,7 +100,7 @@ impl ParameterStore {
         self.bundle = Some((model_name(&self.overrides), Ok(words)));
     }
 
-    /// What is in force, or would be after a configure.
+    /// The values in force, or those that would be after a configure.
     pub fn effective(&mut self) -> Effective {
         let overrides = self.overrides.clone();
         self.read(&overrides).effective

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::parameter::{Parameter, ParameterType};
-use super::table::TABLE;
+use super::table;
 use super::value::{Value, Values};
 use crate::realtime::parse_cpus;
 
@@ -20,7 +20,7 @@ fn count(faults: usize) -> String {
     }
 }
 
-/// What was read: every parameter there is, as it is in force, and where it stands in the table.
+/// The result of reading: every parameter as it is in force, with its row of the table.
 pub type Effective = BTreeMap<String, (Value, &'static Parameter)>;
 
 /// A parameter's name, and where it stands in the table: under its name, or under a pattern such as
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
         overrides
     }
 
-    /// Without a default: it is in force only where it is said.
+    /// Without a default: it is in force only where it is given.
     pub fn given_boolean<'k>(&mut self, key: impl Into<ParameterKey<'k>>) -> Option<bool> {
         let key = key.into();
         let Some(Value::Bool(overrides)) = self.take(key) else {
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
         overrides
     }
 
-    /// Without a default: it is in force only where it is said.
+    /// Without a default: it is in force only where it is given.
     pub fn given_double<'k>(&mut self, key: impl Into<ParameterKey<'k>>) -> Option<f64> {
         let key = key.into();
         let overrides = match self.take(key)? {
@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
 }
 
 fn parameter(row: &str) -> Option<&'static Parameter> {
-    TABLE.iter().find(|parameter| parameter.name == row)
+    table::all().find(|parameter| parameter.name == row)
 }
 
 fn check(parameter: &Parameter, value: &Value) -> Result<(), String> {

@@ -115,7 +115,7 @@ pub enum ValueError {
         file: String,
         /// The node.
         node: NodeName,
-        /// What it has.
+        /// The sections that it has.
         sections: Vec<String>,
     },
     /// A `-p` that sets nothing.

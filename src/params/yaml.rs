@@ -6,10 +6,10 @@ use std::mem::MaybeUninit;
 
 use unsafe_libyaml as unsafe_sys;
 
-/// What stands next in yaml.
+/// An event of yaml.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A word.
+    /// A scalar.
     Scalar {
         /// Its text.
         text: String,
@@ -39,7 +39,7 @@ pub(super) enum Event {
 pub(super) struct YamlError {
     /// From 1, where it is known.
     pub line: Option<u64>,
-    /// libyaml's words.
+    /// libyaml's message.
     pub problem: String,
 }
 

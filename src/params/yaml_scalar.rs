@@ -13,7 +13,7 @@ const FALSE: [&str; 11] = [
 ];
 const TEXT_TAG: &str = "tag:yaml.org,2002:str";
 
-/// A word of yaml with how it stands there.
+/// A scalar of yaml with its style.
 pub(super) struct ScalarText<'t> {
     /// Its text.
     pub text: &'t str,
@@ -28,7 +28,7 @@ pub(super) fn until_zero(text: &str) -> &str {
     text.split('\0').next().unwrap_or(text)
 }
 
-/// The word's value: bool, integer, double or text.
+/// Its value: bool, integer, double or text.
 pub(super) fn typed(word: &ScalarText) -> Value {
     let text = until_zero(word.text);
     if word.tag == Some(TEXT_TAG) || word.quoted {

@@ -87,7 +87,7 @@ def test_every_package_of_the_other_launch_files_is_a_dependency():
 
 def test_every_package_whose_messages_are_named_is_a_dependency_or_optional():
     known = depends("depend", "build_depend") | optional() | {"edge_reasoner"}
-    texts = [*(ROOT / "params").rglob("*.yaml"), *(ROOT / "launch").glob("*.py"), ROOT / "src/params/table.rs"]
+    texts = [*(ROOT / "params").rglob("*.yaml"), *(ROOT / "launch").glob("*.py"), *(ROOT / "src/params/table").glob("*.rs")]
     named = {p for file in texts for p in re.findall(r"\b(\w+)/(?:msg|srv)/[A-Z]\w+", file.read_text())}
     generated = re.search(r'IDL_PACKAGE_FILTER = "(.*?)"', (ROOT / ".cargo/config.toml").read_text())
     # rcl's own, in the distributions that have them; it depends on them itself.

@@ -10,7 +10,7 @@ use crate::features::laser::PreparedScan;
 pub(in crate::features) const POINTS: usize = 120;
 /// Values of them in a sample: all x, then all y; m, robot frame.
 pub(in crate::features) const POINT_VALUES: usize = 2 * POINTS;
-/// Where a point is that there is not; far beyond any laser, and finite, so that turning it does
+/// The place of a missing point; far beyond any laser, and finite, so that turning it does
 /// not make a NaN of it.
 const NOWHERE: f32 = 1e6;
 /// Below this (rad/s) the arc is a straight line.

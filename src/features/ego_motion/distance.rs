@@ -31,7 +31,7 @@ impl DistanceTravelled {
         self.metres
     }
 
-    /// Takes a message; of a scan what it tells of the way, where that is known.
+    /// Takes a message, and for a scan the distance that scan matching found, where it found one.
     pub(in crate::features) fn note(
         &mut self,
         message: &Message,

@@ -6,7 +6,7 @@ use std::f64::consts::{PI, TAU};
 use super::moments::{MeanMotion, Moments};
 use crate::messages::{Odometry, Twist};
 
-/// A twist beyond this (m/s, rad/s) says that the robot moves.
+/// A twist beyond this (m/s, rad/s) means that the robot moves.
 const MOVING: (f64, f64) = (0.01, 0.02);
 
 /// m and rad.

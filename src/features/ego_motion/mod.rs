@@ -13,7 +13,7 @@ use from_poses::PlanarPose;
 use moments::{MeanMotion, Moments};
 use scan_matching::SparseScan;
 
-/// What one source has shown over a span.
+/// The motion that one source has shown over a span of time.
 #[derive(Clone, Debug)]
 pub(super) struct MotionHistory {
     shown: MotionSamples,
@@ -27,7 +27,7 @@ enum MotionSamples {
 }
 
 impl MotionHistory {
-    /// Of a source of this type; none where its messages say nothing about the way.
+    /// For a source of this type; none where its messages do not show motion.
     pub(super) fn new(kind: MessageType, span_ns: i64) -> Option<MotionHistory> {
         let shown = match kind {
             MessageType::Odometry => MotionSamples::Poses(Moments::new(span_ns)),

@@ -61,5 +61,5 @@ pub(in crate::features) struct MeanMotion {
 /// Moments kept, an eighth of the span apart or more: twice the span.
 pub(super) const KEPT: usize = 16;
 
-/// A moment this many spans back tells too little about now.
+/// A moment this many spans back is too old to compare with.
 pub(super) const LONGEST: i64 = 4;

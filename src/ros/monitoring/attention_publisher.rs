@@ -53,12 +53,12 @@ impl AttentionPublisher {
         }
     }
 
-    /// How it stands.
+    /// The present state.
     pub fn call(&self) -> AttentionChange {
         self.attention.call()
     }
 
-    /// No decisions are made any more: attention is not asked for.
+    /// No decisions are made any more: nobody is needed.
     pub fn end(&self) {
         let limits = AttentionLimits {
             confidence: 0.0,

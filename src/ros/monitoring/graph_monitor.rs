@@ -6,6 +6,9 @@ use std::time::Duration;
 use r2r::QosProfile;
 
 use super::graph_view::GraphView;
+use super::topic_faults::{
+    GateTopics, GraphPublisher, Topic, echo, mute, second_driver, unpublished, why_silent,
+};
 use super::topic_query::{QueryResult, TopicQuery};
 use crate::act::velocity_gate::topic_type;
 use crate::configure::Configuration;
@@ -14,16 +17,16 @@ use crate::ros::io::names::RosNames;
 use crate::ros::io::robot::Robot;
 use crate::time::Mono;
 
-/// Between two looks for sources that are silent, and for a second driver and sources that never
-/// spoke.
+/// Between two looks for sources whose messages ceased.
 const SOON: Duration = Duration::from_secs(1);
+/// Between two looks for a second driver, and for sources without a first message.
 const SELDOM: Duration = Duration::from_secs(5);
 /// DDS may take this long to show all publishers; before that, no publisher is reported missing.
 const SETTLED: Duration = Duration::from_secs(3);
-/// Another word about the same topic is said no sooner than this after the last.
+/// Another line about the same topic is logged no sooner than this after the last.
 const ANOTHER: Duration = Duration::from_secs(10);
 
-/// Looks at the publishers of our topics and says each thing once.
+/// Looks at the publishers of the node's topics and reports each fault once.
 pub struct GraphMonitor {
     me: ThisNode,
     sources: Vec<Topic>,
@@ -32,29 +35,13 @@ pub struct GraphMonitor {
     next_for_unheard: Mono,
     next: Mono,
     next_seldom: Mono,
-    /// What was said last, and when: of each source, and of the gate.
+    /// The line logged last, and when: for each source, and for the gate.
     said: Vec<Option<(Mono, String)>>,
     /// All there is, where a source that is needed has no publisher.
     topic_query: Option<TopicQuery>,
 }
 
-struct Topic {
-    parameter: String,
-    name: String,
-    message: String,
-    reliable: bool,
-    triggers: bool,
-    /// Decisions wait for it.
-    needed: bool,
-}
-
-struct GateTopics {
-    input: String,
-    output: String,
-    message: &'static str,
-}
-
-/// How long ago a source spoke.
+/// How long ago a source sent a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastHeard {
     /// Not once.
@@ -75,14 +62,6 @@ impl ThisNode {
     fn is_me(&self, node: &str, namespace: &str) -> bool {
         self.node == node && self.namespace == namespace
     }
-}
-
-/// A publisher as the graph shows it.
-struct GraphPublisher {
-    node: String,
-    mine: bool,
-    message: String,
-    best_effort: bool,
 }
 
 impl GraphMonitor {
@@ -149,7 +128,7 @@ impl GraphMonitor {
             .collect()
     }
 
-    /// What is listened to and published, topics as they are on the graph: lines for the log.
+    /// Lines for the log: the topics read and published, by their names on the graph.
     pub fn announcement(&self) -> Vec<String> {
         let sources = self.sources.iter().map(|topic| {
             let triggers = match topic.triggers {
@@ -174,8 +153,8 @@ impl GraphMonitor {
         sources.chain(gate).chain(speed).collect()
     }
 
-    /// Sources that read what the gate says: the model then sees what was let through and not what
-    /// was asked for.
+    /// Sources that read what the gate publishes: the model then sees what was let through and not
+    /// what was asked for.
     pub fn echoes(&self) -> Vec<String> {
         let Some(gate) = &self.gate else {
             return Vec::new();
@@ -217,7 +196,7 @@ impl GraphMonitor {
                 Some(word) => words.push((index, word)),
                 None if !never => {}
                 None if !publishers.is_empty() => {
-                    // Only the node's own gate: `echoes` has said what that means.
+                    // Only the node's own gate: `echoes` reports that.
                     let others = publishers.iter().find(|p| !p.mine);
                     words.extend(others.map(|publisher| (index, mute(topic, publisher))));
                 }
@@ -239,7 +218,7 @@ impl GraphMonitor {
     }
 
     /// Nobody publishes a source's topic. Where decisions need it, those of its type are looked
-    /// for, and the word waits for them.
+    /// for, and the line waits for them.
     fn unpublished(&mut self, view: &GraphView, source: usize) -> Option<String> {
         let topic = &self.sources[source];
         if !topic.needed {
@@ -271,7 +250,7 @@ impl GraphMonitor {
     }
 }
 
-/// The word, where it is another than the last about its topic, and the last is a while ago. Only
+/// The line, where it is another than the last about its topic, and the last is a while ago. Only
 /// the last is kept: publishers that come and go under ever other names fill neither memory nor
 /// disk.
 fn is_news(last: &mut Option<(Mono, String)>, now: Mono, word: String) -> Option<String> {
@@ -287,188 +266,9 @@ fn is_best_effort(qos: &QosProfile) -> bool {
     qos.reliability == r2r::qos::ReliabilityPolicy::BestEffort
 }
 
-/// A source is silent: the first cause that the graph shows. A missing publisher is not one:
-/// discovery takes its time, and [`unpublished`] reports it later.
-fn why_silent(topic: &Topic, publishers: &[GraphPublisher]) -> Option<String> {
-    let Topic {
-        parameter, name, ..
-    } = topic;
-    if let Some(other) = publishers.iter().find(|p| p.message != topic.message) {
-        return Some(format!(
-            "{parameter}: {} publishes {} on {name}, expected {}; set {parameter}.topic or \
-             {parameter}.type",
-            other.node, other.message, topic.message
-        ));
-    }
-    let unheard = publishers.iter().find(|p| topic.reliable && p.best_effort);
-    unheard.map(|publisher| {
-        format!(
-            "{parameter}: {} publishes {name} best effort, but {parameter}.qos asks for reliable, so \
-             nothing is heard; set {parameter}.qos to sensor_data",
-            publisher.node
-        )
-    })
-}
-
-/// The graph shows no fault, and still nothing came.
-fn mute(topic: &Topic, publisher: &GraphPublisher) -> String {
-    let Topic {
-        parameter, name, ..
-    } = topic;
-    format!(
-        "{parameter}: nothing was ever heard on {name}, though {} is its publisher; see that it sends \
-         (ros2 topic hz {name})",
-        publisher.node
-    )
-}
-
-/// Nobody publishes the topic; `others` are those of its type that somebody does, where they were
-/// looked for.
-fn unpublished(topic: &Topic, others: Option<&[String]>) -> String {
-    let Topic {
-        parameter,
-        name,
-        message,
-        ..
-    } = topic;
-    let nobody = format!("{parameter}: nothing was ever heard on {name}: nobody publishes it");
-    match others {
-        None => format!(
-            "{nobody}; where it has another name set {parameter}.topic (ros2 topic list -t shows what \
-             there is of the type {message}){}",
-            match topic.needed {
-                true => "",
-                false => "; decisions are made without it",
-            }
-        ),
-        Some([]) => format!(
-            "{nobody}, nor any other topic of the type {message}; see that its driver runs, in this \
-             ROS_DOMAIN_ID"
-        ),
-        Some(found) => format!(
-            "{nobody}; of the type {message} there is {}: set {parameter}.topic",
-            found.join(", ")
-        ),
-    }
-}
-
-/// A source reads what the gate publishes.
-fn echo(parameter: &str, gate: &GateTopics) -> String {
-    let GateTopics { input, output, .. } = gate;
-    format!(
-        "{parameter}.topic is {output}, which the velocity gate itself publishes: the model sees what \
-         was let through, not what was asked for; set {parameter}.topic to {input} \
-         (act.velocity_gate.in)"
-    )
-}
-
-/// Whoever publishes beside the gate drives the robot past it.
-fn second_driver(gate: &GateTopics, publishers: &[GraphPublisher]) -> Option<String> {
-    let others = publishers.iter().filter(|p| !p.mine);
-    let others: Vec<&str> = others.map(|p| p.node.as_str()).collect();
-    let GateTopics {
-        input,
-        output,
-        message,
-    } = gate;
-    (!others.is_empty()).then(|| {
-        format!(
-            "{} also publishes {output} and drives the robot past the velocity gate; let it publish \
-             {input} instead (act.velocity_gate.in, {message})",
-            others.join(", ")
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn topic(reliable: bool) -> Topic {
-        Topic {
-            parameter: "scan".into(),
-            name: "/scan".into(),
-            message: "sensor_msgs/msg/LaserScan".into(),
-            reliable,
-            triggers: true,
-            needed: true,
-        }
-    }
-
-    fn gate() -> GateTopics {
-        GateTopics {
-            input: "/cmd_vel_raw".into(),
-            output: "/cmd_vel".into(),
-            message: "geometry_msgs/msg/Twist",
-        }
-    }
-
-    fn publisher(message: &str, best_effort: bool, mine: bool) -> GraphPublisher {
-        GraphPublisher {
-            node: "/lidar".into(),
-            mine,
-            message: message.into(),
-            best_effort,
-        }
-    }
-
-    #[test]
-    fn a_mismatch_is_named_with_its_remedy() {
-        let scan = |best_effort| publisher("sensor_msgs/msg/LaserScan", best_effort, false);
-        let cloud = publisher("sensor_msgs/msg/PointCloud2", true, false);
-        assert_eq!(why_silent(&topic(false), &[]), None);
-        assert_eq!(why_silent(&topic(false), &[scan(true)]), None);
-        assert_eq!(why_silent(&topic(true), &[scan(false)]), None);
-        let qos = why_silent(&topic(true), &[scan(true)]).unwrap();
-        assert!(
-            qos.contains("/lidar") && qos.contains("set scan.qos to sensor_data"),
-            "{qos}"
-        );
-        let kind = why_silent(&topic(false), &[cloud]).unwrap();
-        assert!(
-            kind.contains("PointCloud2") && kind.contains("scan.topic"),
-            "{kind}"
-        );
-    }
-
-    #[test]
-    fn a_topic_that_was_never_heard_is_named_with_those_of_its_type() {
-        let two = ["/front_scan", "/rear_scan"].map(String::from);
-        let nobody = unpublished(&topic(false), Some(&two));
-        assert!(
-            nobody.contains("nothing was ever heard on /scan")
-                && nobody.contains("LaserScan there is /front_scan, /rear_scan: set scan.topic"),
-            "{nobody}"
-        );
-        let none = unpublished(&topic(false), Some(&[]));
-        assert!(none.contains("nor any other topic of the type"), "{none}");
-        let unknown = unpublished(&topic(false), None);
-        assert!(
-            unknown.contains("ros2 topic list -t") && !unknown.contains("nor any other"),
-            "{unknown}"
-        );
-        let optional = Topic {
-            needed: false,
-            ..topic(false)
-        };
-        let optional = unpublished(&optional, None);
-        assert!(
-            optional.contains("decisions are made without it"),
-            "{optional}"
-        );
-        let silent = publisher("sensor_msgs/msg/LaserScan", true, false);
-        let silent = mute(&topic(false), &silent);
-        assert!(
-            silent.contains("though /lidar is its publisher"),
-            "{silent}"
-        );
-    }
-
-    #[test]
-    fn who_reads_what_the_gate_says_is_told_what_to_read() {
-        let word = echo("cmd", &gate());
-        assert!(word.contains("set cmd.topic to /cmd_vel_raw"), "{word}");
-    }
 
     #[test]
     fn a_word_is_said_once_and_another_not_at_once() {
@@ -486,15 +286,5 @@ mod tests {
             "every ten seconds at most"
         );
         assert!(says(110, "e"));
-    }
-
-    #[test]
-    fn only_others_are_a_second_driver() {
-        const TWIST: &str = "geometry_msgs/msg/Twist";
-        let me = publisher(TWIST, false, true);
-        assert_eq!(second_driver(&gate(), &[me]), None);
-        let other = publisher(TWIST, false, false);
-        let word = second_driver(&gate(), &[other]).unwrap();
-        assert!(word.contains("/lidar also publishes /cmd_vel"), "{word}");
     }
 }

@@ -12,7 +12,7 @@ pub struct PublisherInfo {
     pub namespace: String,
     /// `package/msg/Name`.
     pub message: String,
-    /// What it offers.
+    /// The QoS that it offers.
     pub qos: QosProfile,
 }
 
@@ -26,7 +26,7 @@ unsafe impl Send for GraphView {}
 unsafe impl Sync for GraphView {}
 
 impl GraphView {
-    /// Of this node, which must not move before [`GraphView::close`].
+    /// The view of this node, which must not move before [`GraphView::close`].
     pub fn of(node: &Node) -> GraphView {
         GraphView(Mutex::new(Some(node)))
     }

@@ -7,7 +7,7 @@ use crate::configure::Configuration;
 use crate::features::Sectors;
 use crate::model::Bundle;
 
-/// What showing a model's decisions takes.
+/// The names, engine and sectors that markers of a model's decisions need.
 pub struct MarkerView {
     pub(super) bundle: Arc<Bundle>,
     pub(super) words: DecisionNames,

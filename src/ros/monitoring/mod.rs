@@ -8,4 +8,5 @@ pub(super) mod marker_publisher;
 pub(super) mod marker_view;
 pub(super) mod model_snapshot;
 pub(super) mod reporter;
+pub(super) mod topic_faults;
 pub(super) mod topic_query;

@@ -9,7 +9,7 @@ use crate::act::diagnostics::Thresholds;
 use crate::params::{GateParams, SourceParams};
 use crate::scheduler::threaded::SchedulerThreads;
 
-/// What the reporter reports on; replaced whole.
+/// The active model as the reporter sees it; replaced as a whole.
 pub struct ModelSnapshot {
     /// The threads and their counts.
     pub live: Arc<SchedulerThreads>,
@@ -17,7 +17,7 @@ pub struct ModelSnapshot {
     pub model: String,
     /// Engines in the order of their engine slots.
     pub engines: Vec<String>,
-    /// What showing decisions takes, where they are shown.
+    /// For the markers, where they are on.
     pub view: Option<Arc<MarkerView>>,
     /// From when on diagnostics warn.
     pub thresholds: Thresholds,
@@ -27,7 +27,7 @@ pub struct ModelSnapshot {
     pub trigger: String,
     /// The velocity gate, where there is one.
     pub gate: Option<GateParams>,
-    /// When attention is asked for.
+    /// When somebody is needed.
     pub attention: Option<AttentionLimits>,
     /// Between two reports.
     pub period: Duration,

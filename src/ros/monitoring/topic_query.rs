@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use r2r_rcl as rcl;
 
-/// How long the new node listens before it tells: discovery takes its time.
+/// How long the new node listens before it reads the list: discovery takes its time.
 const LISTEN: Duration = Duration::from_millis(2000);
 const STEP: Duration = Duration::from_millis(20);
 
@@ -24,7 +24,7 @@ pub type Topic = (String, Vec<String>);
 pub enum QueryResult {
     /// All that others publish or listen to.
     Topics(Vec<Topic>),
-    /// ROS could not be asked: nothing is known, which is not nothing.
+    /// The query failed: not known, which is not the same as none.
     Unknown,
 }
 
@@ -57,7 +57,7 @@ impl TopicQuery {
         }
     }
 
-    /// What there is, once it is done.
+    /// The result, once it is there.
     pub fn found(&mut self) -> Option<&QueryResult> {
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) && self.found.is_none() {
             let told = self.thread.take().map(JoinHandle::join);

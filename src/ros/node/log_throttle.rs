@@ -12,10 +12,10 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// sentences fills neither memory nor log.
 const CAUSES: usize = 64;
 
-/// How grave a line is.
+/// Severity of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Someone should look.
+    /// Worth a look.
     Warning,
     /// Decisions are not what they should be.
     Error,
@@ -142,6 +142,14 @@ fn cause(sentence: &str) -> String {
         before = letter;
     }
     cause
+}
+
+/// Logs a line.
+pub fn log(grave: Severity, line: &str) {
+    match grave {
+        Severity::Warning => tracing::warn!("{line}"),
+        Severity::Error => tracing::error!("{line}"),
+    }
 }
 
 #[cfg(test)]
