@@ -9,9 +9,20 @@ use crate::learn::{
 };
 use crate::model::{Backend, EngineKind, WeightPrecision};
 
-/// How to teach.
+/// What a bundle is taught with, for `train` and `compress`.
 #[derive(clap::Args)]
 struct Teaching {
+    /// Task file: labels, truth, window, sizes, schedule; of a bundle that is there, the one it was
+    /// trained with
+    #[arg(long)]
+    task: PathBuf,
+    /// Folders with recordings; where a bundle is compressed, those that taught it teach again and
+    /// the others judge
+    #[arg(long, required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Folder of the bundle to write
+    #[arg(long)]
+    out: PathBuf,
     /// Where to compute: flex, or ndarray and wgpu where they are built in
     #[arg(long, default_value = "flex")]
     device: Backend,
@@ -25,15 +36,6 @@ struct Teaching {
 
 #[derive(clap::Args)]
 pub struct TrainArgs {
-    /// Task file: labels, truth, window, sizes, schedule
-    #[arg(long)]
-    task: PathBuf,
-    /// Folders with recordings
-    #[arg(long, required = true, num_args = 1..)]
-    data: Vec<PathBuf>,
-    /// Folder of the bundle to write
-    #[arg(long)]
-    out: PathBuf,
     #[command(flatten)]
     teaching: Teaching,
     /// What to leave out to validate on, instead of what the task says: groups, time or partitions
@@ -60,9 +62,9 @@ pub fn train(args: TrainArgs) -> CommandResult {
     };
     let options = TrainOptions {
         command: command(),
-        task: args.task,
-        data: args.data,
-        out: args.out,
+        task: args.teaching.task,
+        data: args.teaching.data,
+        out: args.teaching.out,
         device: args.teaching.device,
         seed: args.teaching.seed,
         yaw: args.teaching.yaw,
@@ -84,15 +86,6 @@ pub struct CompressArgs {
     /// Folder of the bundle to start from
     #[arg(long)]
     model: PathBuf,
-    /// The task file it was trained with
-    #[arg(long)]
-    task: PathBuf,
-    /// Folders with recordings: those that taught the bundle teach again, the others judge
-    #[arg(long, required = true, num_args = 1..)]
-    data: Vec<PathBuf>,
-    /// Folder of the bundle to write
-    #[arg(long)]
-    out: PathBuf,
     /// Share of the blocks' weights that goes at least, 0 to 0.9; 0 leaves the sizes as they are
     #[arg(long, default_value_t = 0.4, value_parser = share)]
     prune: f64,
@@ -120,9 +113,9 @@ pub fn compress(args: CompressArgs) -> CommandResult {
     let summary = learn::compress(&CompressOptions {
         command: command(),
         model: args.model,
-        task: args.task,
-        data: args.data,
-        out: args.out,
+        task: args.teaching.task,
+        data: args.teaching.data,
+        out: args.teaching.out,
         prune: args.prune,
         precision: args.precision,
         epochs: args.epochs.map(|epochs| epochs as usize),
@@ -158,8 +151,8 @@ pub struct EvalArgs {
     /// Seed of what is random in the conditions
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What computes: flex, packed_f32, packed_bf16, packed_int8, or ndarray and wgpu where they
-    /// are built in
+    /// Engine that computes: flex, packed_f32, packed_bf16, packed_int8, or ndarray and wgpu where
+    /// they are built in
     #[arg(long, default_value = "flex")]
     engine: EngineKind,
     /// Turn of the laser in rad, for folders without a list of recordings
@@ -202,7 +195,7 @@ pub fn eval(args: EvalArgs) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the user typed, with the program by its name alone.
+/// The command line, with the program by its name alone.
 fn command() -> String {
     let arguments = std::env::args().skip(1);
     std::iter::once(String::from("edge_reasoner"))

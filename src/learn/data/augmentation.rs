@@ -8,7 +8,7 @@ use crate::learn::task::augmentation_spec::AugmentationSpec;
 use crate::messages::{LaserScan, Message};
 use crate::model::uniform;
 
-/// How one copy differs.
+/// The differences of one copy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Augmentation {
     /// Ranges and speeds are multiplied by this: a larger, faster robot in a larger room.

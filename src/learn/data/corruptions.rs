@@ -12,7 +12,7 @@ use crate::features::{FieldNoise, WindowSpec};
 use crate::messages::{LaserScan, Message};
 use crate::model::uniform;
 
-/// What is wrong with a recording's messages. Inputs are numbered as in the window.
+/// A corruption of a recording's messages. Inputs are numbered as in the window.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::learn) enum Corruption {
     /// This share of the beams returns nothing, each by itself, others in every scan.
@@ -132,7 +132,7 @@ impl Corruption {
     }
 }
 
-/// As most drivers say it; the others' ways are read alike.
+/// "No return" as most drivers write it; the other forms are read alike.
 const NO_RETURN: f32 = 0.0;
 
 /// Beams within `degrees` around `centre` (rad, robot frame) return nothing.

@@ -28,7 +28,7 @@ pub struct Dropped {
     pub unlabelled: u64,
     /// Not enough frames yet, or a required input has not spoken.
     pub incomplete: u64,
-    /// A required input was silent for too long.
+    /// A required input had sent nothing for too long.
     pub stale: u64,
     /// The scan itself was refused.
     pub invalid: u64,
@@ -39,7 +39,7 @@ pub struct Dropped {
 /// The windows of one recording (or of a varied copy of one).
 #[derive(Clone, Debug)]
 pub struct RecordingWindows {
-    /// What it was made of.
+    /// The recording.
     pub recording: Recording,
     /// SHA-256 of the recording.
     pub sha256: String,
@@ -71,7 +71,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads recordings in parallel; one that cannot be used is skipped with a word. With
+    /// Reads recordings in parallel; one that cannot be used is skipped with a log line. With
     /// `copies` above 0 every recording is followed by that many varied copies, drawn from `seed`.
     pub fn load(task: &Task, recordings: &[Recording], copies: usize, seed: u64) -> Dataset {
         let loaded: Vec<Result<Vec<RecordingWindows>, LearnError>> = recordings
@@ -135,7 +135,7 @@ impl Dataset {
         }
     }
 
-    /// What was dropped in all parts.
+    /// The windows dropped in all parts.
     pub fn dropped(&self) -> Dropped {
         let mut sum = Dropped::default();
         for part in &self.parts {
@@ -171,7 +171,7 @@ fn load_one(
         let stream = (&sources[..], &decoded);
         let impairments = &task.training.variations.impairments;
         let sensed = if copy == 0 || impairments.is_none() {
-            sense(task, recording, stream, start, (&variation, &mut random))?
+            through_window(task, recording, stream, start, (&variation, &mut random))?
         } else {
             let truth = truth_of(task, recording, stream, &variation);
             let seen = impaired(
@@ -182,7 +182,8 @@ fn load_one(
                 &mut random,
             );
             let seen = (&sources[..], &seen);
-            let mut sensed = sense(task, recording, seen, start, (&variation, &mut random))?;
+            let mut sensed =
+                through_window(task, recording, seen, start, (&variation, &mut random))?;
             sensed.judge_by(&truth);
             sensed
         };
@@ -209,11 +210,11 @@ fn window_of(task: &Task, recording: &Recording, error: f32) -> Result<Window, L
     })
 }
 
-/// What a recording looks like through a task's window.
+/// A recording as windows of a task.
 pub(in crate::learn) struct WindowedRecording {
     /// Truth and baselines, by number of the trigger's message.
     truth: Truth,
-    /// Whether a decision was asked for, by the same number.
+    /// Whether it is a trigger, by the same number.
     asked: Vec<bool>,
     /// Number of the message that each window was assembled at.
     at: Vec<usize>,
@@ -250,7 +251,7 @@ fn truth_of(
 
 /// Sends messages through the window. `start` is that of the recording: its partitions count from
 /// there.
-pub(in crate::learn) fn sense(
+pub(in crate::learn) fn through_window(
     task: &Task,
     recording: &Recording,
     (sources, decoded): (&[RecordedInput], &DecodedRecording),

@@ -28,7 +28,7 @@ pub struct ExportOptions {
     pub yaw: f32,
 }
 
-/// What was written.
+/// The result of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exported {
     /// The file.

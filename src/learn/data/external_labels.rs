@@ -11,7 +11,7 @@ pub(in crate::learn) struct ExternalLabels {
     rule: LabelRule,
     labels: Vec<String>,
     trigger: String,
-    /// Labels and their times; no class: a word that is none of the labels.
+    /// Labels and their times; no class: text that is none of the labels.
     said: Vec<(Stamp, Option<usize>)>,
     triggers: Vec<Stamp>,
 }
@@ -31,7 +31,7 @@ impl ExternalLabels {
         }
     }
 
-    /// Takes a message that tells a label.
+    /// Takes a message with a label.
     pub(in crate::learn) fn label(&mut self, time: Stamp, message: Option<&Message>) {
         let class = message.and_then(|message| self.class(message));
         self.said.push((time, class));

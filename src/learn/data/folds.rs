@@ -88,7 +88,7 @@ impl Folds {
         }
     }
 
-    /// What validates: the plain recordings' rows of the fold left out.
+    /// The windows that validate: the plain recordings' rows of the fold left out.
     pub(in crate::learn) fn judged(&self, task: &Task, data: &Dataset, copies: usize) -> Dataset {
         let plain = (0..data.parts.len()).step_by(copies + 1);
         let mut judged = data.select(plain, |part, row| {
@@ -98,7 +98,7 @@ impl Folds {
         judged
     }
 
-    /// What teaches: all other rows, and their copies.
+    /// The windows that teach: all other rows, and their copies.
     pub(in crate::learn) fn taught(&self, task: &Task, data: &Dataset, copies: usize) -> Dataset {
         let mut taught = data.select(0..data.parts.len(), |part, row| {
             self.of(task, part, row, false)
@@ -149,7 +149,7 @@ impl Folds {
     }
 }
 
-/// What is left out together: a group, or a partition of a recording.
+/// The unit that is left out together: a group, or a partition of a recording.
 pub(in crate::learn) type FoldUnit = (String, i64);
 
 pub(in crate::learn) fn unit(task: &Task, part: &RecordingWindows, row: &ScanTruth) -> FoldUnit {

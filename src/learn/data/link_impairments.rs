@@ -20,7 +20,7 @@ const SPELL_NS: i64 = 4_000_000_000;
 /// Widest block of beams.
 const WIDEST_DEG: f32 = 120.0;
 
-/// What is the same for an input in a whole copy.
+/// The impairments of an input that are the same in a whole copy.
 struct LinkImpairment {
     field_noise: FieldNoise,
     late_ns: f32,

@@ -8,7 +8,6 @@ pub(super) mod dataset;
 pub(super) mod export;
 pub(super) mod external_labels;
 pub(super) mod folds;
-pub(super) mod free_way;
 pub(super) mod labels;
 pub(super) mod link_impairments;
 pub(super) mod partitions;

@@ -21,10 +21,10 @@ pub const SIMULATED: &str = " (sim)";
 /// what the user trains.
 pub const OWN: &str = "own";
 
-/// One recording and what the list of its folder says about it.
+/// One recording with its row in the list of its folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
     /// Path relative to the data folder, with `/`.
     pub file: String,
@@ -253,7 +253,7 @@ pub enum TeachingLicences {
 }
 
 impl TeachingLicences {
-    /// Of the files' names.
+    /// The suffix of the reports' names.
     pub(in crate::learn) fn suffix(self) -> &'static str {
         match self {
             TeachingLicences::Licensed => "",

@@ -19,7 +19,7 @@ pub struct ScanTruth {
     pub label: Option<usize>,
     /// Class of the clearance now: what persistence answers.
     pub now: usize,
-    /// What physics answers: the class of the clearance less the way of one horizon.
+    /// The kinematic baseline: the class of the clearance less the way of one horizon.
     pub kinematic: usize,
     /// The distance behind `label`, m: infinite where nothing was seen; none where the truth is
     /// none.

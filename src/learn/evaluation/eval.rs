@@ -13,7 +13,7 @@ use crate::learn::report::write::write;
 use crate::learn::task::task_file::Task;
 use crate::model::{Bundle, EngineKind, Heads};
 
-/// What to evaluate.
+/// Options of an evaluation.
 #[derive(Clone, Debug)]
 pub struct EvalOptions {
     /// Folder of the bundle.
@@ -22,11 +22,11 @@ pub struct EvalOptions {
     pub task: PathBuf,
     /// Folders with recordings.
     pub data: Vec<PathBuf>,
-    /// Where the reports go.
+    /// Folder of the reports.
     pub out: PathBuf,
     /// Yaw of the laser (rad) for folders without a list.
     pub yaw: f32,
-    /// What computes; the costs reported are this engine's.
+    /// The engine; the costs reported are its own.
     pub engine: EngineKind,
     /// Whether to score under edge conditions too, which takes many times as long.
     pub conditions: bool,

@@ -52,7 +52,7 @@ pub struct Spread {
 pub struct FoldsReport {
     /// Name of the task.
     pub task: String,
-    /// What was left out together.
+    /// How folds are formed.
     pub split: SplitBy,
     /// Which recordings taught.
     #[serde(default)]
@@ -74,7 +74,7 @@ pub struct FoldsReport {
     pub confusion: BTreeMap<String, Vec<Vec<u64>>>,
     /// Recordings that could not be used or may not teach, and why.
     pub skipped: Vec<String>,
-    /// What makes it again.
+    /// The command that makes it again.
     pub command: String,
 }
 

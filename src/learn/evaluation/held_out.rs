@@ -13,11 +13,11 @@ use crate::learn::task::split_by::SplitBy;
 use crate::learn::task::task_file::Task;
 use crate::model::Bundle;
 
-/// What a bundle has not learned from.
+/// The recordings, and parts of some, that a bundle was not trained on.
 pub(in crate::learn) struct HeldOut {
-    /// These recordings.
+    /// Whole recordings.
     whole: Vec<Recording>,
-    /// And of these the last part.
+    /// Recordings of which the last part counts.
     ends: Vec<Recording>,
 }
 

@@ -130,7 +130,7 @@ impl Predictions {
         empty
     }
 
-    /// How reliable an exit is.
+    /// The reliability of an exit.
     pub(in crate::learn) fn reliability(&self, exit: usize) -> Reliability {
         let mut reliability = Reliability::default();
         for ((class, confidence), (truth, _)) in self.exits[exit].iter().zip(&self.truths) {

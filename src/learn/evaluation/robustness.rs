@@ -11,7 +11,7 @@ use super::corruption_grid::{CorruptionAxis, corruption_grid};
 use super::held_out::HeldOut;
 use super::predictions::{Predictions, predict_exits};
 use crate::learn::data::augmentation::Augmentation;
-use crate::learn::data::dataset::{RecordingWindows, open, sense};
+use crate::learn::data::dataset::{RecordingWindows, open, through_window};
 use crate::learn::data::recordings::Recording;
 use crate::learn::error::LearnError;
 use crate::learn::metrics::arc_baseline::ArcBaseline;
@@ -214,7 +214,7 @@ fn one(
     let none = Augmentation::none(&task.window);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let stream = (&sources[..], &plain);
-    let as_recorded = sense(task, recording, stream, start, (&none, &mut random))?;
+    let as_recorded = through_window(task, recording, stream, start, (&none, &mut random))?;
     let truth = as_recorded.truth().clone();
     let part = as_recorded.into_part(recording, "", &plain);
     let count = |part| match held_out.judged(task, part) {
@@ -229,7 +229,7 @@ fn one(
             random.set_stream(number as u64 + 1);
             let disturbed = corruption.apply(&task.window, stream, recording.yaw, &mut random);
             let stream = (&sources[..], &disturbed);
-            let mut sensed = sense(task, recording, stream, start, (&none, &mut random))?;
+            let mut sensed = through_window(task, recording, stream, start, (&none, &mut random))?;
             sensed.judge_by(&truth);
             let part = sensed.into_part(recording, "", &plain);
             counts.push(count(part)?);

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::predictions::{Predictions, answers_and_bins};
 use super::stage_timing::stage_costs;
 use crate::learn::data::dataset::{Dataset, width};
-use crate::learn::data::free_way::FreeWays;
 use crate::learn::error::LearnError;
 use crate::learn::metrics::arc_baseline::ArcBaseline;
 use crate::learn::metrics::baselines::{ARC, BASELINES, BaselineTallies};
 use crate::learn::metrics::counts::{ReportCounts, RobotCounts};
+use crate::learn::metrics::free_way::FreeWays;
 use crate::learn::metrics::reliability::Reliability;
 use crate::learn::metrics::scores::ConfusionCounts;
 use crate::learn::report::budget_curves::Budget;
@@ -76,7 +76,7 @@ pub fn score(
         let (exits, ways) = answers_and_bins(bundle, &part.windows, engine)?;
         robot.answered.add(part, &exits, labels);
         if let Some(free_way) = &mut robot.free_way {
-            free_way.add(part, &ways);
+            free_way.add(&part.rows, &ways);
         }
     }
 

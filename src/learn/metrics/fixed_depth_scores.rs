@@ -39,7 +39,7 @@ pub struct FixedDepthScore {
     pub standard_error: Option<f64>,
 }
 
-/// What early exit is to a model of a fixed depth at no more compute.
+/// An early exit compared with a model of a fixed depth at no more compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DepthComparison {

@@ -2,7 +2,7 @@
 //! false alarms as another, since answers of two models compare only at the same share of false
 //! alarms.
 
-/// How sure a model is that it gets more severe, over many scans.
+/// A model's confidence that it gets more severe, over many scans.
 #[derive(Clone, Debug, Default)]
 pub(in crate::learn) struct Onsets {
     /// Probability of a class more severe than now, and whether it came so.

@@ -58,7 +58,7 @@ impl ConfusionCounts {
         }
     }
 
-    /// How often each class was answered as each: `[truth][answer]`.
+    /// The confusion matrix: `[truth][answer]`.
     pub fn confusion(&self) -> Vec<Vec<u64>> {
         let rows = self.confusion.chunks(self.labels);
         rows.map(<[u64]>::to_vec).collect()
@@ -96,7 +96,7 @@ impl ConfusionCounts {
         self.onsets
     }
 
-    /// How often each class is the truth.
+    /// Windows per true class.
     pub fn truths(&self) -> Vec<u64> {
         let rows = self.confusion.chunks(self.labels);
         rows.map(|row| row.iter().sum()).collect()

@@ -26,7 +26,7 @@ pub struct Budget {
     pub per_robot: BTreeMap<String, Curves>,
 }
 
-/// Of both policies.
+/// The curves of both policies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Curves {
     /// By its threshold, the same at every exit.

@@ -29,7 +29,7 @@ pub struct AugmentationSpec {
     /// What a copy's messages suffer on their way; its truth stays that of the messages as sent.
     #[serde(default, skip_serializing_if = "ImpairmentSpec::is_none")]
     pub impairments: ImpairmentSpec,
-    /// Whether half of the windows are seen in a mirror, left and right exchanged. Without a word:
+    /// Whether half of the windows are seen in a mirror, left and right exchanged. By default:
     /// only where the truth of the mirror image is the same and its features are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<bool>,

@@ -22,16 +22,16 @@ pub enum LabelRule {
         horizon_s: f32,
         /// Below `bounds_m[i]` the class is at least `labels[i + 1]`; falling.
         bounds_m: Vec<f32>,
-        /// Edges of the bins that the model tells apart, rising, each of `bounds_m` among them;
-        /// none: it tells the labels apart.
+        /// Edges of the bins that the model predicts, rising, each of `bounds_m` among them;
+        /// none: it predicts the labels.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         bins_m: Vec<f32>,
     },
-    /// The newest word on a topic at the trigger (`std_msgs/msg/String`), one of the labels.
+    /// The newest message on a topic at the trigger (`std_msgs/msg/String`), one of the labels.
     Topic {
         /// As recorded.
         topic: String,
-        /// An older word is no label, s.
+        /// An older message is no label, s.
         max_age_s: f32,
         /// Whether the label before is a baseline worth showing: not where a whole recording has
         /// one label.
@@ -92,7 +92,7 @@ impl LabelRule {
         }
     }
 
-    /// Bins of the distance behind the labels, where the model tells them apart.
+    /// Bins of the distance behind the labels, where the model predicts them.
     pub fn bins(&self) -> Option<Bins> {
         match self {
             LabelRule::FutureMinRange {

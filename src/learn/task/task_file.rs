@@ -22,7 +22,7 @@ pub struct Task {
     pub name: String,
     /// Class names from the least severe to the most severe.
     pub labels: Vec<String>,
-    /// What a declared fallback says.
+    /// The label of a declared fallback.
     pub safe_label: String,
     /// Where the truth comes from.
     pub truth: LabelRule,
@@ -83,7 +83,7 @@ pub struct TrainingSpec {
     /// miss is worse than a false alarm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_weights: Vec<f32>,
-    /// When a fit ends before its last epoch; without a word: never.
+    /// When a fit ends before its last epoch; by default never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
     /// How the teacher teaches.

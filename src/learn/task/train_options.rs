@@ -17,17 +17,17 @@ pub struct TrainOptions {
     pub data: Vec<PathBuf>,
     /// Folder of the bundle to write.
     pub out: PathBuf,
-    /// Where to compute.
+    /// Device that computes.
     pub device: Backend,
     /// Seed of every random choice.
     pub seed: u64,
     /// Yaw of the laser (rad) for folders without a list.
     pub yaw: f32,
-    /// What to leave out, instead of what the task says.
+    /// What to leave out, instead of the task's own split.
     pub split: Option<SplitBy>,
     /// Whether to train models of every fixed depth too, for the report to compare with.
     pub static_depths: bool,
-    /// What the user typed, for the manifest.
+    /// The command line, for the manifest.
     pub command: String,
 }
 

@@ -41,7 +41,7 @@ pub struct Batch {
     pub windows: Vec<f32>,
     /// Class of each row.
     pub labels: Vec<usize>,
-    /// Output that each row asks for: its bin where there are bins, else its class.
+    /// The target of each row: its bin where there are bins, else its class.
     pub outputs: Vec<usize>,
     /// Weight of each row, by its class; of those that teach they sum to 1.
     pub weights: Vec<f32>,

@@ -103,7 +103,7 @@ impl Checkpoint {
         })
     }
 
-    /// All or nothing: whoever is interrupted here keeps the epoch before.
+    /// All or nothing: a training that is interrupted here keeps the epoch before.
     fn replace(&self, bytes: &[u8]) -> std::io::Result<()> {
         if let Some(folder) = self.file.parent() {
             fs::create_dir_all(folder)?;

@@ -41,7 +41,7 @@ pub struct Fit<'a> {
     pub first: Option<&'a Weights>,
     /// Trained models to learn from: their mean, of the deepest exits or of all.
     pub teachers: &'a [(Architecture, Weights)],
-    /// What the loss asks.
+    /// The loss.
     pub exits: TaughtExits,
     /// Where it is written down after every epoch how far the fit is.
     pub checkpoints: Option<&'a Checkpoints>,

@@ -1,28 +1,28 @@
 //! How good a model's distribution of the free way is: how often the way was shorter than each
-//! quantile says, and what the quantile costs, beside physics alone. Who knows the future loses
-//! nothing.
+//! quantile, and the pinball loss of the quantile, beside a kinematic projection. A perfect model's
+//! loss is 0.
 
 use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::RecordingWindows;
 use crate::bins::Bins;
+use crate::learn::data::truth::ScanTruth;
 
 /// The quantiles that are judged.
 pub const QUANTILES: [f32; 4] = [0.05, 0.1, 0.2, 0.5];
 
-/// One quantile of one exit, or what physics says in its place.
+/// One quantile of one exit, or the kinematic projection in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuantileScore {
     /// Which.
     pub quantile: f32,
-    /// Share of the windows after which the way was shorter than it says.
+    /// Share of the windows after which the way was shorter than the quantile.
     pub shorter: f64,
     /// Mean pinball loss, m: what lies above it weighs `quantile`, what lies below it the rest of
     /// 1.
     pub pinball_m: f64,
-    /// What it says on average, m.
+    /// Its mean over the windows, m.
     pub mean_m: f64,
 }
 
@@ -31,7 +31,7 @@ pub struct QuantileScore {
 pub struct FreeWayReport {
     /// Windows with a distance to judge by.
     pub windows: u64,
-    /// Where the last bin begins, m: nobody tells more.
+    /// Where the last bin begins, m: nothing counts as more.
     pub far_m: f32,
     /// Mean distance that was free, m.
     pub mean_m: f64,
@@ -83,10 +83,10 @@ impl FreeWays {
         }
     }
 
-    /// Takes in the answers to a part: `[exit][row * bins + bin]`.
-    pub(in crate::learn) fn add(&mut self, part: &RecordingWindows, exits: &[Vec<f32>]) {
+    /// Takes in the answers to rows of a recording: `[exit][row * bins + bin]`.
+    pub(in crate::learn) fn add(&mut self, rows: &[ScanTruth], exits: &[Vec<f32>]) {
         let (count, far) = (self.bins.count(), self.far_m());
-        for (row, scan) in part.rows.iter().enumerate() {
+        for (row, scan) in rows.iter().enumerate() {
             let (Some(least), Some(ahead)) = (scan.least_m, scan.kinematic_m) else {
                 continue;
             };
@@ -171,12 +171,9 @@ impl FreeWayReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::data::dataset::Dropped;
-    use crate::learn::data::recordings::Recording;
-    use crate::learn::data::truth::ScanTruth;
     use crate::time::Stamp;
 
-    fn part(ways: &[(f32, f32)]) -> RecordingWindows {
+    fn rows(ways: &[(f32, f32)]) -> Vec<ScanTruth> {
         let row = |(least, ahead): &(f32, f32)| ScanTruth {
             time: Stamp(0),
             label: Some(0),
@@ -185,25 +182,7 @@ mod tests {
             least_m: Some(*least),
             kinematic_m: Some(*ahead),
         };
-        RecordingWindows {
-            recording: Recording {
-                path: "toy".into(),
-                file: "toy".into(),
-                group: "g".into(),
-                robot: "r".into(),
-                simulated: false,
-                licence: String::new(),
-                yaw: 0.0,
-            },
-            sha256: String::new(),
-            span: (Stamp(0), Stamp(1)),
-            windows: Vec::new(),
-            rows: ways.iter().map(row).collect(),
-            dropped: Dropped::default(),
-            refused_optional: 0,
-            cut: None,
-            labelled: Vec::new(),
-        }
+        ways.iter().map(row).collect()
     }
 
     #[test]
@@ -216,7 +195,7 @@ mod tests {
         // Evenly from 0 to 1 m; physics says 1 m throughout.
         let ways: Vec<(f32, f32)> = (0..1000).map(|i| (i as f32 / 1000.0, 1.0)).collect();
         let mut sums = FreeWays::new(&bins, 1);
-        sums.add(&part(&ways), &[[0.5, 0.5, 0.0].repeat(1000)]);
+        sums.add(&rows(&ways), &[[0.5, 0.5, 0.0].repeat(1000)]);
         let report = sums.report();
         assert_eq!(report.windows, 1000);
         for score in &report.exits[0] {
@@ -238,7 +217,7 @@ mod tests {
         };
         let mut sums = FreeWays::new(&bins, 1);
         let far = [(f32::INFINITY, f32::INFINITY), (7.0, -1.0)];
-        sums.add(&part(&far), &[[0.0, 0.0, 1.0].repeat(2)]);
+        sums.add(&rows(&far), &[[0.0, 0.0, 1.0].repeat(2)]);
         let report = sums.report();
         assert_eq!(report.exits[0][1].pinball_m, 0.0);
         assert_eq!((report.mean_m, report.physics[1].mean_m), (2.0, 1.0));
