@@ -89,7 +89,7 @@ pub fn replay(mut args: Args, ros_args: Vec<String>) -> CommandResult {
         false => {
             print!("{report}");
             println!(
-                "written to {}: report.json, report.svg, report.png, and the decisions as .mcap",
+                "written to {}: report.json, report.svg, and the decisions as .mcap",
                 args.out.display()
             );
         }

@@ -34,6 +34,28 @@ pub use report::{ReplayReport, ScoresByRobot};
 
 /// Replays all recordings; one that cannot be used is named in the report and does not stop the
 /// others. Two recordings of one name are distinguished by their folder's name.
+///
+/// ```
+/// use edge_reasoner::params::{Value, Values};
+/// use edge_reasoner::replay::{ReplayOptions, replay};
+/// use edge_reasoner::topic_names::TopicNames;
+///
+/// let out = tempfile::tempdir()?;
+/// let model = Value::String("models/clearance".into());
+/// let report = replay(&ReplayOptions {
+///     recordings: vec!["tests/data/clearance/drive_127.mcap".into()],
+///     out: out.path().into(), // drive_127.mcap with the decisions, report.json, report.svg
+///     values: Values::from([("model".into(), model)]),
+///     names: TopicNames::default(),
+///     task: None,
+///     slowdown: 1.0,
+///     expectations: None,
+///     robot: None,
+/// })?;
+/// assert_eq!(report.cycles, 74); // a decision for every scan
+/// assert_eq!(report.late, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn replay(options: &ReplayOptions) -> Result<ReplayReport, ReplayError> {
     if !(options.slowdown > 0.0 && options.slowdown.is_finite()) {
         return Err(ReplayError::Slowdown(options.slowdown));
@@ -97,14 +119,8 @@ fn draw(
     replayed: &[ReplayedRecording],
     out: &Path,
 ) -> Result<(), ReplayError> {
-    for file in ["report.svg", "report.png"] {
-        let file = out.join(file);
-        plot::draw(configuration, replayed, &file).map_err(|cause| ReplayError::Output {
-            file: file.clone(),
-            cause,
-        })?;
-    }
-    Ok(())
+    let file = out.join("report.svg");
+    plot::draw(configuration, replayed, &file).map_err(|cause| ReplayError::Output { file, cause })
 }
 
 /// The recordings' names, each once: those that repeat get their folder's name in front, and a

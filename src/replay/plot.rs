@@ -28,20 +28,15 @@ const ROWS: usize = 16;
 /// Decisions drawn as dots; more are thinned evenly.
 const DOTS: usize = 20_000;
 
-/// Draws into an `.svg` or `.png` file.
+/// Draws into an `.svg` file.
 pub fn draw(
     configuration: &Configuration,
     replayed: &[ReplayedRecording],
     file: &Path,
 ) -> Result<(), Failed> {
     bring_the_font();
-    if file.extension().is_some_and(|extension| extension == "svg") {
-        let area = SVGBackend::new(file, SIZE).into_drawing_area();
-        compose(&area, configuration, replayed)
-    } else {
-        let area = BitMapBackend::new(file, SIZE).into_drawing_area();
-        compose(&area, configuration, replayed)
-    }
+    let area = SVGBackend::new(file, SIZE).into_drawing_area();
+    compose(&area, configuration, replayed)
 }
 
 fn compose<DB: DrawingBackend>(

@@ -37,9 +37,11 @@ fn every_trigger_has_one_answer_and_counts_add_up() {
         .collect();
     let asked: Vec<i64> = entries.iter().map(|(time, ..)| *time).collect();
     assert_eq!(stamps, asked);
-    for file in ["report.json", "report.svg", "report.png"] {
+    for file in ["report.json", "report.svg"] {
         assert!(fs::metadata(out.join(file)).unwrap().len() > 200, "{file}");
     }
+    // One format of picture, as in the reports of a training.
+    assert!(!out.join("report.png").exists());
 }
 
 #[test]
