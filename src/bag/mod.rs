@@ -8,6 +8,24 @@
 //!
 //! Memory: one decompressed chunk at a time, or as many as overlap in time (MCAP); 24 bytes a
 //! message and one message (SQLite, which need not be written in order of time).
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use edge_reasoner::bag::{Bag, ReadEnd};
+//! use edge_reasoner::messages::{Message, MessageType};
+//!
+//! let bag = Bag::open(Path::new("tests/data/clearance/drive_127.mcap"))?;
+//! let mut messages = bag.read(&["/scan"])?;
+//! for message in &mut messages {
+//!     let message = message?;
+//!     if let Message::LaserScan(scan) = Message::decode(MessageType::LaserScan, &message.data)? {
+//!         println!("{} ns: {} beams", message.log_time.0, scan.ranges.len());
+//!     }
+//! }
+//! assert_eq!(messages.end(), &ReadEnd::Whole);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod decompression;
 mod error;

@@ -16,6 +16,25 @@ const MANIFEST_LIMIT: u64 = 4 << 20;
 const WEIGHTS_LIMIT: u64 = 256 << 20;
 
 /// A model that can be run: its manifest and its weights, checked against each other.
+///
+/// Every stage ends in an exit, whose probabilities can be read before the next stage runs:
+///
+/// ```
+/// use edge_reasoner::model::{Bundle, EngineKind, Precision};
+///
+/// let bundle = Bundle::load(std::path::Path::new("models/clearance"))?;
+/// let sizes = bundle.manifest.architecture;
+/// let mut engine = bundle.engine(EngineKind::Packed(Precision::Int8))?;
+/// let window = vec![0.0; sizes.frames * sizes.features];
+/// let mut probabilities = vec![0.0; engine.labels()];
+/// engine.begin(&window)?;
+/// for exit in 1..=engine.exits() {
+///     engine.advance(&mut probabilities)?;
+///     println!("exit {exit}: {probabilities:?} for {:?}", bundle.manifest.labels);
+///     assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-3);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Bundle {
     /// Everything but the weights. Changing it does not change the file; see [`Bundle::save`].
