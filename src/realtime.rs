@@ -3,7 +3,7 @@
 
 use std::io;
 
-/// What a node asks of the system.
+/// Realtime settings of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Realtime {
     /// SCHED_FIFO priority of the watchdog; ingest and what publishes one below, workers two below.

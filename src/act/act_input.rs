@@ -3,7 +3,7 @@
 use crate::scheduler::{Decision, DecisionSource, Reason};
 use crate::time::When;
 
-/// What a decision rests on.
+/// Whether a decision's input was usable, and the label where it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
     /// The model answered on fresh, sound input. Also where it was too unsure and the safe label
@@ -17,7 +17,7 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// Of a decision with this source and reason. What is not known to be seen is blind.
+    /// For a decision with this source and reason; blind where the input is not known to be good.
     pub fn of(source: DecisionSource, reason: Reason) -> Basis {
         match (source, reason) {
             (DecisionSource::Model, Reason::None)
@@ -28,7 +28,7 @@ impl Basis {
     }
 }
 
-/// What the velocity gate and the speed limit need of a decision.
+/// The part of a decision that the velocity gate and the speed limit read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ActInput {
     /// Its cycle.
@@ -37,15 +37,15 @@ pub struct ActInput {
     pub arrival: When,
     /// Index into the bundle's labels.
     pub label: u8,
-    /// What it rests on.
+    /// Whether its input was usable, and its label.
     pub basis: Basis,
     /// The least distance ahead that the model expects over its horizon, from the base frame's
-    /// origin to where it will be then, m; none where it tells none.
+    /// origin to where it will be then, m; none where the model predicts none.
     pub free_way_m: Option<f64>,
 }
 
 impl ActInput {
-    /// Of this decision.
+    /// Reads a decision.
     pub fn of(decision: &Decision) -> ActInput {
         let trigger = &decision.trigger;
         ActInput {

@@ -1,14 +1,14 @@
 //! The hysteresis of every act: to a more cautious state at once, back only after several decisions
 //! that agree.
 
-/// What there can be more or less of.
+/// A value that allows more or less than another.
 pub(super) trait Allowance: Copy + PartialEq {
     /// The most that both allow.
     fn at_most(self, other: Self) -> Self;
 }
 
-/// What decisions have earned: it falls with the first that allows less, and rises when enough in a
-/// row allow more, and then only as far as all of them do.
+/// The value in force: it falls with the first decision that allows less, and rises when enough in
+/// a row allow more, and then only as far as all of them do.
 #[derive(Debug)]
 pub(super) struct AsymmetricDebounce<A> {
     allowed: A,
@@ -17,7 +17,7 @@ pub(super) struct AsymmetricDebounce<A> {
 }
 
 impl<A: Allowance> AsymmetricDebounce<A> {
-    /// What is allowed before any decision.
+    /// Begins with what is allowed before any decision.
     pub fn new(allowed: A) -> AsymmetricDebounce<A> {
         AsymmetricDebounce {
             allowed,
@@ -29,13 +29,14 @@ impl<A: Allowance> AsymmetricDebounce<A> {
         self.allowed
     }
 
-    /// No more than this from here on; what more there was to be earned is earned anew.
+    /// Allows no more than this from here on, and counts decisions that allow more anew.
     pub fn tighten(&mut self, most: A) {
         self.allowed = most.at_most(self.allowed);
         self.freer.0 = 0;
     }
 
-    /// An answer given again allows this: no more than it from here on, and nothing earned by it.
+    /// A decision by an answer that is used again allows this: no more than it from here on; it does
+    /// not count towards a rise.
     pub fn keep(&mut self, most: A) {
         if most.at_most(self.allowed) != self.allowed {
             self.tighten(most);

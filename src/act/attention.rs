@@ -26,7 +26,7 @@ pub struct AttentionLimits {
     pub release_share: f64,
 }
 
-/// What is kept of a decision; small, since a hot thread writes it.
+/// The part of a decision that is kept; small, since a hot thread writes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionSample {
     confidence: f32,
@@ -35,7 +35,7 @@ pub struct AttentionSample {
 }
 
 impl AttentionSample {
-    /// Of this decision.
+    /// Reads a decision.
     pub fn of(decision: &Decision) -> AttentionSample {
         AttentionSample {
             confidence: decision.confidence,
@@ -53,7 +53,7 @@ pub struct Attention {
     needed: bool,
 }
 
-/// What is to be said.
+/// What is published.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionChange {
     /// Whether somebody is needed.
@@ -81,7 +81,8 @@ impl Attention {
         self.limits = limits;
     }
 
-    /// A decision left; what is to be said if it changed whether somebody is needed.
+    /// Takes a decision that was published; what to publish where it changed whether somebody is
+    /// needed.
     pub fn note(&mut self, note: AttentionSample) -> Option<AttentionChange> {
         let most = self.limits.decisions.max(1) as usize;
         self.recent.push_back(note);
@@ -99,7 +100,7 @@ impl Attention {
         changed.then(|| self.call())
     }
 
-    /// How it stands.
+    /// The present state.
     pub fn call(&self) -> AttentionChange {
         let (not_the_models, unsure) = self.count();
         let decisions = self.recent.len();

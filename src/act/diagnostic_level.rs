@@ -1,6 +1,6 @@
 //! Levels of `/diagnostics`.
 
-/// As `diagnostic_msgs/msg/DiagnosticStatus` numbers them.
+/// The levels, numbered as in `diagnostic_msgs/msg/DiagnosticStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Level {

@@ -17,7 +17,7 @@ const LIFETIME: Duration = Duration::from_secs(2);
 /// Height of the text above the sensor, and of its letters, m.
 const TEXT: (f64, f64) = (0.8, 0.2);
 
-/// Of the ball at what holds a command back, m.
+/// Diameter of the ball at the point that holds a command back, m.
 const BALL: f64 = 0.1;
 
 /// A sector of the scan in which something is seen.
@@ -31,7 +31,7 @@ pub struct SectorMarker {
     pub weight: f32,
 }
 
-/// What holds a command back, and the frame in which it lies.
+/// The point that holds a command back, and its frame.
 pub struct LimitMarker<'a> {
     /// The base frame.
     pub frame: &'a str,

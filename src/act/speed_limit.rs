@@ -46,7 +46,7 @@ impl Allowance for Percent {
     }
 }
 
-/// What the limiter is told.
+/// The limiter's configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SpeedLimits {
     /// Per label, in the bundle's order.
@@ -56,7 +56,7 @@ pub struct SpeedLimits {
     pub release_after: u32,
 }
 
-/// Follows the decisions. Sent when it changes, and again every second for whoever came late.
+/// Follows the decisions. Sent when it changes, and again every second for late subscribers.
 #[derive(Debug)]
 pub struct SpeedLimiter {
     limits: SpeedLimits,
@@ -65,7 +65,7 @@ pub struct SpeedLimiter {
     sent: Option<(Mono, Percent)>,
 }
 
-/// Between two words that say the same.
+/// Between two messages of the same limit.
 const AGAIN: Duration = Duration::from_secs(1);
 
 impl SpeedLimiter {

@@ -8,7 +8,7 @@ use super::encode::{TimeWire, encode};
 use crate::scheduler::{CounterValues, DecisionSource, Reason};
 use crate::time::Stamp;
 
-/// What the message says.
+/// The contents of the message.
 #[derive(Clone, Debug)]
 pub struct Statistics<'a> {
     /// When it was counted.

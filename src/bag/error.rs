@@ -14,7 +14,7 @@ pub enum BagError {
         path: PathBuf,
         /// What was tried, to follow "cannot".
         doing: &'static str,
-        /// The system's word.
+        /// The system's error.
         source: io::Error,
     },
     /// A file that is neither container.

@@ -18,7 +18,7 @@ use super::mcap_records::{self, op};
 use super::message::{PartMessage, Payload, Topic, Wanted, place};
 use crate::time::Stamp;
 
-/// What is known of a file before its messages are read.
+/// The structure of a file, known before its messages are read.
 #[derive(Debug)]
 pub(super) struct McapFile {
     source: RecordingFile,
@@ -90,7 +90,7 @@ fn topic_query(file: &mut File, outline: &mut McapIndex) -> std::io::Result<Summ
             }));
             least = Some(least.map_or(time, |least| least.min(time)));
         }
-        // What the chunk says of itself is not covered by its checksum.
+        // The chunk's own header is not covered by its checksum.
         block.start = least.unwrap_or(block.start);
         if let Some(fault) = decoded.fault.or(walked.err()) {
             // A torn chunk is where the walk already saw the file end.
@@ -205,7 +205,7 @@ impl McapReader {
             }
         }
         let Some(mut top) = self.open.peek_mut() else {
-            // The walk's word on where the file ends, unless reading met something before that.
+            // Where the walk found the end of the file, unless reading met damage before that.
             if self.cut.is_none() {
                 self.cut = self.part.cut.clone();
             }

@@ -3,7 +3,7 @@
 
 use crate::time::Stamp;
 
-/// What an MCAP file begins and ends with.
+/// The magic bytes at both ends of an MCAP file.
 pub(super) const MAGIC: &[u8; 8] = b"\x89MCAP0\r\n";
 /// Opcode and length in front of every record.
 pub(super) const HEAD: usize = 9;
@@ -36,7 +36,7 @@ pub(super) fn message(body: &[u8]) -> Option<(u16, Stamp)> {
     Some((channel, stamp(fields.u64()?)))
 }
 
-/// What a message looks like, as far as its name goes.
+/// A schema: the name and encoding of a message type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Schema {
     pub(super) type_name: String,

@@ -21,7 +21,7 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// What its messages are, where they are not ROS 2's and cannot be read, with what to do.
+    /// Where its messages are not ROS 2's and cannot be read: what they are and what to do.
     pub fn unreadable(&self) -> Option<String> {
         let Topic {
             encoding,
@@ -59,7 +59,7 @@ pub struct BagMessage {
 }
 
 /// The bytes of one message: a view into the chunk they came in, so that nothing is copied.
-/// Whoever keeps a few for long should copy them, for each keeps its whole chunk.
+/// Copy those that are kept for long: each keeps its whole chunk in memory.
 #[derive(Clone)]
 pub struct Payload {
     pub(super) block: Arc<Vec<u8>>,

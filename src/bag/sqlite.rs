@@ -19,7 +19,7 @@ use crate::time::Stamp;
 /// No row is shorter: a corrupt tree may lead round in circles, and must not fill the memory.
 const LEAST_ROW: u64 = 8;
 
-/// What is known of a file before its messages are read.
+/// The structure of a file, known before its messages are read.
 #[derive(Debug)]
 pub(super) struct SqliteFile {
     source: RecordingFile,
@@ -124,8 +124,8 @@ fn connect_immutable(path: &Path) -> Option<rusqlite::Result<Connection>> {
 }
 
 fn usable(connection: Connection) -> rusqlite::Result<Connection> {
-    // Without writable_schema, SQLite refuses a file that is shorter than its head says. Nothing in
-    // the file is run on its behalf.
+    // Without writable_schema, SQLite refuses a file that is shorter than its header has it. No
+    // code in the file is run.
     connection.execute_batch(
         "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF; PRAGMA writable_schema=ON;",
     )?;

@@ -26,7 +26,7 @@ pub(super) fn companions(file: &Path) -> Vec<&'static str> {
     ["-wal", "-journal"].into_iter().filter(is_filled).collect()
 }
 
-/// What of the log of this file is lost, as a sentence; none where all of it is read.
+/// A sentence about the part of this file's log that SQLite ignores; none where all of it is read.
 pub(super) fn lost(file: &Path) -> Option<String> {
     let path = beside(file, "-wal");
     let length = std::fs::metadata(&path).ok()?.len();

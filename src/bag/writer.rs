@@ -25,7 +25,7 @@ pub enum WriteError {
         path: PathBuf,
         /// What was tried, to follow "cannot".
         doing: &'static str,
-        /// The system's word.
+        /// The system's error.
         source: io::Error,
     },
     /// The container refused, for instance because of too many topics.
@@ -35,7 +35,7 @@ pub enum WriteError {
         path: PathBuf,
         /// What was to be written.
         what: String,
-        /// The container's word.
+        /// The MCAP writer's error.
         source: mcap::McapError,
     },
     /// A time that MCAP cannot hold.

@@ -238,7 +238,7 @@ fn mountings(bag: &Bag, args: &Args) -> Result<Vec<serde_json::Value>, Box<dyn s
     Ok(all)
 }
 
-/// What the scans of each laser say below range_min, read under the defaults.
+/// The values below range_min in the scans of each laser, read under the defaults.
 fn lasers(bag: &Bag) -> Result<Vec<(String, BelowMinStatistics)>, Box<dyn std::error::Error>> {
     let kind = MessageType::LaserScan;
     let topics = bag.topics().iter();

@@ -85,7 +85,7 @@ fn arguments(files: &[PathBuf], overrides: &[String]) -> Result<RosArguments, Va
     Ok(arguments)
 }
 
-/// JSON has no words for what is no number.
+/// JSON cannot write infinity and NaN.
 fn as_json(value: &Value) -> serde_json::Value {
     let double = |value: &f64| match value {
         value if value.is_nan() => json!(".nan"),

@@ -17,9 +17,9 @@ pub enum ConfigureError {
         .looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NoBundle {
-        /// As asked for.
+        /// Name as given.
         name: String,
-        /// Where it was looked for.
+        /// The folders that were searched.
         looked: Vec<PathBuf>,
     },
     /// The bundle is not sound.

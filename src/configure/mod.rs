@@ -56,7 +56,7 @@ impl Configuration {
         }
     }
 
-    /// What holds for every cycle.
+    /// The configuration of every cycle.
     pub fn cycle_config(&self) -> CycleConfig {
         let manifest = &self.bundle.manifest;
         let params = &self.params;
@@ -104,8 +104,8 @@ impl Configuration {
         Arc::new(before.successor(self.cycle_config(), engines, publish))
     }
 
-    /// What keeps this bundle from taking over from `present` on the same windows, for the same
-    /// acts; empty: nothing does.
+    /// The differences that keep this bundle from taking over from `present` on the same windows,
+    /// for the same acts; empty: it can.
     pub fn differences(present: &Bundle, other: &Bundle) -> Vec<&'static str> {
         let (present, other) = (&present.manifest, &other.manifest);
         let mut differences = Vec::new();
@@ -121,7 +121,7 @@ impl Configuration {
         differences
     }
 
-    /// Where messages of the configured sources become triggers.
+    /// The ingest of the configured sources: takes messages, and makes requests of triggers.
     pub fn ingest(&self) -> Result<Ingest, ConfigureError> {
         let (spec, settings) = self.window_spec();
         let window = Window::new(&spec, &settings)?;
@@ -134,8 +134,8 @@ impl Configuration {
         Window::new(&spec, &settings).ok()?.sectors()
     }
 
-    /// What the parameters say about one input; what holds without a word about one that is not
-    /// among them.
+    /// The settings of one input by the parameters; the defaults for one that is not among the
+    /// sources.
     pub fn settings(&self, input: &str) -> SourceSettings {
         let (spec, settings) = self.window_spec();
         let mut inputs = spec.inputs.iter().zip(settings);
@@ -174,12 +174,12 @@ impl Configuration {
     }
 }
 
-/// What parameters may name when the parameter `model` is this.
+/// The names that parameters may refer to when the parameter `model` is this.
 pub fn bundle_names(model: &str) -> Result<BundleNames, ConfigureError> {
     Ok(words(&Bundle::load(&find_bundle(model)?)?))
 }
 
-/// What parameters may name, from the bundle.
+/// The names that parameters may refer to, from the bundle.
 pub fn words(bundle: &Bundle) -> BundleNames {
     let manifest = &bundle.manifest;
     let sources = manifest.window.inputs.iter().map(|input| {

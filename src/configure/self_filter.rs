@@ -6,12 +6,12 @@ use crate::features::{DerivedSpec, LEAST_AHEAD, SelfFilter, WindowSpec};
 use crate::messages::MessageType;
 use crate::params::{ParamFaults, Params, SourceParams};
 
-/// What counts as ahead where a bundle does not say, degrees to each side.
+/// The angle that counts as ahead where a bundle has none, degrees to each side.
 const AHEAD_DEG: f32 = 22.5;
 /// Directions tried to see how much of what is ahead is left.
 const TRIED: u32 = 1000;
 
-/// What of the scans of a source is the robot itself.
+/// The self filter of a source's scans.
 pub fn of(params: &Params, source: &SourceParams, derived: &[DerivedSpec]) -> Arc<SelfFilter> {
     let ahead = ahead(&source.name, derived);
     let (footprint, ignored) = (params.footprint.clone(), source.ignore.clone());
@@ -36,7 +36,7 @@ pub fn check(params: &Params, window: &WindowSpec) -> Result<(), ParamFaults> {
         (left < LEAST_AHEAD).then(|| {
             format!(
                 "{}.ignore leaves {:.0} % of what is ahead (±{:.1}°) to be looked at; expected {:.0} % at \
-                 least: a guard that looks at nothing is none",
+                 least, since nothing is seen in ignored directions",
                 source.name,
                 100.0 * left,
                 ahead.to_degrees(),

@@ -6,7 +6,7 @@ use super::laser::scan_check::ScanFault;
 use crate::messages::MessageType;
 use crate::time::Stamp;
 
-/// What a fault means for decisions.
+/// The reason that decisions give for a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultReason {
     /// The message was refused; older samples stay until their timeout.
@@ -56,7 +56,7 @@ impl InputFault {
     }
 }
 
-/// What makes a sample unusable.
+/// Why a sample is unusable.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant has its sentence")]
 pub enum InvalidSample {
@@ -95,7 +95,7 @@ pub enum InvalidSample {
     },
 }
 
-/// What is wrong with a named field.
+/// Why a named field cannot be read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant has its sentence")]
 pub enum FieldFault {
@@ -120,7 +120,7 @@ pub enum FieldFault {
     },
 }
 
-/// What started time anew.
+/// Why the window starts anew.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant has its sentence")]
 pub enum JumpCause {

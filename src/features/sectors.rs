@@ -1,5 +1,5 @@
-//! The columns of a window that hold the sectors of a scan, for those who show what a decision
-//! rests on.
+//! The columns of a window that hold the sectors of a scan, to show what a decision rests
+//! on.
 
 use std::f32::consts::TAU;
 
@@ -45,7 +45,7 @@ impl Sectors {
     }
 
     /// The nearest thing in a sector by the newest row, m; none where nothing is seen, or only
-    /// beyond what the window tells.
+    /// beyond the range of the window.
     pub fn nearest_m(&self, window: &[f32], sector: usize) -> Option<f32> {
         let newest = window.rchunks_exact(self.features).next()?;
         let near = *newest.get(self.column + sector)?;

@@ -49,7 +49,7 @@ pub struct InputSpec {
     pub timeout_ms: u32,
 }
 
-/// What the robot's parameters say about one input.
+/// Settings of one input, from the robot's parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceSettings {
     /// Added to the angles of scans to get angles in the robot frame; rad, left positive.
@@ -58,9 +58,9 @@ pub struct SourceSettings {
     pub upside_down: bool,
     /// Where the sensor sits in the base frame, m ahead and to the left of its origin.
     pub place: [f32; 2],
-    /// What of a scan is the robot itself.
+    /// The part of a scan that is the robot itself.
     pub body: Arc<SelfFilter>,
-    /// What the values of a scan below range_min mean.
+    /// The meaning of a scan's values below range_min.
     pub below_min: BelowMin,
     /// Whether returns of a scan that stand alone are dropped.
     pub speck_filter: SpeckFilter,
@@ -86,7 +86,7 @@ impl Default for SourceSettings {
 }
 
 impl SourceSettings {
-    /// How a laser is mounted.
+    /// The mounting of a laser.
     pub fn mount(&self) -> Mount {
         let [x, y] = self.place;
         Mount {
@@ -107,7 +107,7 @@ impl SourceSettings {
         }
     }
 
-    /// What holds when the parameters say nothing: the specification's timeout.
+    /// The defaults: the specification's timeout.
     pub fn of(spec: &InputSpec) -> SourceSettings {
         SourceSettings {
             timeout: Duration::from_millis(u64::from(spec.timeout_ms)),
@@ -139,7 +139,7 @@ pub enum ExtractorSpec {
     Chunk {
         /// Slots of a period.
         slots: usize,
-        /// What a slot with several samples shows.
+        /// The value of a slot with several samples.
         resample: Resample,
         /// As of `fields`.
         fields: Vec<FieldSpec>,
@@ -155,7 +155,7 @@ pub enum ExtractorSpec {
     },
 }
 
-/// What a slot of a chunk shows. An empty one shows what the slot before it does.
+/// The value of a slot of a chunk. An empty slot has the value of the slot before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resample {
@@ -271,7 +271,7 @@ impl DerivedSpec {
     }
 }
 
-/// Where inputs tell how the robot moves. Beside the fields of their types there are
+/// The inputs that have the robot's motion. Beside the fields of their types there are
 /// `travelled(MS).forward` and `travelled(MS).turn`, the mean over the last MS milliseconds (10 to
 /// 10000):
 ///
@@ -291,7 +291,7 @@ pub struct MotionSpec {
     pub forward: String,
     /// Path of the turn rate, rad/s, left positive.
     pub turn: String,
-    /// Name of the input that tells the turn rate, where it is another one.
+    /// Name of the input with the turn rate, where it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn_source: Option<String>,
 }

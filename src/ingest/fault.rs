@@ -20,7 +20,7 @@ pub enum IngestFault {
         /// What is wrong.
         fault: DecodeError,
     },
-    /// It says what it said before, for too long.
+    /// It repeats the same measurement, for too long.
     #[error(
         "source {name}: frozen, its messages have been the same for {} under changing stamps; \
          restart the sensor or its driver",
@@ -59,7 +59,7 @@ pub enum IngestFault {
         /// More than the usual time from stamp to arrival.
         more: Duration,
     },
-    /// Where its beams look is not known for sure.
+    /// The mounting of its laser is not known for sure.
     #[error("source {name}: {fault}")]
     Mounting {
         /// The source.
@@ -67,7 +67,7 @@ pub enum IngestFault {
         /// What is wrong.
         fault: Box<MountingFault>,
     },
-    /// Ages of inputs cannot be told.
+    /// Ages of inputs cannot be measured.
     #[error(
         "source {name}: its messages come, but ROS time has stood still for {}; see that /clock \
          is published, or set use_sim_time to false where there is no simulation",
@@ -81,13 +81,13 @@ pub enum IngestFault {
     },
     /// The window has no use for it.
     #[error(transparent)]
-    Sense(#[from] InputFault),
+    Input(#[from] InputFault),
 }
 
-/// What people want to know of what came in, though nothing of it was refused.
+/// Notices about messages that were taken.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum IngestNotice {
-    /// How a laser is mounted.
+    /// The mounting of a laser.
     #[error(transparent)]
     Mounting(#[from] MountingNotice),
     /// The robot sees itself, most likely.
@@ -106,13 +106,13 @@ pub enum IngestNotice {
     },
 }
 
-/// What was found out about a source of scans, to be logged once.
+/// A finding about a source of scans, to be logged once.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("source {name}: {news}")]
 pub struct SourceFinding {
     /// The source.
     pub name: Arc<str>,
-    /// What it is.
+    /// The finding.
     pub news: ScanFinding,
 }
 
@@ -123,7 +123,7 @@ pub(super) fn reason_of(fault: &IngestFault) -> Reason {
         | IngestFault::Delayed { .. }
         | IngestFault::LeftOver { .. }
         | IngestFault::ClockStopped { .. } => Reason::StaleInput,
-        IngestFault::Sense(fault) => match fault.reason() {
+        IngestFault::Input(fault) => match fault.reason() {
             FaultReason::InvalidInput => Reason::InvalidInput,
             FaultReason::TimeJump => Reason::TimeJump,
         },

@@ -22,7 +22,7 @@ use clock_standstill::ClockStandstill;
 use fault::reason_of;
 pub use fault::{IngestFault, IngestNotice, SourceFinding};
 
-/// Remarks kept until somebody asks for them.
+/// Remarks kept until they are read.
 const REMARKS: usize = 32;
 
 /// Decodes, fills the window and opens requests. One thread owns it.
@@ -35,9 +35,9 @@ pub struct Ingest {
     /// Whether silence is measured in a simulation's time; and that time, from turn to turn.
     sim_time: bool,
     passing: ClockStandstill,
-    /// When the trigger last spoke, in ROS time.
+    /// When the trigger's last message arrived, in ROS time.
     spoke: Option<Stamp>,
-    /// What tf says.
+    /// The tree of tf.
     tree: TransformTree,
     remarks: VecDeque<IngestNotice>,
 }
@@ -103,22 +103,22 @@ impl Ingest {
         self.trigger
     }
 
-    /// What tf says is known from here on.
+    /// Takes transforms into the tree of tf.
     pub fn transforms(&mut self, message: &Transforms, links: TransformTopic) {
         self.tree.take(message, links);
     }
 
-    /// Begins with what tf said before.
+    /// Begins with this tree of tf.
     pub fn set_tree(&mut self, tree: TransformTree) {
         self.tree = tree;
     }
 
-    /// What tf has said so far.
+    /// The tree of tf as received so far.
     pub fn tree(&self) -> &TransformTree {
         &self.tree
     }
 
-    /// The oldest remark that nobody asked for yet.
+    /// The oldest remark that was not read yet.
     pub fn next_remark(&mut self) -> Option<IngestNotice> {
         self.remarks.pop_front()
     }
@@ -159,7 +159,7 @@ impl Ingest {
 
     /// Takes in one message. When it is a trigger (and the first in its stretch of `every_ms`,
     /// where the bundle thins its trigger), the request to offer comes back, whatever is wrong with
-    /// the message: every trigger is owed an answer.
+    /// the message: every trigger is answered by a decision.
     pub fn message(
         &mut self,
         scheduler: &SchedulerState,
@@ -201,7 +201,7 @@ impl Ingest {
         if fault == Some(Reason::TimeJump) {
             scheduler.forget_last_decision();
         }
-        if let Err(IngestFault::Sense(InputFault::TimeJump { cause, .. })) = &taken
+        if let Err(IngestFault::Input(InputFault::TimeJump { cause, .. })) = &taken
             && matches!(cause, JumpCause::NewClock(_))
         {
             self.sources[index].stamp_lag.forget();
@@ -289,8 +289,8 @@ impl Ingest {
         Ok(())
     }
 
-    /// From when on the trigger's silence is answered, unless it speaks before; `started` is when
-    /// it could speak first.
+    /// From when on the trigger's silence is answered, unless a message comes before; `started` is
+    /// when the first could come.
     pub fn silent_from(&self, started: Mono) -> Mono {
         let source = &self.sources[usize::from(self.trigger.0)];
         let since = source.last_arrival.unwrap_or(started);

@@ -6,7 +6,7 @@ use super::profile_file::Profile;
 use super::{Machine, ReachableDepth};
 use crate::time::{ShownDuration, least_ms};
 
-/// What is known of the first engine when a node starts.
+/// The costs of the first engine when a node starts.
 #[derive(Clone, Copy, Debug)]
 pub struct StartCheck<'a> {
     /// Id of the bundle.

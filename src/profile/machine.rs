@@ -12,7 +12,7 @@ pub struct Machine {
     pub cpu: String,
     /// Processors this process may run on.
     pub cores: usize,
-    /// As Rust names it.
+    /// Architecture, as Rust names it.
     pub arch: String,
 }
 

@@ -19,7 +19,7 @@ const COLD_SHARE: usize = 10;
 /// Runs that pay for page faults and are not counted.
 const WARM_UP: usize = 32;
 
-/// What to measure.
+/// Options of a measurement.
 #[derive(Clone, Debug)]
 pub struct ProfileOptions {
     /// Engines; those this processor cannot run are left out.

@@ -45,7 +45,7 @@ pub struct Profile {
     pub format: u32,
     /// Id of the bundle.
     pub model: String,
-    /// Where it was measured.
+    /// The machine it was measured on.
     pub machine: Machine,
     /// Seconds since 1970 at the end of the measurement.
     pub measured_at: u64,
@@ -58,7 +58,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Where `run` looks for it: the user's cache folder, one file per bundle and machine.
+    /// The file that `run` reads: in the user's cache folder, one per bundle and machine.
     pub fn place(model: &str, machine: &Machine) -> Option<PathBuf> {
         let name = format!("{model}-{}.json", machine.key());
         Some(user_cache()?.join("profiles").join(name))

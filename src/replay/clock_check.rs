@@ -26,10 +26,10 @@ pub struct ClockCheck {
     pairs: u32,
 }
 
-/// How they go together.
+/// The relation of log times and header stamps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ClockRelation {
-    /// As one.
+    /// They agree.
     Alike,
     /// Not as one: spans of header stamps and of log times over the same messages.
     Apart(Duration, Duration),
@@ -73,7 +73,7 @@ impl ClockCheck {
         }
     }
 
-    /// What all messages say; none where they are too few or carry no stamp.
+    /// The result over all messages; none where they are too few or carry no stamp.
     pub fn pace(&self) -> Option<ClockRelation> {
         if self.pairs < PAIRS || self.headers_ns.max(self.logs_ns) < SPAN_NS {
             return None;

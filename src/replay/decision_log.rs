@@ -8,12 +8,12 @@ use crate::learn::{BaselineTallies, ConfusionCounts as ScoreTally, Task, Truth};
 use crate::scheduler::Decision;
 use crate::time::Mono;
 
-/// What is kept of the decisions.
+/// The points and scores of the decisions.
 pub struct DecisionLog {
     /// Arrivals of the trigger, in order: the place in the list is the number of the scan.
     arrivals: Vec<Mono>,
     last: Mono,
-    /// Of every decision.
+    /// One per decision.
     pub points: Vec<ReplayedDecision>,
     truth: Option<Truth>,
     /// Against the truth, where there is one.

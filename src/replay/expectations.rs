@@ -43,7 +43,7 @@ pub struct Expectations {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expectation {
-    /// What is shown.
+    /// Its name in reports.
     name: String,
     /// Patterns of recordings' names, as a shell has them.
     #[serde(default = "all", deserialize_with = "patterns")]
@@ -106,9 +106,9 @@ pub struct ExpectationOutcome {
     pub name: String,
     /// Recordings it matched.
     pub recordings: Vec<String>,
-    /// What is not as expected; empty when all is.
+    /// Expectations that were not met; empty when all were.
     pub failures: Vec<String>,
-    /// What was measured, by measure; none where there was nothing to measure.
+    /// The values, by measure; none where there was nothing to measure.
     pub measured: BTreeMap<String, Option<f64>>,
 }
 

@@ -10,22 +10,22 @@ use crate::learn::LearnError;
 use crate::params::Values;
 use crate::topic_names::TopicNames;
 
-/// What to replay and how.
+/// Options of a replay.
 #[derive(Clone, Debug)]
 pub struct ReplayOptions {
     /// Files, rosbag2 directories, or folders of them.
     pub recordings: Vec<PathBuf>,
-    /// Where the decisions, the report and the picture go.
+    /// Folder of the decisions, the report and the picture.
     pub out: PathBuf,
     /// Parameters, as of a live node.
     pub values: Values,
-    /// How topics are named: the node's namespace and its remappings.
+    /// The node's namespace and its remappings, by which topics are resolved.
     pub names: TopicNames,
     /// Task whose truth the decisions are scored against.
     pub task: Option<PathBuf>,
     /// As if the machine were this many times slower.
     pub slowdown: f64,
-    /// What is expected of the recordings.
+    /// File of the expectations.
     pub expectations: Option<PathBuf>,
     /// Robot the scores are reported under; by default the name of a recording's folder.
     pub robot: Option<String>,

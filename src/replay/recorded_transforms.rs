@@ -25,7 +25,7 @@ pub struct RecordedTransforms {
 pub struct FoundMounting {
     /// Frame of its scans.
     pub frame: String,
-    /// How it is mounted, or why that is not known or not right.
+    /// Its mounting, or why that is not known or not right.
     pub mounting: Result<Mount, String>,
 }
 
@@ -61,7 +61,7 @@ impl RecordedTransforms {
         Ok(frames)
     }
 
-    /// What is static.
+    /// The static transforms.
     pub fn tree(&self) -> &TransformTree {
         &self.tree
     }
@@ -71,7 +71,7 @@ impl RecordedTransforms {
         &self.moving
     }
 
-    /// What could not be read.
+    /// Faults of the messages that could not be read.
     pub fn faults(&self) -> &[String] {
         &self.faults
     }

@@ -78,7 +78,7 @@ pub fn replay_one(
             None => format!("{name}: nothing could be used; {why}"),
         }),
     };
-    // Behind a cut nobody knows who was silent.
+    // Behind a cut it is not known which sources sent nothing.
     if cut.is_none() && last.since(newest) > PAUSE {
         notices.push(format!(
             "the recording ends {:.0} s after the last message that is read; that is left out",

@@ -34,9 +34,9 @@ pub(super) struct RecordingReplay {
     pub(super) first: Stamp,
     pub(super) silences: u64,
     pub(super) first_fault: Option<String>,
-    /// What was found out about the scans.
+    /// Findings about the scans.
     pub(super) news: Vec<String>,
-    /// What else people want to know of the messages.
+    /// Notices about the messages.
     pub(super) remarks: Vec<String>,
 }
 
@@ -118,7 +118,7 @@ impl RecordingReplay {
         Ok(fault)
     }
 
-    /// Takes in what tf says.
+    /// Takes in transforms.
     pub(super) fn take_transforms(&mut self, topic: &str, cdr: &[u8]) {
         match Transforms::decode(cdr) {
             Ok(transforms) => self.ingest.transforms(&transforms, TransformTopic::Moving),
@@ -176,7 +176,7 @@ impl RecordingReplay {
         Ok(())
     }
 
-    /// Lets everything be answered.
+    /// Runs until every trigger is answered.
     pub(super) fn drain(&mut self) -> Result<(), ReplayError> {
         self.logical.drain();
         self.write()
@@ -220,7 +220,7 @@ impl Outbox {
     }
 }
 
-/// Where the decisions on a recording of this name go.
+/// The file of the decisions on a recording of this name.
 pub fn decisions_file(out: &Path, name: &str) -> PathBuf {
     out.join(format!("{name}.mcap"))
 }

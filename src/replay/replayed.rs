@@ -8,7 +8,7 @@ use crate::learn::{BaselineTallies, ConfusionCounts as ScoreTally};
 use crate::scheduler::{CounterValues, DecisionSource};
 use crate::time::Mono;
 
-/// What one recording gave.
+/// The result of one recording.
 pub struct ReplayedRecording {
     /// Its name.
     pub name: Arc<str>,
@@ -16,7 +16,7 @@ pub struct ReplayedRecording {
     pub robot: String,
     /// The counters.
     pub tally: CounterValues,
-    /// Of every decision.
+    /// One per decision.
     pub points: Vec<ReplayedDecision>,
     /// Seconds from its first to its last message, on any topic.
     pub seconds: f64,
@@ -24,13 +24,13 @@ pub struct ReplayedRecording {
     pub silences: u64,
     /// Optional sources that it lacks, and why.
     pub without: BTreeMap<String, String>,
-    /// What else was not as it should be, in sentences.
+    /// Other notices, in sentences.
     pub notices: Vec<String>,
     /// Messages the window had no use for, and the first such fault.
     pub refused: (u64, Option<String>),
     /// Notices about its messages, none of which was refused for them.
     pub remarks: Vec<String>,
-    /// Where it is cut.
+    /// The place and cause of a cut.
     pub cut: Option<String>,
     /// Against the truth, where there is one.
     pub scored: Option<(ScoreTally, BaselineTallies)>,
@@ -47,13 +47,13 @@ pub struct ReplayedDecision {
     pub label: u8,
     /// Exit, 0: none.
     pub exit: u8,
-    /// What stands behind it.
+    /// Where its label comes from.
     pub source: DecisionSource,
-    /// Where it is known.
+    /// The truth, where it is known.
     pub truth: Option<DecisionTruth>,
 }
 
-/// What a decision is held against.
+/// The truth that a decision is compared with.
 #[derive(Clone, Copy)]
 pub struct DecisionTruth {
     /// The class to be decided.

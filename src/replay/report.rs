@@ -46,7 +46,7 @@ pub struct ReplayReport {
     pub reused: u64,
     /// Optional sources that a recording lacks, by recording and source, and why.
     pub without: BTreeMap<String, BTreeMap<String, String>>,
-    /// What else was not as it should be, by recording.
+    /// Other notices, by recording.
     pub notices: BTreeMap<String, Vec<String>>,
     /// Messages that could not be used.
     pub refused_messages: u64,
@@ -56,7 +56,7 @@ pub struct ReplayReport {
     /// mounted, what of the robot they see; in sentences that begin with the recording.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
-    /// Decisions by what stands behind them.
+    /// Decisions by source.
     pub by_source: BTreeMap<String, u64>,
     /// Decisions by why they are not the model's.
     pub by_reason: BTreeMap<String, u64>,
@@ -64,17 +64,17 @@ pub struct ReplayReport {
     pub by_exit: BTreeMap<String, u64>,
     /// Arrival to publication, in simulated time.
     pub latency_us: Quantiles,
-    /// What was promised.
+    /// The deadline.
     pub deadline_ms: f64,
     /// Stage costs were multiplied by this.
     pub slowdown: f64,
     /// The parameters that were given, such as the laser's yaw.
     pub parameters: BTreeMap<String, serde_json::Value>,
-    /// Of the decisions, where the truth is known.
+    /// Scores of the decisions, where the truth is known.
     pub scores: ScoresByRobot,
-    /// Of the baselines, on the same recordings.
+    /// Scores of the baselines, on the same recordings.
     pub baselines: BTreeMap<String, ScoresByRobot>,
-    /// What was expected, and what came of it.
+    /// The expectations, with their outcome.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expectations: Vec<ExpectationOutcome>,
     /// How long the replay took; not part of what is compared between runs.
@@ -179,7 +179,7 @@ impl ReplayReport {
     }
 }
 
-/// What recordings have to say, of those that have something to say.
+/// The notices of the recordings that have some.
 fn by_name<T: Clone>(
     replayed: &[ReplayedRecording],
     of: impl Fn(&ReplayedRecording) -> &T,

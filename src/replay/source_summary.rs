@@ -4,7 +4,7 @@ use super::clock_check::ClockCheck;
 use super::sources::RecordedSource;
 use crate::bag::BagMessage;
 
-/// What came of one source.
+/// The messages of one source: taken, refused, and their clocks.
 pub(super) struct SourceSummary<'s> {
     pub(super) source: &'s RecordedSource<'s>,
     messages: u64,

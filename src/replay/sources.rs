@@ -20,7 +20,7 @@ pub struct RecordedSource<'c> {
     pub topic: String,
 }
 
-/// What of the configured sources a recording has.
+/// The configured sources that a recording has, and those that it lacks.
 pub struct Sources<'c> {
     /// To be read.
     pub recorded: Vec<RecordedSource<'c>>,

@@ -10,7 +10,7 @@ pub enum RunError {
     /// The parameters' file.
     #[error(transparent)]
     Values(#[from] crate::params::ValueError),
-    /// A parameter that is asked for before all others.
+    /// A parameter that is read before all others.
     #[error(transparent)]
     Params(#[from] crate::params::ParamFaults),
     /// Parameters, bundle or engines.

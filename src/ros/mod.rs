@@ -24,13 +24,13 @@ use node::lifecycle::Transition;
 use node::lifecycle_services::{LifecycleServices, TransitionRequest};
 use node::session::Session;
 
-/// Longest sleep while there is nothing to decide: how soon a stop is noticed.
+/// Longest sleep while there is nothing to decide; bounds how late a stop is noticed.
 const IDLE: Duration = Duration::from_millis(20);
 
 /// Runs the node until SIGINT or SIGTERM. ROS arguments are read from the process's own. Once
 /// there is a ROS log, errors go there; before that, to the caller.
 pub fn run() -> Result<ExitCode, RunError> {
-    // Signals first: a node that is told to end while it starts shall end.
+    // Signals first: a signal while the node starts ends it.
     let stop = Arc::new(StopSignal::default());
     let control_plane = ControlPlane::start(Arc::clone(&stop))?;
     // Before rcl reads them, whose words on bad ones are fewer.
@@ -61,14 +61,14 @@ pub fn run() -> Result<ExitCode, RunError> {
     }
 }
 
-/// As rcl calls the node after all remappings: sections of params files are for names.
+/// The node's name after all remappings, by which sections of params files are chosen.
 fn name_of(node: &Node) -> Result<NodeName, RunError> {
     let doing = "asking for the node's name";
     ros(doing, ros(doing, node.fully_qualified_name())?.parse())
 }
 
-/// With the model by a name that means the same in every directory: what the node says of its
-/// parameters may start another one elsewhere.
+/// With the model by a name that means the same in every directory: the parameters that the node
+/// shows may start another node elsewhere.
 fn at_home(mut values: Values) -> Values {
     // Anything but text is refused at configure.
     if let None | Some(Value::String(_)) = values.get("model") {
@@ -166,7 +166,7 @@ fn serve(
     ended
 }
 
-/// Does what a transition asks for; on an error everything is as it was.
+/// Makes a transition; on an error everything is as it was.
 fn change(
     node: &mut Node,
     (endpoints, control_plane, shared, view): (

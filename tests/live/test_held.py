@@ -1,4 +1,4 @@
-"""What holds the node from outside: readers that have stopped to read, and a disk that does not answer."""
+"""What holds the node from outside: readers that have stopped reading, and a disk that does not answer."""
 
 import os
 import signal

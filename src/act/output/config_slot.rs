@@ -72,7 +72,7 @@ mod tests {
         let config_slot = ConfigSlot::new();
         config_slot.send(1);
         let held = config_slot.0.lock().unwrap();
-        config_slot.receive(|_| unreachable!("the mailbox is in another's hand"));
+        config_slot.receive(|_| unreachable!("the slot is in use"));
         drop(held);
         let mut taken = 0;
         config_slot.receive(|next| std::mem::replace(&mut taken, next));

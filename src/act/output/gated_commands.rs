@@ -19,7 +19,7 @@ use crate::time::{Stamp, When};
 /// The gate of one robot.
 pub(super) struct GatedCommands {
     gated: Mutex<Gated>,
-    /// Limits that are to hold from the gate's next word on.
+    /// Limits that hold from the gate's next command on.
     limits: ConfigSlot<GateLimits>,
     stamped: bool,
     /// What keeps commands from passing.
@@ -31,7 +31,7 @@ pub(super) struct GatedCommands {
 
 struct Gated {
     gate: VelocityGate,
-    /// Of the last command, where they are stamped.
+    /// Frame of the last command, where commands are stamped.
     frame: String,
     closed: bool,
 }
@@ -70,7 +70,7 @@ impl GatedCommands {
         self.stamped
     }
 
-    /// From the gate's next word on these hold.
+    /// These hold from the gate's next command on.
     pub fn set_limits(&self, limits: GateLimits) {
         self.limits.send(limits);
     }

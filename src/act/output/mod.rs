@@ -5,8 +5,8 @@
 //!
 //! - No lock is held while something is published. The gate and the speed limit are computed under
 //!   locks that are held for arithmetic alone; what comes of it is handed, under the same lock, to
-//!   the topic's own thread ([`publisher_thread`]), which publishes the newest. An older command cannot overtake
-//!   a stop, and is not published behind one.
+//!   the topic's own thread ([`publisher_thread`]), which publishes the newest. An older command
+//!   cannot overtake a stop, and is not published behind one.
 //! - The watchdog, which answers for all robots, hands decisions over as well, and so does the
 //!   engine of a gateway, which serves all robots: what holds one robot's topic holds no other
 //!   robot.
@@ -71,40 +71,40 @@ pub fn publish_from_here() {
     PUBLISHES.set(true);
 }
 
-/// What an output is made of.
+/// The publishers of an output.
 pub struct OutputParts {
-    /// Where decisions leave.
+    /// Publisher of the decisions.
     pub decisions: PublishBytes,
-    /// Of the velocity gate, where it is on.
+    /// Publishers of the velocity gate, where it is on.
     pub gate: Option<GateOutputParts>,
-    /// Of the speed limit, where it is on.
+    /// Publisher of the speed limit, where it is on.
     pub speed: Option<(SpeedLimits, PublishSpeedLimit)>,
-    /// Whether time for stamps is a simulation's, as told by [`RobotOutput::set_simulated_time`].
+    /// Whether time for stamps is a simulation's, as set by [`RobotOutput::set_simulated_time`].
     pub sim_time: bool,
-    /// Whether somebody looks at [`RobotOutput::next_note`].
+    /// Whether [`RobotOutput::next_note`] is read.
     pub notes: bool,
-    /// Whether somebody looks at [`RobotOutput::next_decision`].
+    /// Whether [`RobotOutput::next_decision`] is read.
     pub shown: bool,
 }
 
-/// What the velocity gate of an output is made of.
+/// The velocity gate of an output: its configuration and its publishers.
 pub struct GateOutputParts {
-    /// What it is told.
+    /// Its input.
     pub limits: GateLimits,
     /// Whether commands carry a stamp and a frame.
     pub stamped: bool,
-    /// Where velocities leave.
+    /// Publisher of the velocities.
     pub velocities: PublishBytes,
-    /// Where it says what passed and what held the rest back.
+    /// Publisher of what passed and what held the rest back.
     pub state: PublishBytes,
 }
 
-/// Where one robot's decisions and gated commands leave.
+/// Publishes one robot's decisions and gated commands.
 pub struct RobotOutput {
     decisions: PublisherThread<Fifo<EncodableDecision>>,
     commands: Option<GatedCommands>,
     limits: Option<SpeedLimitOutput>,
-    /// Decisions nobody on the control plane has looked at; none where nobody does.
+    /// Decisions that the control plane has not read yet; none where it reads none.
     notes: Option<ArrayQueue<AttentionSample>>,
     /// The same, whole, where they are shown.
     shown: Option<ArrayQueue<Decision>>,
@@ -121,7 +121,7 @@ pub struct RobotOutput {
     closed: AtomicBool,
 }
 
-/// A decision on its way out, and the words for it.
+/// A decision to be published, and the names in it.
 type EncodableDecision = (OutgoingDecision, Arc<DecisionNames>);
 
 impl RobotOutput {
@@ -177,7 +177,7 @@ impl RobotOutput {
         })
     }
 
-    /// From the gate's next word on these hold.
+    /// These hold from the gate's next command on.
     pub fn set_gate_limits(&self, limits: GateLimits) {
         if let Some(commands) = &self.commands {
             commands.set_limits(limits);
@@ -196,7 +196,7 @@ impl RobotOutput {
         self.notes.as_ref()?.pop()
     }
 
-    /// A decision to be shown; the oldest are lost where nobody asks.
+    /// A decision to be shown; the oldest are lost where they are not read.
     pub fn next_decision(&self) -> Option<Decision> {
         self.shown.as_ref()?.pop()
     }
@@ -275,7 +275,7 @@ impl RobotOutput {
         held
     }
 
-    /// What commands are.
+    /// Message type of the commands.
     pub fn command_type(&self) -> MessageType {
         topic_type(self.commands.as_ref().is_some_and(GatedCommands::stamped))
     }
@@ -300,7 +300,7 @@ impl RobotOutput {
         }
     }
 
-    /// The base moves like this, says a message that arrived then.
+    /// How the base moves, by a message that arrived then.
     pub fn odometry(&self, arrival: When, velocity: Velocity) {
         if let Some(commands) = &self.commands {
             commands.odometry(arrival, velocity);
@@ -382,7 +382,7 @@ impl RobotOutput {
     }
 }
 
-/// One model's way out: its words for decisions.
+/// Publishes one model's decisions: the names of its labels and engines.
 pub struct ModelOutput {
     robot_output: Arc<RobotOutput>,
     words: Arc<DecisionNames>,

@@ -7,12 +7,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long the end of a post waits for a publisher that DDS holds. Its thread is then left behind.
+/// How long ending such a thread waits for a publisher that DDS holds; then the thread is left
+/// behind.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// All pages of a stack may be locked in memory; encoding and publishing take a tenth of this.
 const STACK: usize = 512 << 10;
 
-/// What waits to be published.
+/// The messages that wait to be published.
 pub(super) trait PublishQueue: Send + 'static {
     /// What is published at a time.
     type Taken: Send + 'static;

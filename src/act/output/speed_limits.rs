@@ -61,7 +61,7 @@ impl SpeedLimitOutput {
         limited.closed = false;
     }
 
-    /// Says nothing more by itself.
+    /// Publishes nothing more by itself.
     pub fn close(&self) {
         self.lock().closed = true;
     }

@@ -6,7 +6,7 @@ use super::transform::Transform;
 /// along it are not ranges along the ground.
 const MOST_TILT: f64 = 10.0 * std::f64::consts::PI / 180.0;
 
-/// Where a laser looks from, in the base frame. A beam at `a` in the sensor's frame looks along
+/// The mounting of a laser in the base frame. A beam at `a` in the sensor's frame looks along
 /// `yaw + a`, of one that is upside down along `yaw - a`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mount {
@@ -14,7 +14,7 @@ pub struct Mount {
     pub yaw: f32,
     /// Whether its z axis points down.
     pub upside_down: bool,
-    /// Of the sensor, m ahead of the base frame's origin.
+    /// Position of the sensor, m ahead of the base frame's origin.
     pub x: f32,
     /// m to the left of it.
     pub y: f32,
@@ -28,7 +28,7 @@ pub struct Tilt {
 }
 
 impl Mount {
-    /// Of a sensor that lies in the base frame like this.
+    /// From the pose of the sensor in the base frame.
     pub fn of(sensor_in_base: &Transform) -> Result<Mount, Tilt> {
         let up = sensor_in_base.rotate([0.0, 0.0, 1.0]);
         let angle = up[2].abs().min(1.0).acos();

@@ -24,7 +24,7 @@ const SHIFTED: f32 = 0.01;
 /// Between two remarks about a mounting that moves.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// What the parameters say.
+/// The parameters of a mounting.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MountingParameters {
     /// Frame of the robot in which mountings are given.
@@ -38,7 +38,7 @@ pub struct MountingParameters {
 }
 
 impl MountingParameters {
-    /// What is taken for true where tf does not say.
+    /// The mounting that is assumed where tf has none.
     fn assumed(&self) -> Mount {
         Mount {
             yaw: self.yaw.unwrap_or(0.0),
@@ -57,7 +57,7 @@ pub enum MountingFault {
          up to {PATIENCE:?}"
     )]
     Waiting {
-        /// Of the scans.
+        /// Frame of the scans.
         frame: String,
         /// The parameter.
         base: String,
@@ -76,7 +76,7 @@ pub enum MountingFault {
         said: String,
         /// The same by tf.
         found: String,
-        /// Of the scans.
+        /// Frame of the scans.
         frame: String,
         /// The parameter.
         base: String,
@@ -89,7 +89,7 @@ pub enum MountingFault {
         .tilt.angle.to_degrees()
     )]
     Tilted {
-        /// Of the scans.
+        /// Frame of the scans.
         frame: String,
         /// The parameter.
         base: String,
@@ -99,7 +99,7 @@ pub enum MountingFault {
     /// It was known.
     #[error("where its frame {frame} sits in {base} is not known any more: {why}")]
     Lost {
-        /// Of the scans.
+        /// Frame of the scans.
         frame: String,
         /// The parameter.
         base: String,
@@ -119,9 +119,9 @@ pub enum MountingNotice {
     Assumed {
         /// The source.
         source_name: Arc<str>,
-        /// What is taken for true.
+        /// The mounting that is assumed.
         mount: Mount,
-        /// Of the scans.
+        /// Frame of the scans.
         frame: String,
         /// The parameter.
         base: String,
@@ -135,7 +135,7 @@ pub enum MountingNotice {
         source_name: Arc<str>,
         /// Where it sits.
         mount: Mount,
-        /// Of the scans.
+        /// Frame of the scans.
         frame: String,
         /// The parameter.
         base: String,
@@ -148,9 +148,9 @@ pub enum MountingNotice {
     Late {
         /// The source.
         source_name: Arc<str>,
-        /// What was assumed.
+        /// The mounting that was assumed.
         before: Mount,
-        /// What holds.
+        /// The mounting in force.
         now: Mount,
     },
     /// It was another.
@@ -158,19 +158,19 @@ pub enum MountingNotice {
     Moved {
         /// The source.
         source_name: Arc<str>,
-        /// What held.
+        /// The mounting before.
         before: Mount,
-        /// What holds.
+        /// The mounting in force.
         now: Mount,
     },
 }
 
-/// What a look changed.
+/// A change of the mounting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MountingChange {
-    /// What holds from this scan on.
+    /// The mounting from this scan on.
     pub mount: Mount,
-    /// What was seen before was seen in wrong directions.
+    /// Whether the scans before were taken in wrong directions.
     pub forget: bool,
 }
 
@@ -189,7 +189,7 @@ pub struct Mounting {
     said: MountingParameters,
     state: State,
     mount: Mount,
-    /// What was looked up last.
+    /// Frame of the scan that was looked up last.
     frame: String,
     version: u64,
     waiting_since: Option<Mono>,
@@ -199,7 +199,7 @@ pub struct Mounting {
 }
 
 impl Mounting {
-    /// Of a source of this name.
+    /// For a source of this name.
     pub fn new(source: Arc<str>, said: MountingParameters) -> Mounting {
         let mount = said.assumed();
         Mounting {
@@ -216,7 +216,7 @@ impl Mounting {
         }
     }
 
-    /// What holds as far as is known.
+    /// The mounting as far as it is known.
     pub fn mount(&self) -> Mount {
         self.mount
     }
@@ -270,7 +270,7 @@ impl Mounting {
         Err(fault)
     }
 
-    /// What holds where tf says `found`, unless a parameter says otherwise.
+    /// The mounting where tf has `found`, unless a parameter gives another.
     fn agree(&self, found: Mount) -> Result<Mount, MountingFault> {
         let disagree = |what: &str, said: String, found: String| MountingFault::Disagree {
             parameter: format!("{}.{what}", self.source),

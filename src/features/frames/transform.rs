@@ -8,7 +8,7 @@ const UNIT: f64 = 0.02;
 /// Takes a point of the child's frame into the parent's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transform {
-    /// Where the child's origin lies, m.
+    /// Position of the child's origin, m.
     pub translation: [f64; 3],
     /// x, y, z, w; of length 1.
     rotation: [f64; 4],

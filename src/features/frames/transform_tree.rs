@@ -48,7 +48,7 @@ pub enum LookupFault {
     #[error("its header names no frame")]
     NoName,
     /// No transform mentions it.
-    #[error("tf knows no frame {frame}; it knows {known}")]
+    #[error("tf has no frame {frame}; it has {known}")]
     Unknown {
         /// The frame.
         frame: String,

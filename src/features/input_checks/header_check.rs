@@ -190,7 +190,7 @@ impl HeaderCheck {
         }
     }
 
-    /// What a message that is not of the clock in use continues, or begins.
+    /// The run of a clock that is not in use, as this message continues or begins it.
     fn run(
         &self,
         tick: StampPair,

@@ -1,9 +1,9 @@
-//! Tells messages that a reliable publisher sends again from new ones, by their stamps.
+//! Distinguishes messages that a reliable publisher sends again from new ones, by their stamps.
 //!
 //! After this process was not run for a while (a stopped process, a suspended vehicle), a reliable
-//! publisher sends once more what was lost meanwhile. It arrives like anything new; its stamp alone
-//! betrays it. Clocks of sensors may be off by any amount, so a stamp is held against what the
-//! source's stamps were before.
+//! publisher sends once more what was lost meanwhile. It arrives like a new message and differs by
+//! its stamp alone. Clocks of sensors may be off by any amount, so a stamp is compared with the
+//! source's stamps before.
 
 use std::time::Duration;
 

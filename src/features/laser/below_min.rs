@@ -19,7 +19,7 @@ use super::settings::BelowMin;
 
 /// Inside the sensor's own housing, m.
 const HOUSING: f32 = 0.025;
-/// What may be too thin to be real at first sight, m.
+/// A run of beams narrower than this is no measurement at first sight, m.
 const THIN: f32 = 0.01;
 /// Scans after which what stands at one place is real however thin it is.
 const STANDS: u8 = 3;
@@ -39,7 +39,7 @@ pub(super) struct BelowMinFilter {
     stood: Vec<u8>,
 }
 
-/// What neighbouring beams with values below range_min are.
+/// The meaning of neighbouring beams with values below range_min.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BeamGroup {
     /// It varies, goes on or has approached.
@@ -61,7 +61,7 @@ impl BelowMinFilter {
         self.stood.clear();
     }
 
-    /// What turned out to be codes, m.
+    /// The constants that turned out to be codes, m.
     pub(super) fn codes(&self) -> &[f32] {
         self.codes.known()
     }
@@ -240,7 +240,7 @@ impl Scan<'_> {
             || beside(self.ranges[run.end - 1], Some(run.end))
     }
 
-    /// The value that a run says over an arc no surface follows.
+    /// The value that a run repeats over an arc that no surface follows.
     fn arc(&self, run: &Range<usize>) -> Option<f32> {
         let mut start = run.start;
         for beam in run.clone() {

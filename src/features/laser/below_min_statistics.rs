@@ -21,7 +21,7 @@ pub struct BelowMinStatistics {
     pub minus_inf: u64,
     /// Vanished on coming near, and taken to be there still.
     pub held: u64,
-    /// Of the newest scan, m.
+    /// range_min of the newest scan, m.
     pub range_min: f32,
     /// The first constants that turned out to be codes, m.
     codes: [f32; NAMED],
@@ -47,8 +47,8 @@ pub enum ScanFinding {
     },
     /// Values below range_min that do not.
     #[error(
-        "the constant {code} m below its range_min of {range_min} m is taken as a code of the driver that \
-         says nothing; below_min: near takes it as something near"
+        "the constant {code} m below its range_min of {range_min} m is taken as the driver's code \
+         for no measurement; below_min: near takes it as something near"
     )]
     Code {
         /// The first, m.

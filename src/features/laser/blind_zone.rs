@@ -72,7 +72,7 @@ pub(super) struct BlindZone {
     looked: Option<i64>,
 }
 
-/// What was last measured in one direction.
+/// The last measurement in one direction.
 #[derive(Clone, Copy, Debug)]
 struct Track {
     /// m
@@ -83,7 +83,7 @@ struct Track {
     count: u8,
     /// An earlier one of the same thing, m and ns.
     older: (f32, i64),
-    /// How fast it came nearer since then, m/s; at least 0.
+    /// Speed at which it came nearer, m/s; at least 0.
     closing: f32,
     /// Whether something in the blind zone is taken to be there.
     held: bool,
@@ -155,7 +155,7 @@ impl Track {
         self.closing >= SLOWEST && now.is_some_and(|now| now <= least + TIGHT_MARGIN)
     }
 
-    /// Where in the blind zone it is.
+    /// Its estimated range in the blind zone, m.
     fn inside(&self, least: f32, time: i64) -> f32 {
         let gap = time.saturating_sub(self.seen).max(0) as f32 * 1e-9;
         let now = self.range - self.closing * gap;
@@ -274,7 +274,7 @@ impl BlindZone {
         came(Some(beam)) && (came(beam.checked_sub(1)) || came(Some(beam + 1)))
     }
 
-    /// Lets go of everything when the robot has left.
+    /// Frees all beams when the robot has left.
     fn look_around(&mut self, held: usize, time: i64) {
         if held == 0 {
             (self.since, self.looked) = (None, None);

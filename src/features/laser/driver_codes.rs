@@ -1,7 +1,7 @@
 //! Finds a driver's codes: constants that it writes where it has no measurement, exactly the same
 //! few values again and again in beams that nothing has approached.
 
-/// Of a source; drivers have a handful.
+/// Most constants of a source; drivers have a handful.
 const MOST: usize = 16;
 /// So many separate places of one scan with exactly one value: no scene does that.
 const AT_ONCE: u8 = 3;
@@ -16,7 +16,7 @@ const STEADY_BEAMS: usize = 4;
 /// Directions told apart.
 pub(super) const DIRECTIONS: usize = 16;
 
-/// What is known of the constants of one source, in memory fixed at the start.
+/// The constants of one source, in memory fixed at the start.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DriverCodes {
     known: [f32; MOST],

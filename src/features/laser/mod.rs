@@ -89,7 +89,7 @@ impl ScanPreparation {
         self.specks.reset();
     }
 
-    /// What the beams of a scan say, in the robot frame. `arrival` counts where the driver does not
+    /// The prepared beams of a scan, in the robot frame. `arrival` counts where the driver does not
     /// stamp its messages. Any scan can be prepared; whether its fields fit each other is another
     /// question. Takes no memory after the first scan of a size.
     pub fn prepare(&mut self, scan: &LaserScan, arrival: Stamp) -> &PreparedScan {

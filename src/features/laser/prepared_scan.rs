@@ -7,7 +7,7 @@ use crate::messages::LaserScan;
 
 /// As stored: nothing within the sensor's reach.
 pub(super) const NO_RETURN: f32 = f32::INFINITY;
-/// As stored: the value tells nothing.
+/// As stored: the beam is unknown.
 pub(super) const UNKNOWN: f32 = f32::NAN;
 
 /// Beams within this share of a sector of an edge belong to the sectors on both sides, so that
@@ -25,7 +25,7 @@ pub enum Beam {
     At(f32),
     /// Nothing within the sensor's reach.
     NoReturn,
-    /// The value tells nothing.
+    /// The beam is unknown.
     Unknown,
 }
 

@@ -74,9 +74,9 @@ pub enum ScanFault {
     Blind { share: f32, least: f32 },
 
     #[error(
-        "{hidden} of its {ahead} beams ahead are inside the footprint or ignored; a guard that looks at \
-         nothing is none: look whether the laser is covered, and correct footprint, robot_radius or \
-         ignore"
+        "{hidden} of its {ahead} beams ahead are inside the footprint or ignored, so that what is \
+         ahead cannot be seen; look whether the laser is covered, and correct footprint, robot_radius \
+         or ignore"
     )]
     Hidden { hidden: usize, ahead: usize },
 }

@@ -1,9 +1,9 @@
 //! The self filter: removes returns inside the robot's footprint and sectors that are ignored. Such
 //! beams are unknown, which is not the same as free.
 //!
-//! In the features a sector all of whose beams tell nothing is one in which nothing is seen, as one
-//! outside of the field of view is. So that a guard never looks at nothing without a word, a scan
-//! is refused of whose beams ahead fewer than [`LEAST_AHEAD`] are left.
+//! The features cannot tell a sector whose beams are all unknown from one without a return. So a
+//! scan with fewer than [`LEAST_AHEAD`] of its beams ahead left is refused, and the decision names
+//! the reason.
 
 use std::f64::consts::TAU;
 
@@ -19,7 +19,7 @@ const CAME_IN: f32 = 0.3;
 pub struct SelfFilter {
     footprint: Option<Footprint>,
     ignored: Vec<Sector>,
-    /// What counts as ahead: within this angle of forward, rad; 0: not checked.
+    /// Half of the angle that counts as ahead, rad; 0: not checked.
     ahead: f64,
 }
 
@@ -38,14 +38,14 @@ pub enum Footprint {
 /// From one direction to another, to the left; rad in the base frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sector {
-    /// Where it begins, at its right end.
+    /// Its right end.
     pub from: f64,
-    /// Where it ends; less than `from` where it goes over backwards.
+    /// Its left end; less than `from` where the sector lies across the direction backwards.
     pub to: f64,
 }
 
 impl Sector {
-    /// How far it reaches from `from`: 0 to a turn.
+    /// Its width, counted from `from`: 0 to a turn.
     pub fn width(&self) -> f64 {
         let width = self.to - self.from;
         match width >= TAU {
@@ -137,7 +137,7 @@ impl SelfFilter {
                 taken_ahead += usize::from(is_ahead);
                 *before = UNKNOWN;
             } else if !range.is_nan() {
-                // A beam that tells nothing for once does not forget.
+                // One unknown beam does not reset it.
                 *before = range as f32;
             }
         }

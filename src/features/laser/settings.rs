@@ -4,7 +4,7 @@
 /// near.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BelowMin {
-    /// Measurements are told from a driver's codes.
+    /// Measurements and a driver's codes are distinguished.
     #[default]
     Auto,
     /// All of them are measurements.
@@ -14,7 +14,7 @@ pub enum BelowMin {
 }
 
 impl BelowMin {
-    /// As parameters say them.
+    /// The values of the parameter.
     pub const NAMES: &'static [&'static str] = &["auto", "near", "none"];
 
     /// None for any other word.
@@ -41,7 +41,7 @@ pub enum SpeckFilter {
 }
 
 impl SpeckFilter {
-    /// As parameters say them; `off` would be a boolean in a params file.
+    /// The values of the parameter; `off` would be a boolean in a params file.
     pub const NAMES: &'static [&'static str] = &["none", "beams", "scans"];
 
     /// None for any other word.

@@ -25,7 +25,7 @@ const JUMP: f32 = 0.35;
 /// everywhere, but for this part.
 const WIDE: usize = 12;
 const STRAIGHT: f32 = 0.2;
-/// Where less than this part of what is seen moves, the robot does not.
+/// The robot counts as standing where less than this part of what is seen moves.
 const LEAST_MOVING: f32 = 0.05;
 /// Until the same is named again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -56,7 +56,7 @@ struct DirectionBin {
     high: f32,
     scans: u32,
     missed: u32,
-    /// How far the robot had gone when it was seen first.
+    /// Distance the robot had travelled when it was seen first.
     since: f64,
 }
 

@@ -15,8 +15,9 @@ const MAX_SPEED: f64 = 5.0;
 /// Likewise for turn rates, rad/s.
 const MAX_TURN_RATE: f64 = 10.0;
 
-/// What derived features can read of these beside their fields, for people.
+/// Types of which derived features can read the motion, beside their fields.
 const ON_THE_WAY: [MessageType; 2] = [MessageType::Odometry, MessageType::LaserScan];
+/// The names of that, for error messages.
 const BY_THE_WAY: &str = "travelled(MS).forward, travelled(MS).turn";
 
 impl Layout {

@@ -68,7 +68,7 @@ pub enum BundleError {
         /// What should be there.
         expected: String,
     },
-    /// The engine asked for cannot run it.
+    /// The engine cannot run it.
     #[error("{0}")]
     Engine(String),
 }

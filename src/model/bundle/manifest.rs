@@ -34,7 +34,7 @@ pub struct Manifest {
     pub bins: Option<Bins>,
     /// How messages become the `[frames, features]` window.
     pub window: WindowSpec,
-    /// Topic each input was recorded on: where a node listens unless it is told otherwise.
+    /// Topic each input was recorded on: where a node listens unless a parameter names another.
     #[serde(default)]
     pub topics: BTreeMap<String, String>,
     /// Sizes of the encoder.

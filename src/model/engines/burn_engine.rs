@@ -38,7 +38,7 @@ pub(in crate::model) struct BurnEngine {
     windows: usize,
     tokens: Option<Tensor<3>>,
     stage: usize,
-    /// Why the device gave no answer once: it is not asked again.
+    /// Why the device failed once: it is not used again.
     lost: Option<EngineFault>,
 }
 

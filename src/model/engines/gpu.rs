@@ -3,7 +3,7 @@
 //!
 //! A process opens each of them once and keeps it: the runtime below cannot be closed, and one
 //! that was lost comes back with a new process only. Nothing here has a time limit of its own; a
-//! driver may hang in any of it, so whoever calls must be able to leave it behind.
+//! driver may hang in any of it, so callers run it where it can be abandoned.
 
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -18,7 +18,7 @@ use burn::tensor::{Device, DeviceKind};
 use crate::model::bundle::error::BundleError;
 use crate::user_cache::user_cache;
 
-/// Which GPU is asked for.
+/// Which GPU to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Gpu {
     /// The best there is: a discrete one, else an integrated, else a virtual one. Never software,
@@ -191,7 +191,7 @@ impl fmt::Display for GpuKind {
 #[derive(Clone, Debug)]
 struct Adapter {
     name: String,
-    /// None: it does not say what it is, and cannot be asked for.
+    /// None: it does not report its kind, and cannot be chosen by it.
     kind: Option<GpuKind>,
     driver: String,
 }

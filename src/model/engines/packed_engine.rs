@@ -1,7 +1,7 @@
 //! Runs a bundle with the packed kernels: no burn, no other thread, no allocation after `new`.
 //!
-//! Weights are packed once, here. Embedding is part of `begin`, so whoever measures the first
-//! stage starts its clock there.
+//! Weights are packed once, here. Embedding is part of `begin`, so the time of the first
+//! stage counts from there.
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ use crate::scheduler::threaded::SchedulerThreads;
 /// A configured node's models and acts.
 pub struct ActiveModels {
     model: LoadedModel,
-    /// What it replaced, at rest.
+    /// The model that it replaced, at rest.
     before: Option<LoadedModel>,
     /// One per robot.
     robot_outputs: Vec<Arc<RobotOutput>>,
@@ -38,7 +38,7 @@ pub struct LoadedModel {
     view: Option<Arc<MarkerView>>,
     /// Its threads.
     pub live: Arc<SchedulerThreads>,
-    /// What its first stage took in the warm-up, in the engine of first choice.
+    /// Duration of its first stage in the warm-up, in the first engine.
     pub first_stage: Duration,
 }
 
@@ -52,18 +52,18 @@ pub struct CandidateModel {
     pub engines: Vec<WarmEngine>,
 }
 
-/// What a bundle is held against before it may take over.
+/// The active model as a candidate is compared with it before it may take over.
 pub struct CurrentModel {
     /// Remarks on the parameters.
     pub overrides: Values,
     /// The active bundle.
     pub bundle: Arc<Bundle>,
-    /// Where to hand over.
+    /// The slot to hand over by.
     pub handover: Arc<ModelHandover>,
 }
 
 impl LoadedModel {
-    /// Starts its threads at schedulers, one per robot, that `make_scheduler` makes to speak
+    /// Starts its threads at schedulers, one per robot, that `make_scheduler` makes to publish
     /// through the outputs.
     pub fn start(
         candidate: CandidateModel,
@@ -157,7 +157,7 @@ impl ActiveModels {
         }
     }
 
-    /// What the reporter looks at.
+    /// The snapshot that the reporter reads.
     pub fn snapshot(&self) -> Arc<ArcSwap<ModelSnapshot>> {
         Arc::clone(&self.snapshot)
     }
@@ -172,7 +172,7 @@ impl ActiveModels {
         &self.model.configuration.bundle
     }
 
-    /// Where models are handed over.
+    /// The slot by which models are handed over.
     pub fn handover(&self) -> &Arc<ModelHandover> {
         &self.handover
     }
@@ -183,7 +183,7 @@ impl ActiveModels {
     }
 
     /// Takes over what may change while the node decides: it holds from the next trigger on, for
-    /// the velocity gate from its next word on. Refuses a deadline that cannot be met.
+    /// the velocity gate from its next command on. Refuses a deadline that cannot be met.
     pub fn take(&mut self, params: Params) -> Result<(), ChangeRefused> {
         let warnings = |params: &Params| {
             let gate = params.gate.as_ref();
@@ -248,7 +248,7 @@ impl ActiveModels {
         self.snapshot.store(self.model.snapshot());
     }
 
-    /// The model that was replaced has nothing to do any more.
+    /// Takes away the model that was replaced; there is nothing to roll back to from here on.
     pub fn rest(&self) {
         if let Some(before) = &self.before {
             before.live.set_resting(true);

@@ -14,15 +14,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::ros::error::RunError;
 use crate::ros::monitoring::reporter::Reporter;
 
-/// A node that is asked to end and does not react for so long hangs: in a bundle on a disk that is
+/// A node that is to end and does not react for so long hangs: in a bundle on a disk that is
 /// gone, in a driver. It is ended then.
 const TURNS_WITHIN: Duration = Duration::from_millis(800);
-/// How long the end of a node that does turn may take.
+/// How long the orderly end of a node may take.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
-/// Between two looks at what waits to be shown or called.
+/// Period of the reporters' looks between two reports.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What a signal asks for.
+/// What a signal means.
 #[derive(Default)]
 pub struct StopSignal {
     asked: AtomicBool,
@@ -56,7 +56,7 @@ impl StopSignal {
                 true => (ENDS_WITHIN, "freeing what it has"),
             };
             if asked.elapsed() >= limit {
-                // Whoever reads what is printed may have stopped to read.
+                // The reader of standard output may have stopped reading.
                 let say = move || {
                     eprintln!(
                         "edge_reasoner: told to end, but still {doing} after {limit:?}; ended as it \
@@ -152,7 +152,7 @@ impl ControlPlane {
         })
     }
 
-    /// Waits for the reporters' last words, not for long.
+    /// Waits for the reporters' last lines, not for long.
     pub fn wait_for(&self, reporters: Vec<JoinHandle<()>>) {
         let until = Instant::now() + Duration::from_millis(300);
         for reporter in reporters {
@@ -162,7 +162,7 @@ impl ControlPlane {
         }
     }
 
-    /// Nothing runs on the control plane any more.
+    /// Ends the control plane.
     pub fn finish(self) {
         let (done, told) = channel::<()>();
         self.later(move || drop(done));
@@ -180,7 +180,7 @@ async fn either(mut interrupt: Signal, mut terminate: Signal) {
 
 fn one_by_one(jobs: &Receiver<Job>) {
     for job in jobs {
-        // A panic is told by its hook; the next job is done.
+        // The panic hook reports a panic; the next job is done.
         let _ = catch_unwind(AssertUnwindSafe(job));
     }
 }

@@ -14,7 +14,7 @@ pub enum LoadError {
     )]
     Unconfigured,
     /// The node was cleaned up while the bundle was loaded.
-    #[error("the node was cleaned up meanwhile; configure it and ask again")]
+    #[error("the node was cleaned up meanwhile; configure it and try again")]
     Gone,
     /// Bundle or engines.
     #[error(transparent)]
@@ -25,19 +25,19 @@ pub enum LoadError {
          for the same acts; {advice}"
     )]
     Different {
-        /// Of the bundle asked for.
+        /// Id of the bundle that was to be loaded.
         model: String,
-        /// Of the active one.
+        /// Id of the active one.
         present: String,
         /// What differs.
         differences: String,
-        /// How to come to it all the same.
+        /// How to change to it all the same.
         advice: String,
     },
     /// The parameters do not fit it.
     #[error(transparent)]
     Refused(#[from] ChangeRefused),
-    /// It cannot answer the windows of now.
+    /// It failed on a present window.
     #[error("{model} failed on a window that came while it was tried: {fault}; train it anew")]
     Fails {
         /// The bundle.

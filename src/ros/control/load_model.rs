@@ -159,8 +159,8 @@ fn rollback(shared: &NodeState) -> Result<String, LoadError> {
     ))
 }
 
-/// How a node comes to decide by a bundle for other work. Parameters that were said for the bundle
-/// at work (a params file names its sources and labels) keep another one from being configured.
+/// How to change to a bundle for another task. Parameters that were given for the active bundle
+/// (a params file names its sources and labels) keep another one from being configured.
 fn advice(name: &str, configured: Result<Configuration, ConfigureError>) -> String {
     match configured {
         Ok(_) => format!(
@@ -174,7 +174,7 @@ fn advice(name: &str, configured: Result<Configuration, ConfigureError>) -> Stri
     }
 }
 
-/// Runs all engines on the windows that came meanwhile; how many there were.
+/// Runs all engines on the windows that came meanwhile; returns how many there were.
 fn try_on(
     handover: &ModelHandover,
     asked: Instant,

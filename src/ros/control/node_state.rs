@@ -18,7 +18,7 @@ struct NodeStateInner {
 }
 
 impl NodeState {
-    /// Unconfigured, with what the params files and the command line say.
+    /// Unconfigured, with the parameters of params files and command line.
     pub fn new(overrides: Values) -> NodeState {
         let resolve = |model: &str| bundle_names(model).map_err(|error| error.to_string());
         NodeState(Mutex::new(NodeStateInner {
@@ -27,14 +27,14 @@ impl NodeState {
         }))
     }
 
-    /// A configure begins: what to configure by. Nothing changes until it is over.
+    /// Begins a configure and returns the parameters for it. Nothing changes until it is over.
     pub fn begin_configure(&self) -> Values {
         let mut inside = self.lock();
         inside.store.enter(Phase::Changing);
         inside.store.overrides().clone()
     }
 
-    /// A configure is over: with this active, or failed.
+    /// Ends a configure: with this model active, or failed.
     pub fn end_configure(&self, active_models: Option<ActiveModels>) {
         let mut inside = self.lock();
         inside.store.enter(match active_models {
@@ -47,7 +47,7 @@ impl NodeState {
         inside.active_models = active_models;
     }
 
-    /// A cleanup begins.
+    /// Begins a cleanup.
     pub fn cleanup(&self) {
         self.end_configure(None);
     }
@@ -151,7 +151,7 @@ impl NodeState {
         Ok(active_models.bundle().id().to_owned())
     }
 
-    /// The model that was replaced has nothing to do any more.
+    /// Takes away the model that was replaced; there is nothing to roll back to from here on.
     pub fn rest(&self) {
         if let Some(active_models) = &self.lock().active_models {
             active_models.rest();

@@ -18,7 +18,7 @@ const INTEGER_ARRAY: u8 = 7;
 const DOUBLE_ARRAY: u8 = 8;
 const STRING_ARRAY: u8 = 9;
 
-/// A value as it comes over the wire; none: not set.
+/// A value from its message; none: not set.
 pub fn from_message(message: &ParameterValueMsg) -> Option<Value> {
     Some(match message.type_ {
         NOT_SET => return None,
@@ -34,7 +34,7 @@ pub fn from_message(message: &ParameterValueMsg) -> Option<Value> {
     })
 }
 
-/// A value as it goes over the wire.
+/// A value as its message.
 pub fn to_message(value: &Value) -> ParameterValueMsg {
     let mut message = ParameterValueMsg {
         type_: type_number(value),
@@ -56,7 +56,7 @@ pub fn to_message(value: &Value) -> ParameterValueMsg {
     message
 }
 
-/// Of a parameter's value.
+/// The type of a parameter's value.
 pub fn type_number(value: &Value) -> u8 {
     match value {
         Value::Bool(_) => BOOL,

@@ -120,12 +120,12 @@ async fn answer_all<T: WrappedServiceTypeSupport + 'static>(
             // The client may be gone.
             let _ = request.respond(response);
         });
-        // A panic is told by its hook; the next request is answered.
+        // The panic hook reports a panic; the next request is answered.
         let _ = answered.await;
     }
 }
 
-/// Tells the world what changed.
+/// Publishes the change on /parameter_events.
 struct Events {
     events: Publisher<ParameterEvent>,
     node: String,
@@ -148,7 +148,7 @@ impl Events {
     }
 }
 
-/// All of them or none.
+/// Sets all of them or none.
 fn set(
     shared: &NodeState,
     asked: &[ParameterMsg],
@@ -180,7 +180,7 @@ fn set(
     }
 }
 
-/// What is asked for, in the order of the names; an unknown name gives the default.
+/// The parameters, in the order of the names; an unknown name gives the default.
 fn by_name<T: Default>(
     names: &[String],
     known: &Effective,

@@ -16,7 +16,7 @@ use crate::ros::error::{RunError, ros};
 /// The serialized messages of a subscription.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Vec<u8>> + Send>>;
 
-/// What was made so far.
+/// The publishers and subscriptions made so far.
 #[derive(Default)]
 pub struct Endpoints {
     publishers: HashMap<(String, String), PublisherUntyped>,
@@ -26,14 +26,14 @@ pub struct Endpoints {
     listeners: Vec<TfListener>,
 }
 
-/// What tells subscriptions apart.
+/// The key of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subscription {
     /// Topic, as the parameter says.
     pub topic: String,
     /// Its type.
     pub message: String,
-    /// Whether resends are asked for.
+    /// Whether lost messages are sent again.
     pub reliable: bool,
     /// Messages kept until they are read.
     pub depth: usize,
@@ -129,7 +129,7 @@ impl Endpoints {
         self.listeners.iter_mut().for_each(TfListener::keep);
     }
 
-    /// For the next who wants it.
+    /// Keeps it for the next [`Endpoints::subscribe`].
     pub fn give_back(&mut self, subscription: Subscription, stream: ByteStream) {
         self.subscriptions.insert(subscription, stream);
     }

@@ -80,12 +80,12 @@ impl IngestThread {
         &self.live
     }
 
-    /// What the control plane may look at, robot by robot.
+    /// The counters that the control plane reads, robot by robot.
     pub fn seen(&self) -> impl Iterator<Item = Arc<InputActivity>> {
         self.inputs_by_robot.iter().map(RobotInputs::seen)
     }
 
-    /// Says where time comes from.
+    /// Logs which clock ages are measured on.
     pub fn announce_clock(&self) {
         if self.sim_time {
             tracing::info!("ages of inputs are measured on /clock; deadlines are not");

@@ -11,12 +11,13 @@ use crate::scheduler::threaded::SchedulerThreads;
 use crate::scheduler::{InputStatus, Request};
 use crate::time::Mono;
 
-/// Windows asked for at most.
+/// Most windows copied.
 pub const WINDOWS: usize = 8;
-/// Desks that never come to rest are left with cycles in flight; they are answered all the same.
+/// Schedulers that have not come to rest by then are left with cycles in flight, which are answered
+/// all the same.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What is handed over.
+/// The slot by which the control plane hands a model over to the ingest thread.
 pub struct ModelHandover {
     next: BoundedQueue<Arc<SchedulerThreads>>,
     done: AtomicU64,
@@ -34,7 +35,7 @@ pub struct WindowRequest {
 
 /// A window, and when the trigger arrived that it was assembled for.
 pub struct SampledWindow {
-    /// Tells which decision answers it.
+    /// Arrival of the trigger; the decision that answers it has the same.
     pub arrival: Mono,
     /// Row-major `[frames, features]`.
     pub window: Box<[f32]>,
@@ -63,7 +64,7 @@ impl WindowRequest {
         }
     }
 
-    /// One that came since they were asked for.
+    /// A window that was copied since.
     pub fn next(&self) -> Option<SampledWindow> {
         self.seen.pop()
     }
@@ -134,7 +135,7 @@ impl HandoverReceiver {
         }
     }
 
-    /// Copies the window of a robot's request where one is asked for.
+    /// Copies the window of a robot's request where one is wanted.
     pub fn show(&self, robot: usize, request: &Request) {
         if request.trigger.input_status == InputStatus::Ready {
             self.handover.trial.show(request);

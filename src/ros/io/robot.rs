@@ -3,7 +3,7 @@
 
 use crate::params::Params;
 
-/// Where a robot's topics live.
+/// A robot: the namespace of its topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Robot {
     /// Its namespace; none where there is one robot and no parameter `robots`.

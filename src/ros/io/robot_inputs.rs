@@ -27,13 +27,13 @@ const FAULTS: usize = 16;
 /// A spin hands over one message per subscription and r2r's channels hold ten.
 const DEPTH: usize = 10;
 
-/// What the control plane may look at.
+/// Counters and notices that the control plane reads.
 pub struct InputActivity {
     /// Faults not logged yet.
     pub faults: ArrayQueue<IngestFault>,
     /// Notices about the messages, not logged yet.
     pub remarks: ArrayQueue<IngestNotice>,
-    /// What was found out about lasers, not logged yet.
+    /// Findings about lasers that are not logged yet.
     pub news: ArrayQueue<SourceFinding>,
     /// All faults.
     pub refused_messages: AtomicU64,
@@ -76,11 +76,11 @@ pub struct ArrivalTime {
     pub now_ros: Stamp,
 }
 
-/// Where requests go.
+/// The scheduler that requests are offered to.
 pub struct RequestTarget<'a> {
     /// The threads that answer them.
     pub live: &'a SchedulerThreads,
-    /// Where others look at them.
+    /// The ingest thread's end of the handover, which samples windows.
     pub receiving: &'a HandoverReceiver,
     /// Whether they are answered, or counted as refused.
     pub active: bool,
@@ -187,7 +187,7 @@ impl RobotInputs {
         })
     }
 
-    /// What the control plane may look at.
+    /// Counters and notices that the control plane reads.
     pub fn seen(&self) -> Arc<InputActivity> {
         Arc::clone(&self.seen)
     }
@@ -210,7 +210,8 @@ impl RobotInputs {
         self.robot_output.set_simulated_time(now);
     }
 
-    /// Takes in what came, and says so where the trigger is silent since before `started`.
+    /// Takes in what came, and answers the trigger's silence, counted from `started` at the
+    /// earliest.
     pub fn take_in(&mut self, target: &RequestTarget<'_>, moment: &ArrivalTime, started: Mono) {
         self.take_transforms();
         self.take_messages(target, moment);
@@ -321,7 +322,7 @@ impl RobotInputs {
         used
     }
 
-    /// What the gate needs to know of a message: what a scan shows, and how the base moves.
+    /// Hands the gate the points of a scan and the motion of the base.
     fn show_gate(&self, source: SourceId, moment: &ArrivalTime) {
         let arrival = When {
             mono: moment.arrival,

@@ -20,11 +20,11 @@ type Messages = Pin<Box<dyn Stream<Item = Transforms> + Send>>;
 pub struct TfListener {
     streams: [(TransformTopic, Messages); 2],
     topics: [String; 2],
-    /// What was received so far.
+    /// The transforms received so far.
     pub tree: TransformTree,
 }
 
-/// Where a robot's tf is: what is static, and what moves.
+/// The topics of a robot's tf: static transforms, moving ones.
 pub fn tf_topics(robot: &Robot, node: &str) -> [String; 2] {
     ["/tf_static", "/tf"].map(|topic| robot.topic(topic, node))
 }
@@ -51,12 +51,12 @@ impl TfListener {
         })
     }
 
-    /// What is static, and what moves.
+    /// Its topics: static transforms, moving ones.
     pub fn topics(&self) -> &[String; 2] {
         &self.topics
     }
 
-    /// Hands over what came.
+    /// Calls `take` with every message that came.
     pub fn listen(&mut self, mut take: impl FnMut(&Transforms, TransformTopic)) {
         let waker = noop_waker();
         let mut poller = Poller::from_waker(&waker);
@@ -67,7 +67,7 @@ impl TfListener {
         }
     }
 
-    /// Keeps what came.
+    /// Puts every message that came into the tree.
     pub fn keep(&mut self) {
         let mut tree = std::mem::take(&mut self.tree);
         self.listen(|message, links| {

@@ -13,7 +13,7 @@ use crate::ros::error::RunError;
 
 /// How long tf is waited for where no publisher is known.
 const UNDISCOVERED: Duration = Duration::from_millis(300);
-/// How long where one is.
+/// How long tf is waited for where one is.
 const PUBLISHED: Duration = Duration::from_secs(2);
 /// How long the node is spun before the next look.
 const TURN: Duration = Duration::from_millis(10);

@@ -19,7 +19,7 @@ use crate::ros::error::{RunError, ros};
 use crate::ros::io::dynamic_type::DynamicType;
 use crate::ros::io::endpoints::waiting;
 
-/// As Nav2's nodes say it; what counts is the manager's own `bond_timeout`.
+/// As Nav2's nodes send it; the manager goes by its own `bond_timeout`.
 const TIMEOUT: Duration = Duration::from_secs(4);
 /// A main loop that has not turned for this long hangs: no heartbeat goes out for it. Loading and
 /// warming a model takes longer, but is not done while the node is active.
@@ -105,7 +105,7 @@ impl StatusC {
     }
 }
 
-/// What the main loop and the control plane share of it.
+/// The part that the main loop and the control plane share.
 #[derive(Default)]
 pub struct Heartbeat {
     /// Turns of the main loop.
@@ -131,7 +131,7 @@ impl Heartbeat {
 pub fn keep(node: &mut Node, period: Duration, pulse: &Arc<Heartbeat>) -> Result<(), RunError> {
     if let Err(cause) = FOUND.load::<StatusC>("bond", "Status", FIELDS) {
         tracing::info!(
-            "no bond is kept with the lifecycle manager ({cause}); say bond_timeout: 0.0 to it, or \
+            "no bond is kept with the lifecycle manager ({cause}); set its bond_timeout to 0.0, or \
              install the package bond"
         );
         return Ok(());
@@ -156,7 +156,7 @@ pub fn keep(node: &mut Node, period: Duration, pulse: &Arc<Heartbeat>) -> Result
     let pulse = Arc::clone(pulse);
     let beat = move || {
         let mut watch = MainLoopWatch::new();
-        // To the end of the process, for which nobody waits.
+        // To the end of the process; nothing waits for it.
         loop {
             std::thread::sleep(period);
             let hangs = watch.hangs(pulse.turns.load(Ordering::Relaxed), Instant::now());
@@ -185,7 +185,7 @@ enum State {
     /// The node is not active, or its sister has ended the bond.
     Dead,
     Alive,
-    /// Says so many times more that it is over.
+    /// How many times more its end is sent.
     Dying(u32),
     /// The manager ended it; the node is still active until it is deactivated.
     Released,
@@ -247,7 +247,7 @@ impl BondSide {
     }
 }
 
-/// Tells a main loop that hangs.
+/// Detects a main loop that hangs.
 struct MainLoopWatch {
     turns: u64,
     since: Instant,
@@ -269,7 +269,7 @@ impl MainLoopWatch {
     }
 }
 
-/// Tells this bond's ends apart, and from those before.
+/// Distinguishes this bond's two ends, and this bond from those before.
 fn instance_id() -> String {
     let random = std::fs::read_to_string("/proc/sys/kernel/random/uuid");
     match random {

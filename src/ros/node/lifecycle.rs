@@ -14,7 +14,7 @@ pub enum State {
     Finalized,
 }
 
-/// What may be asked for.
+/// The transitions of a managed node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// Load, verify, warm.
@@ -48,7 +48,7 @@ impl State {
         }
     }
 
-    /// The transitions that may be asked for here.
+    /// The transitions that are allowed from this state.
     pub fn transitions(self) -> &'static [Transition] {
         match self {
             State::Unconfigured => &[Transition::Configure, Transition::Shutdown],
@@ -94,7 +94,7 @@ impl Transition {
         self.id(State::Inactive).1
     }
 
-    /// What holds once it has succeeded, for the log.
+    /// The state once it has succeeded, for the log.
     pub fn done(self) -> &'static str {
         match self {
             Transition::Configure => "configured: inactive until it is activated",
@@ -119,7 +119,7 @@ impl Transition {
         }
     }
 
-    /// Where it leads when it succeeds.
+    /// The state it leads to when it succeeds.
     pub fn goal(self) -> State {
         match self {
             Transition::Configure | Transition::Deactivate => State::Inactive,

@@ -36,7 +36,7 @@ struct PublishedState(Mutex<LifecycleStatus>);
 
 #[derive(Clone, Copy)]
 struct LifecycleStatus {
-    /// Where the node rests, or rested before the transition it is in.
+    /// The state of the node, or the one before the transition it is in.
     state: State,
     passing: Option<Transition>,
 }
@@ -127,7 +127,7 @@ impl LifecycleServices {
         })
     }
 
-    /// The next transition that was asked for and is allowed here. What is not allowed is refused.
+    /// The next requested transition that is allowed from this state; the others are refused.
     pub fn look(&mut self, control_plane: &ControlPlane) -> Option<TransitionRequest> {
         while let Ok(request) = self.changes.try_recv() {
             let wanted = &request.message.transition;
@@ -188,7 +188,7 @@ impl LifecycleServices {
                 let _ = request.respond(ChangeState::Response { success });
             });
         }
-        // Not on this thread: whoever reads the log may have stopped to read.
+        // Not on this thread: the reader of the log may have stopped reading.
         let transition = asked.transition;
         control_plane.later(move || {
             if success {

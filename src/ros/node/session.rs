@@ -34,7 +34,7 @@ use crate::time::{Clock, ShownDuration, SystemClock};
 /// How long a stop waits for publishers that DDS holds, before the node goes on without them.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Everything loaded and warm. Begins inactive.
+/// A configured node: models loaded and warmed, topics open. Begins inactive.
 pub struct Session {
     ingest: IngestThread,
     /// One per robot.
@@ -42,7 +42,7 @@ pub struct Session {
     realtime: Realtime,
     reporters: Vec<JoinHandle<()>>,
     over: Arc<AtomicBool>,
-    // Last: however this ends, the robots are told to stop.
+    // Last: however this ends, the robots are stopped.
     _farewell: CloseOnDrop,
 }
 
@@ -175,14 +175,14 @@ impl Session {
             if !held.is_empty() {
                 let held = held.join(", ");
                 tracing::error!(
-                    "DDS holds what publishes {held}, and has for {PATIENCE:?}: the last of it is not \
-                     sent yet; look for readers that have stopped to read"
+                    "DDS has held what publishes {held} for {PATIENCE:?}: its last messages are not sent \
+                     yet; look for subscribers that have stopped reading"
                 );
             }
         }
     }
 
-    /// One turn: whatever came is taken in and offered.
+    /// One turn of the ingest thread: takes in what came and offers triggers.
     pub fn turn(&mut self, node: &mut Node) -> Result<(), RunError> {
         let panicked = self
             .robot_outputs
@@ -206,7 +206,7 @@ impl Session {
     }
 }
 
-/// Whether anything of a mounting is left to tf.
+/// Whether the parameters leave a part of a mounting to tf.
 fn asks_tf(configuration: &Configuration) -> bool {
     let params = &configuration.params;
     let scans = MessageType::LaserScan.ros_name();
@@ -257,7 +257,7 @@ fn reporter(
 }
 
 /// Closes the outputs when dropped, by a panic too; once more where they are closed already, since
-/// the first word may get lost.
+/// the first stop may get lost.
 struct CloseOnDrop(Vec<Arc<RobotOutput>>);
 
 impl Drop for CloseOnDrop {
@@ -272,7 +272,7 @@ fn warn_all(refused: impl IntoIterator<Item = String>) {
     }
 }
 
-/// Says what is listened to and published, by which model.
+/// Logs which topics are read and published, and by which model.
 fn announce(configuration: &Configuration, topics: &[String], began: Instant) {
     let params = &configuration.params;
     if !params.robots.is_empty() {
