@@ -12,9 +12,9 @@ use crate::language::gguf::Gguf;
 use crate::language::testing::{SMALL_ROOM, small_model};
 use crate::model::Backend;
 
-/// Logits by position and token.
+/// Logits by position and token, on the device of the model.
 fn logits(model: &LanguageModel, texts: &[&[u32]]) -> Vec<Vec<f32>> {
-    let device = Backend::Flex.device().unwrap();
+    let device = model.embedding.val().device();
     let tokens: Vec<i64> = texts
         .concat()
         .iter()
@@ -28,7 +28,11 @@ fn logits(model: &LanguageModel, texts: &[&[u32]]) -> Vec<Vec<f32>> {
 }
 
 fn model(file: &Gguf, room: usize) -> LanguageModel {
-    LanguageModel::load(file, room, &Backend::Flex.device().unwrap()).unwrap()
+    on(Backend::Flex, file, room)
+}
+
+fn on(backend: Backend, file: &Gguf, room: usize) -> LanguageModel {
+    LanguageModel::load(file, room, &backend.device().unwrap()).unwrap()
 }
 
 /// The farthest that two lists of logits are apart, as a part of the largest.
@@ -40,14 +44,31 @@ fn apart(found: &[f32], expected: &[f64]) -> f64 {
     apart.fold(0.0, f64::max)
 }
 
-#[test]
-fn logits_are_those_of_transformers() {
+fn are_those_of_transformers(backend: Backend) {
     for case in cases() {
-        let found = logits(&model(&case.file().open(), case.room()), &[&case.tokens]);
+        let model = on(backend, &case.file().open(), case.room());
+        let found = logits(&model, &[&case.tokens]);
         for (&position, expected) in case.positions.iter().zip(&case.logits) {
             let apart = apart(&found[position], expected);
             assert!(apart < 1e-4, "{} at {position}: {apart:.1e}", case.name);
         }
+    }
+}
+
+#[test]
+fn logits_are_those_of_transformers() {
+    are_those_of_transformers(Backend::Flex);
+    #[cfg(feature = "ndarray")]
+    are_those_of_transformers(Backend::NdArray);
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn logits_are_those_of_transformers_on_a_gpu() {
+    use crate::model::EngineKind;
+    let found = crate::model::gpu_here("logits of language models by wgpu");
+    if let Some(EngineKind::Burn(backend)) = found {
+        are_those_of_transformers(backend);
     }
 }
 
