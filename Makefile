@@ -56,7 +56,7 @@ test-fast: build test-rust ## the Rust tests alone
 # Dependencies with other features: compiled once more, beside those of the node. ndarray comes along.
 test-wgpu: ## the engines wgpu and ndarray, on the Vulkan device here; a software one will do (mesa-vulkan-drivers)
 	@$(env) cargo clippy --release --locked --features wgpu,ndarray --lib --tests --benches -- -D warnings; \
-	  cargo test --release --locked --features wgpu,ndarray --lib -- gpu model::; \
+	  cargo test --release --locked --features wgpu,ndarray --lib -- gpu model:: language::network; \
 	  cargo test --release --locked --features wgpu,ndarray --test recordings -- engines
 
 .PHONY: no-vulkan

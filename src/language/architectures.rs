@@ -17,16 +17,16 @@ struct Fixtures {
 }
 
 #[derive(Deserialize)]
-struct Case {
-    name: String,
+pub(super) struct Case {
+    pub name: String,
     architecture: String,
     keys: Map<String, Value>,
     /// Name, dimensions, scale of the formula or the numbers themselves, and its offset.
     tensors: Vec<(String, Vec<u64>, Scale, f32)>,
-    tokens: Vec<u32>,
-    positions: Vec<usize>,
+    pub tokens: Vec<u32>,
+    pub positions: Vec<usize>,
     /// By position.
-    logits: Vec<Vec<f64>>,
+    pub logits: Vec<Vec<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ fn numbers(name: &str, count: u64, scale: f32, offset: f32) -> Vec<f32> {
 }
 
 impl Case {
-    fn file(&self) -> Writer {
+    pub fn file(&self) -> Writer {
         let mut writer = Writer::default();
         writer.text("general.architecture", &self.architecture);
         for (key, value) in &self.keys {
@@ -75,6 +75,14 @@ impl Case {
         writer
     }
 
+    /// Positions to make room for: where RoPE's factors for short contexts are meant, a short one.
+    pub fn room(&self) -> usize {
+        let original = format!("{}.rope.scaling.original_context_length", self.architecture);
+        let short = self.name.ends_with("short factors");
+        let room = self.keys.get(&original).filter(|_| short);
+        room.map_or(64, |room| room.as_u64().unwrap() as usize)
+    }
+
     /// How far the decoder is from what is written down, as a part of the largest logit.
     fn apart(&self, decoder: &mut Decoder) -> f64 {
         let mut apart = 0f64;
@@ -93,7 +101,7 @@ impl Case {
     }
 }
 
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let text = include_str!("../../tests/language/architectures.json");
     serde_json::from_str::<Fixtures>(text).unwrap().cases
 }
@@ -112,11 +120,7 @@ fn logits_are_those_of_transformers_on_every_path() {
     }
     let mut wrong = Vec::new();
     for case in cases {
-        // Where factors for short contexts are meant, the room is one.
-        let original = format!("{}.rope.scaling.original_context_length", case.architecture);
-        let short = case.name.ends_with("short factors");
-        let room = case.keys.get(&original).filter(|_| short);
-        let room = room.map_or(64, |room| room.as_u64().unwrap() as usize);
+        let room = case.room();
         for kernels in present() {
             let decoder = Decoder::new(case.file().open(), room);
             let apart = match decoder {

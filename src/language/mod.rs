@@ -3,7 +3,8 @@
 //!
 //! [`gguf`] reads a file and checks all that it says; [`architecture`] is what differs between the
 //! families that run, as data; [`weights`] packs the matrices ([`blocks`] knows their formats) for
-//! the kernels of `kernels/decode`; [`decoder`] is the forward over a cache of keys and values.
+//! the kernels of `kernels/decode`; [`decoder`] is the forward over a cache of keys and values. [`network`]
+//! is the same in burn, in floats: its reference, and what trains.
 //! [`tokenizer`] and [`template`] make tokens of text, in which control tokens are never more than
 //! text.
 //!
@@ -25,6 +26,7 @@ pub mod decide;
 pub mod decoder;
 pub mod fetch;
 pub mod gguf;
+pub mod network;
 #[cfg(test)]
 mod peers;
 pub mod prompt;

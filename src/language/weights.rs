@@ -1,13 +1,44 @@
-//! The weights of a decoder, packed for the kernels.
+//! The weights of a decoder as a file has them: which matrices and norms there are, and their sizes
+//! checked. Matrices are packed for the kernels, or floats for the burn modules.
 
 use super::architecture::{Architecture, FeedForward};
 use super::blocks;
-use super::gguf::{Fault, Gguf, GgufError, Tensor};
+use super::gguf::{Fault, Gguf, GgufError, Tensor, TensorType};
 use crate::kernels::decode::matrix::Matrix;
 
+/// What becomes of a tensor of two dimensions.
+pub trait FromTensor: Sized {
+    /// Of its bytes, `outputs` rows of `inputs` numbers; none where the type does not run.
+    fn from_tensor(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Option<Self>;
+}
+
+impl FromTensor for Matrix {
+    fn from_tensor(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Option<Self> {
+        blocks::pack(kind, bytes, inputs, outputs)
+    }
+}
+
+/// A matrix in floats, row by row: `[outputs, inputs]`.
+pub struct Floats {
+    pub inputs: usize,
+    pub outputs: usize,
+    pub numbers: Vec<f32>,
+}
+
+impl FromTensor for Floats {
+    fn from_tensor(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Option<Self> {
+        let mut numbers = vec![0.0; inputs * outputs];
+        blocks::dequantize(kind, bytes, &mut numbers).then_some(Floats {
+            inputs,
+            outputs,
+            numbers,
+        })
+    }
+}
+
 /// A matrix, with a bias where there is one.
-pub struct Linear {
-    pub matrix: Matrix,
+pub struct Linear<M = Matrix> {
+    pub matrix: M,
     pub bias: Option<Vec<f32>>,
 }
 
@@ -18,45 +49,45 @@ pub struct Norm {
 }
 
 /// Queries, keys and values: apart, or one matrix for all.
-pub enum Projections {
-    Apart([Linear; 3]),
-    Fused(Linear),
+pub enum Projections<M = Matrix> {
+    Apart([Linear<M>; 3]),
+    Fused(Linear<M>),
 }
 
 /// Up and gate.
-pub enum Up {
+pub enum Up<M = Matrix> {
     Gated {
-        gate: Linear,
-        up: Linear,
+        gate: Linear<M>,
+        up: Linear<M>,
     },
     /// One matrix: the gates, then the ups.
-    Fused(Linear),
-    Plain(Linear),
+    Fused(Linear<M>),
+    Plain(Linear<M>),
 }
 
 /// One layer.
-pub struct Layer {
+pub struct Layer<M = Matrix> {
     pub attention_norm: Norm,
-    pub projections: Projections,
+    pub projections: Projections<M>,
     /// Norms of each head's queries and keys.
     pub query_norm: Option<Vec<f32>>,
     pub key_norm: Option<Vec<f32>>,
-    pub output: Linear,
+    pub output: Linear<M>,
     /// After the attention, before the sum.
     pub post_attention: Option<Norm>,
     /// None where attention and feed-forward share one norm and run beside each other.
     pub ffn_norm: Option<Norm>,
-    pub up: Up,
-    pub down: Linear,
+    pub up: Up<M>,
+    pub down: Linear<M>,
     pub post_ffn: Option<Norm>,
 }
 
 /// All of them.
-pub struct Weights {
-    pub layers: Vec<Layer>,
+pub struct Weights<M = Matrix> {
+    pub layers: Vec<Layer<M>>,
     pub norm: Norm,
     /// The head; rows are tokens.
-    pub head: Linear,
+    pub head: Linear<M>,
     /// Factors by which RoPE's frequencies are divided (long contexts).
     pub rope_factors: Option<Vec<f32>>,
     /// Tokens of the vocabulary.
@@ -66,13 +97,13 @@ pub struct Weights {
 /// The name of the embedding, which is the head as well where there is no `output.weight`.
 pub const EMBEDDING: &str = "token_embd.weight";
 
-impl Weights {
+impl<M: FromTensor> Weights<M> {
     /// For a decoder with room for `context` positions.
     pub fn read(
         file: &Gguf,
         architecture: &Architecture,
         context: usize,
-    ) -> Result<Weights, GgufError> {
+    ) -> Result<Weights<M>, GgufError> {
         let read = Reader { file };
         let Architecture {
             width,
@@ -85,7 +116,7 @@ impl Weights {
         let (queries, keys) = (heads * head, kv_heads * head);
         let embedding = read.tensor(EMBEDDING)?;
         let vocabulary = read.outputs(embedding, width)?;
-        let layer = |index: usize| -> Result<Layer, GgufError> {
+        let layer = |index: usize| -> Result<Layer<M>, GgufError> {
             let name = |part: &str| format!("blk.{index}.{part}");
             let linear = |part: &str, inputs, outputs| read.linear(&name(part), inputs, outputs);
             let projections = match file.tensor(&name("attn_qkv.weight")) {
@@ -144,6 +175,20 @@ impl Weights {
     }
 }
 
+/// The embedding, where it is not the head as well. Decoders read single rows of it from the file.
+pub fn separate_embedding(
+    file: &Gguf,
+    architecture: &Architecture,
+) -> Result<Option<Floats>, GgufError> {
+    if file.tensor("output.weight").is_none() {
+        return Ok(None);
+    }
+    let read = Reader { file };
+    let (tensor, width) = (read.tensor(EMBEDDING)?, architecture.width);
+    let vocabulary = read.outputs(tensor, width)?;
+    read.matrix(tensor, width, vocabulary).map(Some)
+}
+
 struct Reader<'a> {
     file: &'a Gguf,
 }
@@ -179,7 +224,12 @@ impl Reader<'_> {
         }
     }
 
-    fn matrix(&self, tensor: &Tensor, inputs: usize, outputs: usize) -> Result<Matrix, GgufError> {
+    fn matrix<M: FromTensor>(
+        &self,
+        tensor: &Tensor,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<M, GgufError> {
         if tensor.dimensions != [inputs as u64, outputs as u64] {
             let found = &tensor.dimensions;
             return Err(self.wrong(
@@ -187,8 +237,8 @@ impl Reader<'_> {
                 format!("its dimensions are {found:?}; expected {inputs} x {outputs}"),
             ));
         }
-        let packed = blocks::pack(tensor.kind, self.file.data(tensor), inputs, outputs);
-        packed.ok_or_else(|| {
+        let matrix = M::from_tensor(tensor.kind, self.file.data(tensor), inputs, outputs);
+        matrix.ok_or_else(|| {
             self.wrong(
                 &tensor.name,
                 format!(
@@ -200,7 +250,12 @@ impl Reader<'_> {
         })
     }
 
-    fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, GgufError> {
+    fn linear<M: FromTensor>(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Linear<M>, GgufError> {
         let tensor = self.tensor(&format!("{name}.weight"))?;
         Ok(Linear {
             matrix: self.matrix(tensor, inputs, outputs)?,

@@ -27,3 +27,5 @@ pub use network::encoder::Encoder;
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "wgpu"))]
+pub(crate) use tests::gpu::engine_here as gpu_here;

@@ -14,7 +14,7 @@ use crate::messages::MessageType;
 mod bins;
 mod engines;
 #[cfg(feature = "wgpu")]
-mod gpu;
+pub(crate) mod gpu;
 mod labels;
 mod operation;
 mod scalar;
