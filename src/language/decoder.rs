@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use super::architecture::{Architecture, FeedForward, Pairs, Rope};
 use super::blocks;
 use super::gguf::{Gguf, GgufError};
-use super::weights::{EMBEDDING, Linear, Norm, Projections, Up, Weights};
+use super::weights::{EMBEDDING, Layer, Linear, Norm, Projections, Up, Weights};
 use crate::kernels::buffer::Buffer;
 use crate::kernels::decode::activations::Activations;
 use crate::kernels::decode::attention::{Cached, PANEL, Query};
-use crate::kernels::decode::paths::{Kernels, present};
+use crate::kernels::decode::paths::{Kernels, choose};
 
 /// Tokens that go through a layer together at most.
 pub const BATCH: usize = 64;
@@ -53,6 +53,16 @@ struct Scratch {
     logits: Vec<f32>,
 }
 
+/// What one token reads, in bytes: the matrices of the layers, the head, keys and values; and what
+/// it multiplies in the layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenWork {
+    pub body_bytes: usize,
+    pub head_bytes: usize,
+    pub cache_bytes: usize,
+    pub body_products: usize,
+}
+
 /// The work was given up between two layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abandoned;
@@ -76,7 +86,7 @@ impl Decoder {
         let padded = |outputs: usize| outputs.next_multiple_of(OUTPUTS);
         let vocabulary = padded(weights.vocabulary);
         Ok(Decoder {
-            kernels: present()[0],
+            kernels: choose(),
             cache: Cache {
                 keys: (0..layers).map(|_| Buffer::new(kv * room)).collect(),
                 values: (0..layers).map(|_| Buffer::new(kv * room)).collect(),
@@ -107,6 +117,25 @@ impl Decoder {
     pub fn on(mut self, kernels: Kernels) -> Decoder {
         self.kernels = kernels;
         self
+    }
+
+    /// The path it runs on, such as `avx512`.
+    pub fn path(&self) -> &'static str {
+        self.kernels.name
+    }
+
+    /// What one token behind `depth` others takes at least.
+    pub fn work_of_a_token(&self, depth: usize) -> TokenWork {
+        let Architecture { kv_heads, head, .. } = self.architecture;
+        let seen = |window: &Option<usize>| window.map_or(depth, |window| depth.min(window));
+        let positions: usize = self.architecture.windows.iter().map(seen).sum();
+        let body = || self.weights.layers.iter().flat_map(Layer::matrices);
+        TokenWork {
+            body_bytes: body().map(|linear| linear.matrix.bytes()).sum(),
+            head_bytes: self.weights.head.matrix.bytes(),
+            cache_bytes: positions * kv_heads * head * 2 * size_of::<u16>(),
+            body_products: body().map(|linear| linear.matrix.inputs * linear.matrix.outputs).sum(),
+        }
     }
 
     /// Positions that are filled.

@@ -51,6 +51,21 @@ pub struct Layer {
     pub post_ffn: Option<Norm>,
 }
 
+impl Layer {
+    /// Its matrices.
+    pub fn matrices(&self) -> impl Iterator<Item = &Linear> {
+        let projections: Vec<&Linear> = match &self.projections {
+            Projections::Apart(parts) => parts.iter().collect(),
+            Projections::Fused(all) => vec![all],
+        };
+        let up = match &self.up {
+            Up::Gated { gate, up } => vec![gate, up],
+            Up::Fused(both) | Up::Plain(both) => vec![both],
+        };
+        projections.into_iter().chain([&self.output]).chain(up).chain([&self.down])
+    }
+}
+
 /// All of them.
 pub struct Weights {
     pub layers: Vec<Layer>,

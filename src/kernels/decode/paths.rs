@@ -6,6 +6,7 @@ use super::activations::Activations;
 use super::attention::{self, Cached, Query};
 use super::matrix::Matrix;
 use super::{product, rows};
+use crate::kernels::FORCE;
 
 /// Writes keys and values of a position: where to, heads, size and room, the position, what.
 type Remember = unsafe fn(&mut [u16], &mut [u16], (usize, usize, usize), usize, &[f32], &[f32]);
@@ -90,6 +91,15 @@ path!(
 
 #[cfg(target_arch = "aarch64")]
 path!(neon, crate::kernels::neon::Neon, "neon", "neon,dotprod");
+
+/// The best path of this machine, or the one that [`FORCE`] names. A name that is none of them is
+/// left to the encoder's kernels, which refuse it.
+pub fn choose() -> Kernels {
+    let paths = present();
+    let forced = std::env::var(FORCE).ok();
+    let found = forced.and_then(|name| paths.iter().find(|path| path.name == name));
+    *found.unwrap_or(&paths[0])
+}
 
 /// The paths of this machine, best first.
 pub fn present() -> Vec<Kernels> {
