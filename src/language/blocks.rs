@@ -8,6 +8,7 @@
 use half::{bf16, f16};
 
 use super::gguf::TensorType;
+use crate::kernels::buffer::Arena;
 use crate::kernels::decode::matrix::{Format, Matrix};
 
 fn f16_at(bytes: &[u8], at: usize) -> f32 {
@@ -38,14 +39,21 @@ fn scale_and_minimum(scales: &[u8], j: usize) -> (f32, f32) {
 /// What a block's codes, scale and minimum are, by output and number of the block in its row.
 type Block<'a> = dyn Fn(usize, usize, &mut [u8; 128]) -> (f32, f32) + 'a;
 
-/// Packs a matrix of `outputs` rows of `inputs` numbers each, a multiple of 32.
-pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Option<Matrix> {
+/// Packs a matrix of `outputs` rows of `inputs` numbers each, a multiple of 32, into `memory`.
+pub fn pack(
+    kind: TensorType,
+    bytes: &[u8],
+    inputs: usize,
+    outputs: usize,
+    memory: &mut Arena,
+) -> Option<Matrix> {
     let (block, size) = kind.block();
     let row = inputs / block as usize * size as usize;
     let at = |output: usize, index: usize| {
         &bytes[output * row + index * size as usize..][..size as usize]
     };
-    let new = |format, block: &Block<'_>| Some(Matrix::new(format, inputs, outputs, block));
+    let mut new =
+        |format, block: &Block<'_>| Some(Matrix::new(format, inputs, outputs, memory, block));
     match kind {
         TensorType::Q4_0 => new(Format::Nibbles, &|output, index, codes| {
             let from = at(output, index);

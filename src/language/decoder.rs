@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::architecture::{Architecture, FeedForward, Pairs, Rope};
 use super::blocks;
 use super::gguf::{Gguf, GgufError};
-use super::weights::{EMBEDDING, Layer, Linear, Norm, Projections, Up, Weights};
+use super::weights::{EMBEDDING, HEAD, Layer, Linear, Norm, Projections, Up, Weights};
 use crate::kernels::buffer::Buffer;
 use crate::kernels::decode::activations::Activations;
 use crate::kernels::decode::attention::{Cached, PANEL, Query};
@@ -18,7 +18,8 @@ const OUTPUTS: usize = 16;
 
 /// A model ready to run; memory is fixed when it is made.
 pub struct Decoder {
-    file: Gguf,
+    /// Where the rows of the embedding are read, where it is not the head as well.
+    embedding: Option<Gguf>,
     pub architecture: Architecture,
     pub weights: Weights,
     kernels: Kernels,
@@ -107,7 +108,8 @@ impl Decoder {
                 turns_windowed: vec![[1.0, 0.0]; BATCH * head / 2],
                 logits: vec![0.0; vocabulary],
             },
-            file,
+            // Else nothing of the file is needed any more.
+            embedding: file.tensor(HEAD).is_some().then_some(file),
             architecture,
             weights,
         })
@@ -234,7 +236,7 @@ impl Decoder {
         between: &mut impl FnMut() -> ControlFlow<()>,
     ) -> Result<(), Abandoned> {
         let Decoder {
-            file,
+            embedding,
             architecture,
             weights,
             kernels,
@@ -244,16 +246,20 @@ impl Decoder {
         let rows = tokens.len();
         let width = architecture.width;
         let first = cache.filled;
-        if let Some(embedding) = file.tensor(EMBEDDING) {
-            let row_bytes = (embedding.size / weights.vocabulary as u64) as usize;
-            let data = file.data(embedding);
-            for (row, &token) in scratch.stream.chunks_exact_mut(width).zip(tokens) {
-                let at = token as usize * row_bytes;
-                blocks::dequantize(embedding.kind, &data[at..at + row_bytes], row);
-                if architecture.embedding_scale != 1.0 {
-                    row.iter_mut()
-                        .for_each(|x| *x *= architecture.embedding_scale);
+        let file = embedding.as_ref();
+        let apart = file.and_then(|file| Some((file, file.tensor(EMBEDDING)?)));
+        for (row, &token) in scratch.stream.chunks_exact_mut(width).zip(tokens) {
+            match apart {
+                None => weights.head.matrix.output(token as usize, row),
+                Some((file, tensor)) => {
+                    let bytes = (tensor.size / weights.vocabulary as u64) as usize;
+                    let data = &file.data(tensor)[token as usize * bytes..][..bytes];
+                    blocks::dequantize(tensor.kind, data, row);
                 }
+            }
+            if architecture.embedding_scale != 1.0 {
+                let scale = architecture.embedding_scale;
+                row.iter_mut().for_each(|x| *x *= scale);
             }
         }
         let factors = weights.rope_factors.as_deref();

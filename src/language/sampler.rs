@@ -83,12 +83,12 @@ impl Sampler {
 
     /// The token to go on with; `banned` are never chosen. None where no logit is a number.
     pub fn pick(&mut self, logits: &[f32], banned: &[u32]) -> Option<u32> {
+        if self.how.temperature == 0.0 {
+            return likeliest(logits, banned);
+        }
         let all = logits.iter().copied().zip(0u32..);
         let allowed = all.filter(|(logit, token)| !logit.is_nan() && !banned.contains(token));
         let better = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if self.how.temperature == 0.0 {
-            return allowed.min_by(better).map(|(_, token)| token);
-        }
         let left = &mut self.left;
         left.clear();
         left.extend(allowed);
@@ -126,6 +126,34 @@ impl Sampler {
         }
         left.last().map(|(_, token)| *token)
     }
+}
+
+/// The first of the largest logits that are not banned; in two passes, the first of which the
+/// compiler makes vectors of.
+fn likeliest(logits: &[f32], banned: &[u32]) -> Option<u32> {
+    const PART: usize = 64;
+    let top = |part: &[f32]| {
+        let lanes = part.chunks(16).fold([f32::NEG_INFINITY; 16], |mut tops, part| {
+            // What is no number is larger than none.
+            let pairs = tops.iter_mut().zip(part);
+            pairs.for_each(|(top, x)| *top = if *x > *top { *x } else { *top });
+            tops
+        });
+        lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    };
+    let mut best: Option<(f32, u32)> = None;
+    for (part, from) in logits.chunks(PART).zip((0u32..).step_by(PART)) {
+        if best.is_some_and(|(most, _)| top(part) <= most) {
+            continue;
+        }
+        for (logit, token) in part.iter().zip(from..) {
+            let more = best.is_none_or(|(most, _)| *logit > most);
+            if more && !logit.is_nan() && !banned.contains(&token) {
+                best = Some((*logit, token));
+            }
+        }
+    }
+    best.map(|(_, token)| token)
 }
 
 #[cfg(test)]

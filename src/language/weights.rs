@@ -1,8 +1,11 @@
 //! The weights of a decoder, packed for the kernels.
 
+use std::cell::RefCell;
+
 use super::architecture::{Architecture, FeedForward};
 use super::blocks;
 use super::gguf::{Fault, Gguf, GgufError, Tensor};
+use crate::kernels::buffer::Arena;
 use crate::kernels::decode::matrix::Matrix;
 
 /// A matrix, with a bias where there is one.
@@ -78,8 +81,10 @@ pub struct Weights {
     pub vocabulary: usize,
 }
 
-/// The name of the embedding, which is the head as well where there is no `output.weight`.
+/// The name of the embedding, which is the head as well where there is no [`HEAD`].
 pub const EMBEDDING: &str = "token_embd.weight";
+/// The name of a head of its own.
+pub const HEAD: &str = "output.weight";
 
 impl Weights {
     /// For a decoder with room for `context` positions.
@@ -88,7 +93,10 @@ impl Weights {
         architecture: &Architecture,
         context: usize,
     ) -> Result<Weights, GgufError> {
-        let read = Reader { file };
+        let read = Reader {
+            file,
+            memory: RefCell::default(),
+        };
         let Architecture {
             width,
             ffn,
@@ -111,6 +119,7 @@ impl Weights {
                     linear("attn_v", width, keys)?,
                 ]),
             };
+            let output = linear("attn_output", queries, width)?;
             let up = if architecture.feed_forward == FeedForward::Gelu {
                 Up::Plain(linear("ffn_up", width, ffn)?)
             } else if file.tensor(&name("ffn_gate.weight")).is_none() {
@@ -126,7 +135,7 @@ impl Weights {
                 projections,
                 query_norm: read.optional(&name("attn_q_norm.weight"), head)?,
                 key_norm: read.optional(&name("attn_k_norm.weight"), head)?,
-                output: linear("attn_output", queries, width)?,
+                output,
                 post_attention: read.optional_norm(&name("post_attention_norm"), width)?,
                 ffn_norm: read.optional_norm(&name("ffn_norm"), width)?,
                 up,
@@ -139,7 +148,7 @@ impl Weights {
                 .map(layer)
                 .collect::<Result<_, _>>()?,
             norm: read.norm("output_norm", width)?,
-            head: match file.tensor("output.weight") {
+            head: match file.tensor(HEAD) {
                 Some(_) => read.linear("output", width, vocabulary)?,
                 None => Linear {
                     matrix: read.matrix(embedding, width, vocabulary)?,
@@ -161,6 +170,8 @@ impl Weights {
 
 struct Reader<'a> {
     file: &'a Gguf,
+    /// Where matrices lie in the order in which a token needs them, which is that of reading.
+    memory: RefCell<Arena>,
 }
 
 impl Reader<'_> {
@@ -202,7 +213,10 @@ impl Reader<'_> {
                 format!("its dimensions are {found:?}; expected {inputs} x {outputs}"),
             ));
         }
-        let packed = blocks::pack(tensor.kind, self.file.data(tensor), inputs, outputs);
+        let memory = &mut self.memory.borrow_mut();
+        let data = self.file.data(tensor);
+        let packed = blocks::pack(tensor.kind, data, inputs, outputs, memory);
+        self.file.release(tensor);
         packed.ok_or_else(|| {
             self.wrong(
                 &tensor.name,

@@ -2,7 +2,7 @@
 //! block's codes followed by its scales. The values are exactly those of the file's blocks.
 
 use super::codes::{BLOCK, BYTES, NIBBLES, PANEL};
-use crate::kernels::buffer::Buffer;
+use crate::kernels::buffer::{Arena, Buffer};
 
 /// How the blocks of a matrix are coded. value = code x scale (+ minimum).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,8 @@ pub struct Matrix {
 impl Matrix {
     /// Lays out what `block(output, index, codes)` writes for the 32 inputs of a block: 16 bytes of
     /// nibbles as ggml has them (input i low, 16 + i high), 32 bytes, or 32 numbers of the format.
-    /// It returns the scale, and the minimum or the scale of the second half.
+    /// It returns the scale, and the minimum or the scale of the second half. The matrix lies in
+    /// `memory`, behind the one before it.
     ///
     /// # Panics
     /// If `inputs` is no multiple of 32.
@@ -74,6 +75,7 @@ impl Matrix {
         format: Format,
         inputs: usize,
         outputs: usize,
+        memory: &mut Arena,
         block: impl Fn(usize, usize, &mut [u8; 128]) -> (f32, f32),
     ) -> Matrix {
         assert!(inputs.is_multiple_of(BLOCK), "{inputs} inputs");
@@ -81,7 +83,7 @@ impl Matrix {
         let stride = format.stride();
         let codes = format.codes();
         let word = codes / PANEL;
-        let mut data = Buffer::new(panels * blocks * stride);
+        let mut data = memory.take::<u8>(panels * blocks * stride);
         let mut raw = [0u8; 128];
         for output in 0..outputs {
             let (panel, lane) = (output / PANEL, output % PANEL);
@@ -129,6 +131,49 @@ impl Matrix {
     /// Bytes of memory held.
     pub fn bytes(&self) -> usize {
         self.data.bytes()
+    }
+
+    /// Writes the numbers of one output, exactly those of the file's blocks.
+    pub fn output(&self, output: usize, out: &mut [f32]) {
+        let (panel, lane) = (output / PANEL, output % PANEL);
+        let stride = self.format.stride();
+        let from = &self.data[panel * self.blocks() * stride..][..self.blocks() * stride];
+        for (out, block) in out.chunks_exact_mut(BLOCK).zip(from.chunks_exact(stride)) {
+            let (codes, scales) = block.split_at(self.format.codes());
+            let half = |at: usize| half::f16::from_le_bytes([scales[at], scales[at + 1]]).to_f32();
+            let float = |at: usize| f32::from_le_bytes(std::array::from_fn(|i| scales[at + i]));
+            // The first and the second number behind the codes.
+            let by = |place: usize| match self.format {
+                Format::F16 | Format::F32 => 1.0,
+                Format::Nibbles | Format::Bytes | Format::BytesAndMinimum => {
+                    half(2 * (place * PANEL + lane))
+                }
+                _ => float(4 * (place * PANEL + lane)),
+            };
+            let by = [by(0), if self.format.scales() > 2 * PANEL { by(1) } else { 0.0 }];
+            let byte = |i: usize| codes[(i / 4 * PANEL + lane) * 4 + i % 4];
+            for (i, out) in out.iter_mut().enumerate() {
+                *out = match self.format {
+                    Format::Nibbles | Format::WideNibbles => {
+                        let code = byte(i % 16) >> (i / 16 * 4) & 15;
+                        f32::from(code) * by[0] + by[1]
+                    }
+                    Format::Bytes => f32::from(byte(i) as i8) * by[0],
+                    Format::BytesAndMinimum | Format::WideBytes => {
+                        f32::from(byte(i) as i8) * by[0] + by[1]
+                    }
+                    Format::HalfBlocks => f32::from(byte(i) as i8) * by[i / 16],
+                    Format::F16 => {
+                        let at = 2 * (i * PANEL + lane);
+                        half::f16::from_le_bytes([codes[at], codes[at + 1]]).to_f32()
+                    }
+                    Format::F32 => {
+                        let at = 4 * (i * PANEL + lane);
+                        f32::from_le_bytes(std::array::from_fn(|k| codes[at + k]))
+                    }
+                };
+            }
+        }
     }
 
     pub fn blocks(&self) -> usize {

@@ -6,7 +6,7 @@ use super::activations::Activations;
 use super::attention::{Cached, PANEL, Query};
 use super::matrix::{Format, Matrix};
 use super::paths::{Kernels, present};
-use crate::kernels::buffer::Buffer;
+use crate::kernels::buffer::{Arena, Buffer};
 
 const FORMATS: [Format; 8] = [
     Format::Nibbles,
@@ -91,11 +91,17 @@ fn matrix(
             raw.push((codes, scales));
         }
     }
-    let made = Matrix::new(format, inputs, outputs, |output, index, to| {
-        let (codes, scales) = raw[output * blocks + index];
-        *to = codes;
-        scales
-    });
+    let made = Matrix::new(
+        format,
+        inputs,
+        outputs,
+        &mut Arena::default(),
+        |output, index, to| {
+            let (codes, scales) = raw[output * blocks + index];
+            *to = codes;
+            scales
+        },
+    );
     (made, values)
 }
 
@@ -126,6 +132,11 @@ fn agree_with_the_reference(
     let mut random = Random(seed);
     let inputs = 32 * blocks;
     let (matrix, values) = matrix(format, inputs, outputs, &mut random);
+    let mut numbers = vec![0.0; inputs];
+    for output in 0..outputs {
+        matrix.output(output, &mut numbers);
+        assert_eq!(numbers, values[output * inputs..][..inputs], "{format:?} {output}");
+    }
     let a = rows(inputs, count, &mut random, *present().last().unwrap());
     let mut first: Option<Vec<f32>> = None;
     for kernels in present() {
