@@ -6,9 +6,8 @@
 //! RUNS` feeds a token and computes sixteen rows of the head; `batch DEPTH TOKENS RUNS` feeds so
 //! many together; `label THOUGHTS RUNS` and `json RUNS` answer behind a cached prompt (see
 //! [`Question`]); `cold DEPTH RUNS` is `decode` with other things in the caches. `memory` says bytes
-//! resident, `work DEPTH` what a token reads and multiplies, `tokens TEXT` what a text is cut into,
-//! `perplexity FILE` how well the model foresees a text. `language probe BYTES` measures what this
-//! core reads and multiplies at most.
+//! resident, `work DEPTH` what a token reads and multiplies, `tokens TEXT` what a text is cut
+//! into. `language probe BYTES` measures what this core reads and multiplies at most.
 
 use std::error::Error;
 use std::io::{BufRead, Write};
@@ -24,8 +23,6 @@ use edge_reasoner::language::gguf::Gguf;
 use edge_reasoner::language::sampler::{Sampler, Sampling};
 use edge_reasoner::language::tokenizer::Tokenizer;
 
-#[path = "language/perplexity.rs"]
-mod perplexity;
 #[path = "engine/probe.rs"]
 mod probe;
 
@@ -119,7 +116,6 @@ fn serve(weights: &Path, context: usize) -> Done {
             }
             ("tokens", text) => words(&engine.tokenizer.encode(text, false)),
             ("memory", _) => (memory()? - before).to_string(),
-            ("perplexity", file) => perplexity::of(&mut engine.decoder, Path::new(file))?,
             (order, rest) => {
                 let numbers: Result<Vec<usize>, _> = rest.split(' ').map(str::parse).collect();
                 engine.answer(order, &numbers?)?
@@ -304,6 +300,7 @@ fn probe_memory(bytes: usize) -> Done {
         let start = Instant::now();
         let parts = std::hint::black_box(&values).chunks_exact(64);
         let sum = parts.fold([0u64; 64], |mut sums, part| {
+            ask_for(part.as_ptr().wrapping_add(2048));
             sums.iter_mut().zip(part).for_each(|(sum, x)| *sum ^= x);
             sums
         });
@@ -314,4 +311,14 @@ fn probe_memory(bytes: usize) -> Done {
     peaks.insert("memory_gb_s", bytes as f64 / nanoseconds as f64);
     println!("{}", serde_json::to_string(&peaks)?);
     Ok(())
+}
+
+/// Asks for 512 bytes, as our own products do.
+fn ask_for(_from: *const u64) {
+    #[cfg(target_arch = "x86_64")]
+    for line in 0..8 {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(_from.wrapping_add(8 * line).cast()) };
+    }
 }

@@ -19,9 +19,8 @@ import reblock
 import show
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT / "benches"), str(ROOT / "benches" / "live")]
+sys.path.append(str(ROOT / "benches" / "live"))
 
-import block  # noqa: E402
 from machine import processor  # noqa: E402
 
 HERE = Path(__file__).parent

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::architecture::{Architecture, FeedForward, Pairs, Rope};
 use super::blocks;
-use super::gguf::{Gguf, GgufError};
+use super::gguf::{Fault, Gguf, GgufError};
 use super::weights::{EMBEDDING, HEAD, Layer, Linear, Norm, Projections, Up, Weights};
 use crate::kernels::buffer::Buffer;
 use crate::kernels::decode::activations::Activations;
@@ -87,7 +87,7 @@ impl Decoder {
         let padded = |outputs: usize| outputs.next_multiple_of(OUTPUTS);
         let vocabulary = padded(weights.vocabulary);
         Ok(Decoder {
-            kernels: choose(),
+            kernels: choose().map_err(|why| file.error(Fault::Kernels(why)))?,
             cache: Cache {
                 keys: (0..layers).map(|_| Buffer::new(kv * room)).collect(),
                 values: (0..layers).map(|_| Buffer::new(kv * room)).collect(),
@@ -136,7 +136,9 @@ impl Decoder {
             body_bytes: body().map(|linear| linear.matrix.bytes()).sum(),
             head_bytes: self.weights.head.matrix.bytes(),
             cache_bytes: positions * kv_heads * head * 2 * size_of::<u16>(),
-            body_products: body().map(|linear| linear.matrix.inputs * linear.matrix.outputs).sum(),
+            body_products: body()
+                .map(|linear| linear.matrix.inputs * linear.matrix.outputs)
+                .sum(),
         }
     }
 

@@ -133,12 +133,14 @@ impl Sampler {
 fn likeliest(logits: &[f32], banned: &[u32]) -> Option<u32> {
     const PART: usize = 64;
     let top = |part: &[f32]| {
-        let lanes = part.chunks(16).fold([f32::NEG_INFINITY; 16], |mut tops, part| {
-            // What is no number is larger than none.
-            let pairs = tops.iter_mut().zip(part);
-            pairs.for_each(|(top, x)| *top = if *x > *top { *x } else { *top });
-            tops
-        });
+        let lanes = part
+            .chunks(16)
+            .fold([f32::NEG_INFINITY; 16], |mut tops, part| {
+                // What is no number is larger than none.
+                let pairs = tops.iter_mut().zip(part);
+                pairs.for_each(|(top, x)| *top = if *x > *top { *x } else { *top });
+                tops
+            });
         lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
     };
     let mut best: Option<(f32, u32)> = None;

@@ -65,7 +65,11 @@ impl Layer {
             Up::Gated { gate, up } => vec![gate, up],
             Up::Fused(both) | Up::Plain(both) => vec![both],
         };
-        projections.into_iter().chain([&self.output]).chain(up).chain([&self.down])
+        projections
+            .into_iter()
+            .chain([&self.output])
+            .chain(up)
+            .chain([&self.down])
     }
 }
 

@@ -66,8 +66,8 @@ pub struct Matrix {
 impl Matrix {
     /// Lays out what `block(output, index, codes)` writes for the 32 inputs of a block: 16 bytes of
     /// nibbles as ggml has them (input i low, 16 + i high), 32 bytes, or 32 numbers of the format.
-    /// It returns the scale, and the minimum or the scale of the second half. The matrix lies in
-    /// `memory`, behind the one before it.
+    /// It returns the bits of the scale, and of the minimum or the scale of the second half: f16 or
+    /// f32, as the format has them. The matrix lies in `memory`, behind the one before it.
     ///
     /// # Panics
     /// If `inputs` is no multiple of 32.
@@ -76,47 +76,35 @@ impl Matrix {
         inputs: usize,
         outputs: usize,
         memory: &mut Arena,
-        block: impl Fn(usize, usize, &mut [u8; 128]) -> (f32, f32),
+        block: impl Fn(usize, usize, &mut [u8; 128]) -> (u32, u32),
     ) -> Matrix {
         assert!(inputs.is_multiple_of(BLOCK), "{inputs} inputs");
         let (blocks, panels) = (inputs / BLOCK, outputs.div_ceil(PANEL));
-        let stride = format.stride();
-        let codes = format.codes();
-        let word = codes / PANEL;
+        let (stride, codes) = (format.stride(), format.codes());
         let mut data = memory.take::<u8>(panels * blocks * stride);
         let mut raw = [0u8; 128];
-        for output in 0..outputs {
-            let (panel, lane) = (output / PANEL, output % PANEL);
-            for index in 0..blocks {
-                let (scale, other) = block(output, index, &mut raw);
-                let to = &mut data[(panel * blocks + index) * stride..][..stride];
-                // Words of four bytes: nibbles and bytes; of one number: floats.
-                let size = match format {
-                    Format::F16 => 2,
-                    _ => 4,
-                };
-                for (j, word) in raw[..word].chunks_exact(size).enumerate() {
-                    to[(j * PANEL + lane) * size..][..size].copy_from_slice(word);
+        for (at, to) in data.chunks_exact_mut(stride).enumerate() {
+            let (panel, index) = (at / blocks, at % blocks);
+            let (to, scales) = to.split_at_mut(codes);
+            let lanes = PANEL.min(outputs - panel * PANEL);
+            for lane in 0..lanes {
+                let (scale, other) = block(panel * PANEL + lane, index, &mut raw);
+                let raw = &raw[..codes / PANEL];
+                match format {
+                    Format::F16 => spread::<2>(raw, lane, to),
+                    // Words of four codes or pairs of them, or a number.
+                    _ => spread::<4>(raw, lane, to),
                 }
-                let scales = &mut to[codes..];
-                let mut put = |place: usize, value: f32| match format {
-                    Format::Nibbles | Format::Bytes | Format::BytesAndMinimum => {
-                        let at = 2 * (place * PANEL + lane);
-                        let bits = half::f16::from_f32(value).to_bits();
-                        scales[at..at + 2].copy_from_slice(&bits.to_le_bytes());
-                    }
-                    _ => {
-                        let at = 4 * (place * PANEL + lane);
-                        scales[at..at + 4].copy_from_slice(&value.to_le_bytes());
-                    }
-                };
+                let places = [scale, other].into_iter().zip(0..);
                 match format {
                     Format::F16 | Format::F32 => {}
-                    Format::Bytes => put(0, scale),
-                    _ => {
-                        put(0, scale);
-                        put(1, other);
+                    Format::Nibbles | Format::Bytes | Format::BytesAndMinimum => {
+                        let places = places.take(scales.len() / (2 * PANEL));
+                        let half = |bits: u32| (bits as u16).to_le_bytes();
+                        places.for_each(|(bits, place)| put(half(bits), place, lane, scales));
                     }
+                    _ => places
+                        .for_each(|(bits, place)| put(bits.to_le_bytes(), place, lane, scales)),
                 }
             }
         }
@@ -150,7 +138,14 @@ impl Matrix {
                 }
                 _ => float(4 * (place * PANEL + lane)),
             };
-            let by = [by(0), if self.format.scales() > 2 * PANEL { by(1) } else { 0.0 }];
+            let by = [
+                by(0),
+                if self.format.scales() > 2 * PANEL {
+                    by(1)
+                } else {
+                    0.0
+                },
+            ];
             let byte = |i: usize| codes[(i / 4 * PANEL + lane) * 4 + i % 4];
             for (i, out) in out.iter_mut().enumerate() {
                 *out = match self.format {
@@ -183,4 +178,17 @@ impl Matrix {
     pub fn panels(&self) -> usize {
         self.outputs.div_ceil(PANEL)
     }
+}
+
+/// Writes words of `N` bytes to a lane's places.
+fn spread<const N: usize>(words: &[u8], lane: usize, to: &mut [u8]) {
+    let (words, _) = words.as_chunks::<N>();
+    let (to, _) = to.as_chunks_mut::<N>();
+    for (word, to) in words.iter().zip(to.chunks_exact_mut(PANEL)) {
+        to[lane] = *word;
+    }
+}
+
+fn put<const N: usize>(number: [u8; N], place: usize, lane: usize, scales: &mut [u8]) {
+    scales.as_chunks_mut::<N>().0[place * PANEL + lane] = number;
 }
