@@ -127,9 +127,13 @@ impl Drop for Chunk {
 impl Arena {
     /// Zeroes. In this crate's tests each has a guard page, and so memory of its own.
     pub fn take<T: Number>(&mut self, len: usize) -> Buffer<T> {
-        if cfg!(test) {
-            return Buffer::new(len);
+        match cfg!(test) {
+            true => Buffer::new(len),
+            false => self.part(len),
         }
+    }
+
+    fn part<T: Number>(&mut self, len: usize) -> Buffer<T> {
         let bytes = Buffer::<T>::bytes_for(len);
         let chunk = match &self.chunk {
             Some(chunk) if chunk.bytes - self.taken >= bytes => Arc::clone(chunk),
@@ -269,6 +273,29 @@ mod chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_lie_side_by_side_and_outlive_their_arena() {
+        let mut arena = Arena::default();
+        let mut parts: Vec<Buffer<f32>> = (0..5).map(|len| arena.part(100 * len + 1)).collect();
+        let large: Buffer<u8> = arena.part(CHUNK + 1);
+        drop(arena);
+        for (at, part) in parts.iter_mut().enumerate() {
+            assert!(part.iter().all(|x| *x == 0.0));
+            assert_eq!(part.as_ptr().align_offset(LINE), 0);
+            part.fill(at as f32 + 1.0);
+        }
+        for (at, part) in parts.iter().enumerate() {
+            assert!(part.iter().all(|x| *x == at as f32 + 1.0));
+            if let Some(next) = parts.get(at + 1) {
+                assert_eq!(
+                    part.as_ptr() as usize + part.bytes(),
+                    next.as_ptr() as usize
+                );
+            }
+        }
+        assert!(large.iter().all(|x| *x == 0));
+    }
 
     #[test]
     fn chunks_are_zeroed_writable_to_their_ends_and_given_back() {

@@ -181,6 +181,36 @@ mod tests {
     }
 
     #[test]
+    fn the_likeliest_is_that_of_a_walk_through_all() {
+        let mut state = 7u64;
+        let mut next = move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            state >> 33
+        };
+        for size in 1..300 {
+            // Few values, so that many are equal; some are no numbers.
+            let logits: Vec<f32> = (0..size)
+                .map(|_| match next() % 40 {
+                    0 => f32::NAN,
+                    1 => f32::NEG_INFINITY,
+                    other => other as f32,
+                })
+                .collect();
+            let banned = [next() as u32 % size, next() as u32 % size];
+            let mut best: Option<usize> = None;
+            for (token, logit) in logits.iter().enumerate() {
+                let allowed = !logit.is_nan() && !banned.contains(&(token as u32));
+                if allowed && best.is_none_or(|best| *logit > logits[best]) {
+                    best = Some(token);
+                }
+            }
+            assert_eq!(likeliest(&logits, &banned), best.map(|best| best as u32));
+        }
+    }
+
+    #[test]
     fn a_seed_says_which_tokens() {
         let warm = Sampling {
             temperature: 1.0,
