@@ -275,6 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "tens of megabytes take it minutes")]
     fn parts_lie_side_by_side_and_outlive_their_arena() {
         let mut arena = Arena::default();
         let mut parts: Vec<Buffer<f32>> = (0..5).map(|len| arena.part(100 * len + 1)).collect();
@@ -298,6 +299,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "tens of megabytes take it minutes")]
     fn chunks_are_zeroed_writable_to_their_ends_and_given_back() {
         let bytes = 4 << 20;
         let start = memory::take_chunk(bytes);
