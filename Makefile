@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo slm reason test test-fast test-wgpu drives train replay bench-engine bench-instructions bench-gpu bench-node bench-gate bench-gateway bench-trees soak figures mark-figures fuzz test-kernels fmt lint deny clean distclean
+.PHONY: help setup build demo slm reason test test-fast test-wgpu drives train replay bench-engine bench-instructions bench-language bench-gpu bench-node bench-gate bench-gateway bench-trees soak figures mark-figures fuzz test-kernels fmt lint deny clean distclean
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -145,6 +145,15 @@ bench-instructions: $(built) ## instructions of a window, here and on emulated p
 	  PYTHONPATH= $$venv/bin/python benches/engine/instructions.py --engine $$engine --peers $(peers)/release/peers \
 	    --plugin $(emulated)/libcount.so --emulate qemu-x86_64 $(emulated)/release/emulated \
 	    --emulate qemu-aarch64 $(emulated)/$(arm)/release/emulated $(ARGS)
+
+bench-language: $(built) ## our language engine beside llama.cpp on the weights of SLM, one pinned core: target/bench/language.{json,md,svg}
+	@$(env) weights=$$($(node) inspect $(SLM) --json | python3 -c 'import json,sys; print(json.load(sys.stdin).get("weights") or "")'); \
+	  if [ ! -f "$$weights" ]; then \
+	    echo "skipped: the weights of $(SLM) are not on this machine; make slm brings them"; exit 0; fi; \
+	  $(call venv,language,benches/language/requirements.txt) \
+	  engine=$$(cargo bench --locked --features ros --bench language --no-run --message-format json \
+	    | sed -n 's/.*"executable":"\([^"]*language-[^"]*\)".*/\1/p'); \
+	  PYTHONPATH= $$venv/bin/python benches/language/run.py --engine $$engine --weights "$$weights" $(ARGS)
 
 bench-gpu: $(ready) ## the engine wgpu beside packed and ONNX Runtime's CUDA provider: target/bench/gpu.{json,md,svg}
 	@if ! nvidia-smi -L > /dev/null 2>&1 && [ -z "$(findstring --device,$(ARGS))" ]; then \

@@ -5,6 +5,7 @@
 //! kills the test instead of passing unseen.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Aligned and padded to this many bytes.
 pub const LINE: usize = 64;
@@ -31,6 +32,8 @@ unsafe impl Number for f32 {}
 pub struct Buffer<T: Number> {
     start: NonNull<T>,
     len: usize,
+    /// The chunk that the memory is a part of; none where it is the buffer's own.
+    part_of: Option<Arc<Chunk>>,
 }
 
 // SAFETY: a buffer owns its memory alone, as a Vec does.
@@ -42,7 +45,11 @@ impl<T: Number> Buffer<T> {
     /// Zeroes.
     pub fn new(len: usize) -> Buffer<T> {
         let start = memory::take(Self::bytes_for(len)).cast();
-        Buffer { start, len }
+        Buffer {
+            start,
+            len,
+            part_of: None,
+        }
     }
 
     /// A copy of `values`.
@@ -80,8 +87,71 @@ impl<T: Number> std::ops::DerefMut for Buffer<T> {
 
 impl<T: Number> Drop for Buffer<T> {
     fn drop(&mut self) {
-        // SAFETY: taken in `new` with the same size and given back once.
-        unsafe { memory::give_back(self.start.cast(), self.bytes()) }
+        if self.part_of.is_none() {
+            // SAFETY: taken in `new` with the same size and given back once.
+            unsafe { memory::give_back(self.start.cast(), self.bytes()) }
+        }
+    }
+}
+
+/// Memory for many buffers that are read one after the other: they lie side by side, in the order
+/// in which they are taken, on large pages where the system gives such.
+#[derive(Default)]
+pub struct Arena {
+    chunk: Option<Arc<Chunk>>,
+    /// Bytes of it that are taken.
+    taken: usize,
+}
+
+/// Bytes of a chunk at least; pages that nobody touches cost nothing.
+const CHUNK: usize = 32 << 20;
+
+/// Memory of its own, zeroed.
+pub struct Chunk {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: it only owns the memory; the buffers in it do not overlap.
+unsafe impl Send for Chunk {}
+// SAFETY: as above.
+unsafe impl Sync for Chunk {}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: taken with the same size, and the last buffer in it is gone.
+        unsafe { memory::give_back_chunk(self.start, self.bytes) }
+    }
+}
+
+impl Arena {
+    /// Zeroes. In this crate's tests each has a guard page, and so memory of its own.
+    pub fn take<T: Number>(&mut self, len: usize) -> Buffer<T> {
+        match cfg!(test) {
+            true => Buffer::new(len),
+            false => self.part(len),
+        }
+    }
+
+    fn part<T: Number>(&mut self, len: usize) -> Buffer<T> {
+        let bytes = Buffer::<T>::bytes_for(len);
+        let chunk = match &self.chunk {
+            Some(chunk) if chunk.bytes - self.taken >= bytes => Arc::clone(chunk),
+            _ => {
+                let bytes = bytes.max(CHUNK);
+                let start = memory::take_chunk(bytes);
+                self.taken = 0;
+                Arc::clone(self.chunk.insert(Arc::new(Chunk { start, bytes })))
+            }
+        };
+        // SAFETY: `taken` and the bytes behind it lie within the chunk; it is a multiple of a line.
+        let start = unsafe { chunk.start.add(self.taken) }.cast();
+        self.taken += bytes;
+        Buffer {
+            start,
+            len,
+            part_of: Some(chunk),
+        }
     }
 }
 
@@ -89,6 +159,8 @@ impl<T: Number> Drop for Buffer<T> {
 mod memory {
     use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
     use std::ptr::NonNull;
+
+    pub use super::chunks::*;
 
     fn layout(bytes: usize) -> Layout {
         Layout::from_size_align(bytes, super::LINE).expect("a size that fits the address space")
@@ -109,6 +181,8 @@ mod memory {
 #[cfg(all(test, unix, not(miri)))]
 mod memory {
     use std::ptr::NonNull;
+
+    pub use super::chunks::*;
 
     const PAGE: usize = 4096;
 
@@ -139,5 +213,103 @@ mod memory {
             libc::munmap(mapping.cast(), room + PAGE)
         };
         assert_eq!(done, 0);
+    }
+}
+
+#[cfg(all(unix, not(miri)))]
+mod chunks {
+    use std::alloc::{Layout, handle_alloc_error};
+    use std::ptr::NonNull;
+
+    pub fn take_chunk(bytes: usize) -> NonNull<u8> {
+        // SAFETY: a fresh private mapping; the advice changes how fast it is, not what it holds.
+        unsafe {
+            let start = libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            if start == libc::MAP_FAILED {
+                let size = Layout::from_size_align(bytes, super::LINE);
+                handle_alloc_error(size.expect("a size that fits the address space"));
+            }
+            // Where the system has no large pages, small ones do.
+            #[cfg(target_os = "linux")]
+            libc::madvise(start, bytes, libc::MADV_HUGEPAGE);
+            NonNull::new(start.cast()).expect("a mapping is not at address zero")
+        }
+    }
+
+    /// # Safety
+    /// What [`take_chunk`] gave for the same size, once.
+    pub unsafe fn give_back_chunk(start: NonNull<u8>, bytes: usize) {
+        // SAFETY: the caller's promise.
+        let done = unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
+        debug_assert_eq!(done, 0);
+    }
+}
+
+#[cfg(not(all(unix, not(miri))))]
+mod chunks {
+    use std::ptr::NonNull;
+
+    use super::memory;
+
+    pub fn take_chunk(bytes: usize) -> NonNull<u8> {
+        memory::take(bytes)
+    }
+
+    /// # Safety
+    /// What [`take_chunk`] gave for the same size, once.
+    pub unsafe fn give_back_chunk(start: NonNull<u8>, bytes: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { memory::give_back(start, bytes) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "tens of megabytes take it minutes")]
+    fn parts_lie_side_by_side_and_outlive_their_arena() {
+        let mut arena = Arena::default();
+        let mut parts: Vec<Buffer<f32>> = (0..5).map(|len| arena.part(100 * len + 1)).collect();
+        let large: Buffer<u8> = arena.part(CHUNK + 1);
+        drop(arena);
+        for (at, part) in parts.iter_mut().enumerate() {
+            assert!(part.iter().all(|x| *x == 0.0));
+            assert_eq!(part.as_ptr().align_offset(LINE), 0);
+            part.fill(at as f32 + 1.0);
+        }
+        for (at, part) in parts.iter().enumerate() {
+            assert!(part.iter().all(|x| *x == at as f32 + 1.0));
+            if let Some(next) = parts.get(at + 1) {
+                assert_eq!(
+                    part.as_ptr() as usize + part.bytes(),
+                    next.as_ptr() as usize
+                );
+            }
+        }
+        assert!(large.iter().all(|x| *x == 0));
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "tens of megabytes take it minutes")]
+    fn chunks_are_zeroed_writable_to_their_ends_and_given_back() {
+        let bytes = 4 << 20;
+        let start = memory::take_chunk(bytes);
+        // SAFETY: fresh memory of that size, given back once.
+        unsafe {
+            let all = std::slice::from_raw_parts_mut(start.as_ptr(), bytes);
+            assert!(all.iter().all(|byte| *byte == 0));
+            assert_eq!(start.as_ptr().align_offset(LINE), 0);
+            all[bytes - 1] = 1;
+            memory::give_back_chunk(start, bytes);
+        }
     }
 }

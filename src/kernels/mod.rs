@@ -40,6 +40,7 @@ mod x86;
 
 pub use forward::{Forward, Packed};
 pub use pack::Residual;
+pub use paths::FORCE;
 pub use sizes::{PackError, Precision, Sizes};
 
 /// The path [`Packed`] takes on this machine, such as `avx512_bf16`.

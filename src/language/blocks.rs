@@ -8,6 +8,7 @@
 use half::{bf16, f16};
 
 use super::gguf::TensorType;
+use crate::kernels::buffer::Arena;
 use crate::kernels::decode::matrix::{Format, Matrix};
 
 fn f16_at(bytes: &[u8], at: usize) -> f32 {
@@ -35,28 +36,41 @@ fn scale_and_minimum(scales: &[u8], j: usize) -> (f32, f32) {
     (f32::from(scale), f32::from(minimum))
 }
 
-/// What a block's codes, scale and minimum are, by output and number of the block in its row.
-type Block<'a> = dyn Fn(usize, usize, &mut [u8; 128]) -> (f32, f32) + 'a;
+/// What a block's codes and the bits of its scale and minimum are, by output and number of the block
+/// in its row.
+type Block<'a> = dyn Fn(usize, usize, &mut [u8; 128]) -> (u32, u32) + 'a;
 
-/// Packs a matrix of `outputs` rows of `inputs` numbers each, a multiple of 32.
-pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Option<Matrix> {
+/// The bits of an f16, as they stand.
+fn half_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
+}
+
+/// Packs a matrix of `outputs` rows of `inputs` numbers each, a multiple of 32, into `memory`.
+pub fn pack(
+    kind: TensorType,
+    bytes: &[u8],
+    inputs: usize,
+    outputs: usize,
+    memory: &mut Arena,
+) -> Option<Matrix> {
     let (block, size) = kind.block();
     let row = inputs / block as usize * size as usize;
     let at = |output: usize, index: usize| {
         &bytes[output * row + index * size as usize..][..size as usize]
     };
-    let new = |format, block: &Block<'_>| Some(Matrix::new(format, inputs, outputs, block));
+    let mut new =
+        |format, block: &Block<'_>| Some(Matrix::new(format, inputs, outputs, memory, block));
     match kind {
         TensorType::Q4_0 => new(Format::Nibbles, &|output, index, codes| {
             let from = at(output, index);
             codes[..16].copy_from_slice(&from[2..18]);
-            let scale = f16_at(from, 0);
-            (scale, -8.0 * scale)
+            let minimum = f16::from_f32(-8.0 * f16_at(from, 0));
+            (half_at(from, 0), minimum.to_bits().into())
         }),
         TensorType::Q4_1 => new(Format::Nibbles, &|output, index, codes| {
             let from = at(output, index);
             codes[..16].copy_from_slice(&from[4..20]);
-            (f16_at(from, 0), f16_at(from, 2))
+            (half_at(from, 0), half_at(from, 2))
         }),
         TensorType::Q5_0 => new(Format::Bytes, &|output, index, codes| {
             let from = at(output, index);
@@ -64,17 +78,17 @@ pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Op
             codes[..32]
                 .iter_mut()
                 .for_each(|code| *code = code.wrapping_sub(16));
-            (f16_at(from, 0), 0.0)
+            (half_at(from, 0), 0)
         }),
         TensorType::Q5_1 => new(Format::BytesAndMinimum, &|output, index, codes| {
             let from = at(output, index);
             fives(&from[4..8], &from[8..24], codes);
-            (f16_at(from, 0), f16_at(from, 2))
+            (half_at(from, 0), half_at(from, 2))
         }),
         TensorType::Q8_0 => new(Format::Bytes, &|output, index, codes| {
             let from = at(output, index);
             codes[..32].copy_from_slice(&from[2..34]);
-            (f16_at(from, 0), 0.0)
+            (half_at(from, 0), 0)
         }),
         TensorType::Q4_K => new(Format::WideNibbles, &|output, index, codes| {
             let from = at(output, index / 8);
@@ -89,7 +103,8 @@ pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Op
                 codes[i] = code(i) | code(16 + i) << 4;
             }
             let (scale, minimum) = scale_and_minimum(&from[4..16], j);
-            (f16_at(from, 0) * scale, -f16_at(from, 2) * minimum)
+            let (scale, minimum) = (f16_at(from, 0) * scale, -f16_at(from, 2) * minimum);
+            (scale.to_bits(), minimum.to_bits())
         }),
         TensorType::Q5_K => new(Format::WideBytes, &|output, index, codes| {
             let from = at(output, index / 8);
@@ -103,7 +118,8 @@ pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Op
                 codes[i] = low | (high[i] >> j & 1) << 4;
             }
             let (scale, minimum) = scale_and_minimum(&from[4..16], j);
-            (f16_at(from, 0) * scale, -f16_at(from, 2) * minimum)
+            let (scale, minimum) = (f16_at(from, 0) * scale, -f16_at(from, 2) * minimum);
+            (scale.to_bits(), minimum.to_bits())
         }),
         TensorType::Q6_K => new(Format::HalfBlocks, &|output, index, codes| {
             let from = at(output, index / 8);
@@ -118,15 +134,15 @@ pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Op
             }
             let scale = |i: usize| f32::from(from[192 + 8 * half + 2 * quarter + i] as i8);
             let d = f16_at(from, 208);
-            (d * scale(0), d * scale(1))
+            ((d * scale(0)).to_bits(), (d * scale(1)).to_bits())
         }),
         TensorType::F16 => new(Format::F16, &|output, index, codes| {
             codes[..64].copy_from_slice(&bytes[output * row + 64 * index..][..64]);
-            (0.0, 0.0)
+            (0, 0)
         }),
         TensorType::F32 => new(Format::F32, &|output, index, codes| {
             codes.copy_from_slice(&bytes[output * row + 128 * index..][..128]);
-            (0.0, 0.0)
+            (0, 0)
         }),
         TensorType::BF16 => new(Format::F32, &|output, index, codes| {
             let from = &bytes[output * row + 64 * index..][..64];
@@ -137,7 +153,7 @@ pub fn pack(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Op
                         .to_le_bytes(),
                 );
             }
-            (0.0, 0.0)
+            (0, 0)
         }),
         _ => None,
     }

@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 
 use super::architecture::{Architecture, FeedForward, Pairs, Rope};
 use super::blocks;
-use super::gguf::{Gguf, GgufError};
-use super::weights::{EMBEDDING, Linear, Norm, Projections, Up, Weights};
+use super::gguf::{Fault, Gguf, GgufError};
+use super::weights::{EMBEDDING, HEAD, Layer, Linear, Norm, Projections, Up, Weights};
 use crate::kernels::buffer::Buffer;
 use crate::kernels::decode::activations::Activations;
 use crate::kernels::decode::attention::{Cached, PANEL, Query};
-use crate::kernels::decode::paths::{Kernels, present};
+use crate::kernels::decode::paths::{Kernels, choose};
 
 /// Tokens that go through a layer together at most.
 pub const BATCH: usize = 64;
@@ -18,7 +18,8 @@ const OUTPUTS: usize = 16;
 
 /// A model ready to run; memory is fixed when it is made.
 pub struct Decoder {
-    file: Gguf,
+    /// Where the rows of the embedding are read, where it is not the head as well.
+    embedding: Option<Gguf>,
     pub architecture: Architecture,
     pub weights: Weights,
     kernels: Kernels,
@@ -53,6 +54,16 @@ struct Scratch {
     logits: Vec<f32>,
 }
 
+/// What one token reads, in bytes: the matrices of the layers, the head, keys and values; and what
+/// it multiplies in the layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenWork {
+    pub body_bytes: usize,
+    pub head_bytes: usize,
+    pub cache_bytes: usize,
+    pub body_products: usize,
+}
+
 /// The work was given up between two layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abandoned;
@@ -76,7 +87,7 @@ impl Decoder {
         let padded = |outputs: usize| outputs.next_multiple_of(OUTPUTS);
         let vocabulary = padded(weights.vocabulary);
         Ok(Decoder {
-            kernels: present()[0],
+            kernels: choose().map_err(|why| file.error(Fault::Kernels(why)))?,
             cache: Cache {
                 keys: (0..layers).map(|_| Buffer::new(kv * room)).collect(),
                 values: (0..layers).map(|_| Buffer::new(kv * room)).collect(),
@@ -97,7 +108,8 @@ impl Decoder {
                 turns_windowed: vec![[1.0, 0.0]; BATCH * head / 2],
                 logits: vec![0.0; vocabulary],
             },
-            file,
+            // Else nothing of the file is needed any more.
+            embedding: file.tensor(HEAD).is_some().then_some(file),
             architecture,
             weights,
         })
@@ -107,6 +119,27 @@ impl Decoder {
     pub fn on(mut self, kernels: Kernels) -> Decoder {
         self.kernels = kernels;
         self
+    }
+
+    /// The path it runs on, such as `avx512`.
+    pub fn path(&self) -> &'static str {
+        self.kernels.name
+    }
+
+    /// What one token behind `depth` others takes at least.
+    pub fn work_of_a_token(&self, depth: usize) -> TokenWork {
+        let Architecture { kv_heads, head, .. } = self.architecture;
+        let seen = |window: &Option<usize>| window.map_or(depth, |window| depth.min(window));
+        let positions: usize = self.architecture.windows.iter().map(seen).sum();
+        let body = || self.weights.layers.iter().flat_map(Layer::matrices);
+        TokenWork {
+            body_bytes: body().map(|linear| linear.matrix.bytes()).sum(),
+            head_bytes: self.weights.head.matrix.bytes(),
+            cache_bytes: positions * kv_heads * head * 2 * size_of::<u16>(),
+            body_products: body()
+                .map(|linear| linear.matrix.inputs * linear.matrix.outputs)
+                .sum(),
+        }
     }
 
     /// Positions that are filled.
@@ -205,7 +238,7 @@ impl Decoder {
         between: &mut impl FnMut() -> ControlFlow<()>,
     ) -> Result<(), Abandoned> {
         let Decoder {
-            file,
+            embedding,
             architecture,
             weights,
             kernels,
@@ -215,16 +248,20 @@ impl Decoder {
         let rows = tokens.len();
         let width = architecture.width;
         let first = cache.filled;
-        if let Some(embedding) = file.tensor(EMBEDDING) {
-            let row_bytes = (embedding.size / weights.vocabulary as u64) as usize;
-            let data = file.data(embedding);
-            for (row, &token) in scratch.stream.chunks_exact_mut(width).zip(tokens) {
-                let at = token as usize * row_bytes;
-                blocks::dequantize(embedding.kind, &data[at..at + row_bytes], row);
-                if architecture.embedding_scale != 1.0 {
-                    row.iter_mut()
-                        .for_each(|x| *x *= architecture.embedding_scale);
+        let file = embedding.as_ref();
+        let apart = file.and_then(|file| Some((file, file.tensor(EMBEDDING)?)));
+        for (row, &token) in scratch.stream.chunks_exact_mut(width).zip(tokens) {
+            match apart {
+                None => weights.head.matrix.output(token as usize, row),
+                Some((file, tensor)) => {
+                    let bytes = (tensor.size / weights.vocabulary as u64) as usize;
+                    let data = &file.data(tensor)[token as usize * bytes..][..bytes];
+                    blocks::dequantize(tensor.kind, data, row);
                 }
+            }
+            if architecture.embedding_scale != 1.0 {
+                let scale = architecture.embedding_scale;
+                row.iter_mut().for_each(|x| *x *= scale);
             }
         }
         let factors = weights.rope_factors.as_deref();

@@ -141,6 +141,53 @@ fn smollm2_writes_what_llama_cpp_writes() {
     }
 }
 
+/// What `tests/language/perplexity.py` wrote.
+#[derive(Deserialize)]
+struct Foreseen {
+    perplexity: f64,
+    tokens: Vec<u32>,
+}
+
+/// How well a text is foreseen: chunks of 512 tokens, the second half of each counts.
+#[test]
+fn a_text_is_foreseen_as_well_as_by_llama_cpp() {
+    const CHUNK: usize = 512;
+    let table = include_str!("../../tests/language/perplexity.json");
+    let theirs: Foreseen = serde_json::from_str(table).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/assistant-smollm2");
+    let weights = match Bundle::load(&folder).and_then(|bundle| bundle.weights()) {
+        Ok(weights) => weights,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    let file = Gguf::open(&weights).unwrap();
+    let text = include_str!("../../tests/language/prose.txt");
+    let mut tokens = Tokenizer::read(&file).unwrap().encode(text, true);
+    tokens.truncate(theirs.tokens.len());
+    assert_eq!(tokens, theirs.tokens);
+    let mut decoder = Decoder::new(file, CHUNK).unwrap();
+    let (mut sum, mut count) = (0.0, 0);
+    for chunk in tokens.chunks_exact(CHUNK) {
+        decoder.rewind(0);
+        let half = CHUNK / 2;
+        decoder
+            .take(&chunk[..half], || ControlFlow::Continue(()))
+            .unwrap();
+        for pair in chunk[half..].windows(2) {
+            decoder
+                .take(&pair[..1], || ControlFlow::Continue(()))
+                .unwrap();
+            let logits = decoder.logits();
+            let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let all: f64 = logits.iter().map(|x| f64::from(x - most).exp()).sum();
+            sum += all.ln() - f64::from(logits[pair[1] as usize] - most);
+            count += 1;
+        }
+    }
+    let ours = (sum / f64::from(count)).exp();
+    eprintln!("perplexity {ours:.4}, llama.cpp {}", theirs.perplexity);
+    assert!((ours / theirs.perplexity - 1.0).abs() <= 0.005);
+}
+
 /// The same weights as F32 (`tests/language/as_f32.py`): no rounding but that of keys and values.
 #[test]
 fn smollm2_in_float_writes_what_llama_cpp_writes() {

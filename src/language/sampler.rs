@@ -83,12 +83,12 @@ impl Sampler {
 
     /// The token to go on with; `banned` are never chosen. None where no logit is a number.
     pub fn pick(&mut self, logits: &[f32], banned: &[u32]) -> Option<u32> {
+        if self.how.temperature == 0.0 {
+            return likeliest(logits, banned);
+        }
         let all = logits.iter().copied().zip(0u32..);
         let allowed = all.filter(|(logit, token)| !logit.is_nan() && !banned.contains(token));
         let better = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if self.how.temperature == 0.0 {
-            return allowed.min_by(better).map(|(_, token)| token);
-        }
         let left = &mut self.left;
         left.clear();
         left.extend(allowed);
@@ -128,6 +128,36 @@ impl Sampler {
     }
 }
 
+/// The first of the largest logits that are not banned; in two passes, the first of which the
+/// compiler makes vectors of.
+fn likeliest(logits: &[f32], banned: &[u32]) -> Option<u32> {
+    const PART: usize = 64;
+    let top = |part: &[f32]| {
+        let lanes = part
+            .chunks(16)
+            .fold([f32::NEG_INFINITY; 16], |mut tops, part| {
+                // What is no number is larger than none.
+                let pairs = tops.iter_mut().zip(part);
+                pairs.for_each(|(top, x)| *top = if *x > *top { *x } else { *top });
+                tops
+            });
+        lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    };
+    let mut best: Option<(f32, u32)> = None;
+    for (part, from) in logits.chunks(PART).zip((0u32..).step_by(PART)) {
+        if best.is_some_and(|(most, _)| top(part) <= most) {
+            continue;
+        }
+        for (logit, token) in part.iter().zip(from..) {
+            let more = best.is_none_or(|(most, _)| *logit > most);
+            if more && !logit.is_nan() && !banned.contains(&token) {
+                best = Some((*logit, token));
+            }
+        }
+    }
+    best.map(|(_, token)| token)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +178,36 @@ mod tests {
         assert_eq!(sampler.pick(&LOGITS, &[1]), Some(5));
         assert_eq!(sampler.pick(&[f32::NAN], &[]), None);
         assert_eq!(sampler.pick(&[1.0], &[0]), None);
+    }
+
+    #[test]
+    fn the_likeliest_is_that_of_a_walk_through_all() {
+        let mut state = 7u64;
+        let mut next = move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            state >> 33
+        };
+        for size in 1..300 {
+            // Few values, so that many are equal; some are no numbers.
+            let logits: Vec<f32> = (0..size)
+                .map(|_| match next() % 40 {
+                    0 => f32::NAN,
+                    1 => f32::NEG_INFINITY,
+                    other => other as f32,
+                })
+                .collect();
+            let banned = [next() as u32 % size, next() as u32 % size];
+            let mut best: Option<usize> = None;
+            for (token, logit) in logits.iter().enumerate() {
+                let allowed = !logit.is_nan() && !banned.contains(&(token as u32));
+                if allowed && best.is_none_or(|best| *logit > logits[best]) {
+                    best = Some(token);
+                }
+            }
+            assert_eq!(likeliest(&logits, &banned), best.map(|best| best as u32));
+        }
     }
 
     #[test]

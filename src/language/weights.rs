@@ -1,20 +1,36 @@
 //! The weights of a decoder as a file has them: which matrices and norms there are, and their sizes
 //! checked. Matrices are packed for the kernels, or floats for the burn modules.
 
+use std::cell::RefCell;
+
 use super::architecture::{Architecture, FeedForward};
 use super::blocks;
 use super::gguf::{Fault, Gguf, GgufError, Tensor, TensorType};
+use crate::kernels::buffer::Arena;
 use crate::kernels::decode::matrix::Matrix;
 
 /// What becomes of a tensor of two dimensions.
 pub trait FromTensor: Sized {
-    /// Of its bytes, `outputs` rows of `inputs` numbers; none where the type does not run.
-    fn from_tensor(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Option<Self>;
+    /// Of its bytes, `outputs` rows of `inputs` numbers; none where the type does not run. `memory`
+    /// is where those lie that are read one behind the other.
+    fn from_tensor(
+        kind: TensorType,
+        bytes: &[u8],
+        inputs: usize,
+        outputs: usize,
+        memory: &mut Arena,
+    ) -> Option<Self>;
 }
 
 impl FromTensor for Matrix {
-    fn from_tensor(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Option<Self> {
-        blocks::pack(kind, bytes, inputs, outputs)
+    fn from_tensor(
+        kind: TensorType,
+        bytes: &[u8],
+        inputs: usize,
+        outputs: usize,
+        memory: &mut Arena,
+    ) -> Option<Self> {
+        blocks::pack(kind, bytes, inputs, outputs, memory)
     }
 }
 
@@ -26,7 +42,13 @@ pub struct Floats {
 }
 
 impl FromTensor for Floats {
-    fn from_tensor(kind: TensorType, bytes: &[u8], inputs: usize, outputs: usize) -> Option<Self> {
+    fn from_tensor(
+        kind: TensorType,
+        bytes: &[u8],
+        inputs: usize,
+        outputs: usize,
+        _memory: &mut Arena,
+    ) -> Option<Self> {
         let mut numbers = vec![0.0; inputs * outputs];
         blocks::dequantize(kind, bytes, &mut numbers).then_some(Floats {
             inputs,
@@ -82,6 +104,25 @@ pub struct Layer<M = Matrix> {
     pub post_ffn: Option<Norm>,
 }
 
+impl Layer {
+    /// Its matrices.
+    pub fn matrices(&self) -> impl Iterator<Item = &Linear> {
+        let projections: Vec<&Linear> = match &self.projections {
+            Projections::Apart(parts) => parts.iter().collect(),
+            Projections::Fused(all) => vec![all],
+        };
+        let up = match &self.up {
+            Up::Gated { gate, up } => vec![gate, up],
+            Up::Fused(both) | Up::Plain(both) => vec![both],
+        };
+        projections
+            .into_iter()
+            .chain([&self.output])
+            .chain(up)
+            .chain([&self.down])
+    }
+}
+
 /// All of them.
 pub struct Weights<M = Matrix> {
     pub layers: Vec<Layer<M>>,
@@ -94,8 +135,10 @@ pub struct Weights<M = Matrix> {
     pub vocabulary: usize,
 }
 
-/// The name of the embedding, which is the head as well where there is no `output.weight`.
+/// The name of the embedding, which is the head as well where there is no [`HEAD`].
 pub const EMBEDDING: &str = "token_embd.weight";
+/// The name of a head of its own.
+pub const HEAD: &str = "output.weight";
 
 impl<M: FromTensor> Weights<M> {
     /// For a decoder with room for `context` positions.
@@ -104,7 +147,10 @@ impl<M: FromTensor> Weights<M> {
         architecture: &Architecture,
         context: usize,
     ) -> Result<Weights<M>, GgufError> {
-        let read = Reader { file };
+        let read = Reader {
+            file,
+            memory: RefCell::default(),
+        };
         let Architecture {
             width,
             ffn,
@@ -127,6 +173,7 @@ impl<M: FromTensor> Weights<M> {
                     linear("attn_v", width, keys)?,
                 ]),
             };
+            let output = linear("attn_output", queries, width)?;
             let up = if architecture.feed_forward == FeedForward::Gelu {
                 Up::Plain(linear("ffn_up", width, ffn)?)
             } else if file.tensor(&name("ffn_gate.weight")).is_none() {
@@ -142,7 +189,7 @@ impl<M: FromTensor> Weights<M> {
                 projections,
                 query_norm: read.optional(&name("attn_q_norm.weight"), head)?,
                 key_norm: read.optional(&name("attn_k_norm.weight"), head)?,
-                output: linear("attn_output", queries, width)?,
+                output,
                 post_attention: read.optional_norm(&name("post_attention_norm"), width)?,
                 ffn_norm: read.optional_norm(&name("ffn_norm"), width)?,
                 up,
@@ -155,7 +202,7 @@ impl<M: FromTensor> Weights<M> {
                 .map(layer)
                 .collect::<Result<_, _>>()?,
             norm: read.norm("output_norm", width)?,
-            head: match file.tensor("output.weight") {
+            head: match file.tensor(HEAD) {
                 Some(_) => read.linear("output", width, vocabulary)?,
                 None => Linear {
                     matrix: read.matrix(embedding, width, vocabulary)?,
@@ -180,10 +227,13 @@ pub fn separate_embedding(
     file: &Gguf,
     architecture: &Architecture,
 ) -> Result<Option<Floats>, GgufError> {
-    if file.tensor("output.weight").is_none() {
+    if file.tensor(HEAD).is_none() {
         return Ok(None);
     }
-    let read = Reader { file };
+    let read = Reader {
+        file,
+        memory: RefCell::default(),
+    };
     let (tensor, width) = (read.tensor(EMBEDDING)?, architecture.width);
     let vocabulary = read.outputs(tensor, width)?;
     read.matrix(tensor, width, vocabulary).map(Some)
@@ -191,6 +241,8 @@ pub fn separate_embedding(
 
 struct Reader<'a> {
     file: &'a Gguf,
+    /// Where matrices lie in the order in which a token needs them, which is that of reading.
+    memory: RefCell<Arena>,
 }
 
 impl Reader<'_> {
@@ -237,7 +289,10 @@ impl Reader<'_> {
                 format!("its dimensions are {found:?}; expected {inputs} x {outputs}"),
             ));
         }
-        let matrix = M::from_tensor(tensor.kind, self.file.data(tensor), inputs, outputs);
+        let memory = &mut self.memory.borrow_mut();
+        let data = self.file.data(tensor);
+        let matrix = M::from_tensor(tensor.kind, data, inputs, outputs, memory);
+        self.file.release(tensor);
         matrix.ok_or_else(|| {
             self.wrong(
                 &tensor.name,

@@ -4,6 +4,7 @@ What the benches find here are no figures. A target that says "skipped: ..." of 
 is shown as skipped with that sentence.
 """
 
+import json
 import os
 import re
 import shutil
@@ -89,6 +90,23 @@ def test_the_engines_beside_other_runtimes() -> None:
     said = make("bench-engine", "ARGS=--smoke", f"DATA={DATA}")
     assert re.search(r"\| packed_int8 \| \d", said) and "Same label as flex on" in said
     assert "µs on `packed` in INT8" in block.read_text()
+
+
+def test_the_language_engine_beside_llama_cpp() -> None:
+    said = make("bench-language", "ARGS=--smoke")
+    assert re.search(r"\| a token behind 8, ms \| \d", said), said
+    found = json.loads((ROOT / "target/bench/smoke/language.json").read_text())
+    keys = {"prefill_tok_s", "decode_ms", "label_ms", "json16_ms", "load_s", "rss_mb"}
+    assert all(keys <= row.keys() for row in found["rows"].values()), found
+    assert found["floor"]["decode_ms"]["8"] > 0 and len(found["rows"]) == 3
+
+
+def test_the_language_engine_without_weights_is_skipped_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(pytest.skip.Exception, match="make slm brings them"):
+        make("bench-language", "ARGS=--smoke")
 
 
 def test_instructions() -> None:

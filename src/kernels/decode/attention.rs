@@ -15,6 +15,8 @@ use crate::kernels::math::exp2;
 
 /// Positions of a panel of keys.
 pub const PANEL: usize = 16;
+/// Bytes ahead of keys and values that are asked for.
+const AHEAD: usize = 4096;
 /// Most query heads of one key head that are worked on at a time.
 const GROUP: usize = 4;
 
@@ -124,42 +126,22 @@ unsafe fn some<L: Codes, const G: usize>(
 ) -> usize {
     let Cached { size, room, .. } = *cached;
     let q = query.queries.as_ptr().add(first * size);
-    let scores = query.scores.as_mut_ptr();
     let panels = query.from / PANEL..query.to.div_ceil(PANEL);
     let mut top = [f32::NEG_INFINITY; G];
-    for panel in panels.clone() {
-        let keys = cached
-            .keys
-            .as_ptr()
-            .add((head * room + panel * PANEL) * size);
-        let mut sums = [L::splat(0.0); G];
-        for i in 0..size {
-            let key = L::load_f16(keys.add(i * PANEL));
-            for (g, sum) in sums.iter_mut().enumerate() {
-                *sum = L::fma(key, L::splat(*q.add(g * size + i)), *sum);
-            }
-        }
-        for g in 0..G {
-            let to = scores.add(g * room + panel * PANEL);
-            L::store(to, L::mul(sums[g], L::splat(query.scale)));
-            for i in 0..PANEL {
-                let position = panel * PANEL + i;
-                let score = &mut *to.add(i);
-                if position < query.from || position >= query.to {
-                    *score = f32::NEG_INFINITY;
-                } else if query.soft_cap > 0.0 {
-                    *score = query.soft_cap * (*score / query.soft_cap).tanh();
-                }
-            }
-            top[g] = top[g].max(L::top(L::load(to)));
-        }
+    let mut panel = panels.start;
+    while panel < panels.end {
+        // Two at a time: sums of one alone wait for one another.
+        panel += match panels.end - panel {
+            1 => scores_of::<L, G, 1>(cached, query, head, q, panel, &mut top),
+            _ => scores_of::<L, G, 2>(cached, query, head, q, panel, &mut top),
+        };
     }
     let mut by = [0.0; G];
     for g in 0..G {
         let mut sum = L::splat(0.0);
         let top = L::splat(top[g]);
         for panel in panels.clone() {
-            let at = scores.add(g * room + panel * PANEL);
+            let at = query.scores.as_mut_ptr().add(g * room + panel * PANEL);
             let x = L::mul(L::sub(L::load(at), top), L::splat(LOG2_E));
             let e = exp2::<L>(x);
             L::store(at, e);
@@ -179,6 +161,59 @@ unsafe fn some<L: Codes, const G: usize>(
     G
 }
 
+/// The scores of `P` panels of keys, masked and capped.
+#[inline(always)]
+unsafe fn scores_of<L: Codes, const G: usize, const P: usize>(
+    cached: &Cached,
+    query: &mut Query,
+    head: usize,
+    q: *const f32,
+    panel: usize,
+    top: &mut [f32; G],
+) -> usize {
+    let Cached { size, room, .. } = *cached;
+    let keys = cached
+        .keys
+        .as_ptr()
+        .add((head * room + panel * PANEL) * size);
+    let mut sums = [[L::splat(0.0); G]; P];
+    for i in 0..size {
+        for p in 0..P {
+            let key = keys.add(p * PANEL * size + i * PANEL);
+            if i % 2 == 0 {
+                L::prefetch(key.cast::<u8>().wrapping_add(AHEAD));
+            }
+            let key = L::load_f16(key);
+            for g in 0..G {
+                sums[p][g] = L::fma(key, L::splat(*q.add(g * size + i)), sums[p][g]);
+            }
+        }
+    }
+    for p in 0..P {
+        let first = (panel + p) * PANEL;
+        let whole = first >= query.from && first + PANEL <= query.to && query.soft_cap == 0.0;
+        for g in 0..G {
+            let to = query.scores.as_mut_ptr().add(g * room + first);
+            let scores = L::mul(sums[p][g], L::splat(query.scale));
+            L::store(to, scores);
+            if whole {
+                top[g] = top[g].max(L::top(scores));
+                continue;
+            }
+            for i in 0..PANEL {
+                let score = &mut *to.add(i);
+                if first + i < query.from || first + i >= query.to {
+                    *score = f32::NEG_INFINITY;
+                } else if query.soft_cap > 0.0 {
+                    *score = query.soft_cap * (*score / query.soft_cap).tanh();
+                }
+            }
+            top[g] = top[g].max(L::top(L::load(to)));
+        }
+    }
+    P
+}
+
 /// `N` vectors of the dimensions from `at` on.
 #[inline(always)]
 unsafe fn values<L: Codes, const G: usize, const N: usize>(
@@ -196,6 +231,9 @@ unsafe fn values<L: Codes, const G: usize, const N: usize>(
             .values
             .as_ptr()
             .add((head * room + position) * size + at);
+        for line in 0..N.div_ceil(2) {
+            L::prefetch(value.cast::<u8>().wrapping_add(AHEAD + 64 * line));
+        }
         // SAFETY: the caller's: `at` and the 16 N numbers behind it lie within the position.
         let values: [L::F; N] = std::array::from_fn(|n| unsafe { L::load_f16(value.add(16 * n)) });
         for (g, sums) in sums.iter_mut().enumerate() {

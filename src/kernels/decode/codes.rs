@@ -44,7 +44,7 @@ pub trait Codes: Lanes {
     unsafe fn load_f16(from: *const u16) -> Self::F;
     /// Sixteen f16, rounded to nearest even.
     unsafe fn store_f16(to: *mut u16, x: Self::F);
-    /// Asks for a cache line.
+    /// Asks for a cache line, into the second-level cache: more such wait at a time than for the first.
     unsafe fn prefetch(from: *const u8);
 }
 
@@ -172,7 +172,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn prefetch(from: *const u8) {
-            _mm_prefetch::<_MM_HINT_T0>(from.cast());
+            _mm_prefetch::<_MM_HINT_T1>(from.cast());
         }
     }
 
@@ -266,7 +266,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn prefetch(from: *const u8) {
-            _mm_prefetch::<_MM_HINT_T0>(from.cast());
+            _mm_prefetch::<_MM_HINT_T1>(from.cast());
         }
     }
     // `Lanes` is used through the trait's bounds only.
@@ -343,7 +343,7 @@ mod neon {
         }
         #[inline(always)]
         unsafe fn prefetch(from: *const u8) {
-            asm!("prfm pldl1keep, [{0}]", in(reg) from, options(nostack, readonly, preserves_flags));
+            asm!("prfm pldl2keep, [{0}]", in(reg) from, options(nostack, readonly, preserves_flags));
         }
     }
 

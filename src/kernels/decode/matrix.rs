@@ -2,7 +2,7 @@
 //! block's codes followed by its scales. The values are exactly those of the file's blocks.
 
 use super::codes::{BLOCK, BYTES, NIBBLES, PANEL};
-use crate::kernels::buffer::Buffer;
+use crate::kernels::buffer::{Arena, Buffer};
 
 /// How the blocks of a matrix are coded. value = code x scale (+ minimum).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,8 @@ pub struct Matrix {
 impl Matrix {
     /// Lays out what `block(output, index, codes)` writes for the 32 inputs of a block: 16 bytes of
     /// nibbles as ggml has them (input i low, 16 + i high), 32 bytes, or 32 numbers of the format.
-    /// It returns the scale, and the minimum or the scale of the second half.
+    /// It returns the bits of the scale, and of the minimum or the scale of the second half: f16 or
+    /// f32, as the format has them. The matrix lies in `memory`, behind the one before it.
     ///
     /// # Panics
     /// If `inputs` is no multiple of 32.
@@ -74,47 +75,36 @@ impl Matrix {
         format: Format,
         inputs: usize,
         outputs: usize,
-        block: impl Fn(usize, usize, &mut [u8; 128]) -> (f32, f32),
+        memory: &mut Arena,
+        block: impl Fn(usize, usize, &mut [u8; 128]) -> (u32, u32),
     ) -> Matrix {
         assert!(inputs.is_multiple_of(BLOCK), "{inputs} inputs");
         let (blocks, panels) = (inputs / BLOCK, outputs.div_ceil(PANEL));
-        let stride = format.stride();
-        let codes = format.codes();
-        let word = codes / PANEL;
-        let mut data = Buffer::new(panels * blocks * stride);
+        let (stride, codes) = (format.stride(), format.codes());
+        let mut data = memory.take::<u8>(panels * blocks * stride);
         let mut raw = [0u8; 128];
-        for output in 0..outputs {
-            let (panel, lane) = (output / PANEL, output % PANEL);
-            for index in 0..blocks {
-                let (scale, other) = block(output, index, &mut raw);
-                let to = &mut data[(panel * blocks + index) * stride..][..stride];
-                // Words of four bytes: nibbles and bytes; of one number: floats.
-                let size = match format {
-                    Format::F16 => 2,
-                    _ => 4,
-                };
-                for (j, word) in raw[..word].chunks_exact(size).enumerate() {
-                    to[(j * PANEL + lane) * size..][..size].copy_from_slice(word);
+        for (at, to) in data.chunks_exact_mut(stride).enumerate() {
+            let (panel, index) = (at / blocks, at % blocks);
+            let (to, scales) = to.split_at_mut(codes);
+            let lanes = PANEL.min(outputs - panel * PANEL);
+            for lane in 0..lanes {
+                let (scale, other) = block(panel * PANEL + lane, index, &mut raw);
+                let raw = &raw[..codes / PANEL];
+                match format {
+                    Format::F16 => spread::<2>(raw, lane, to),
+                    // Words of four codes or pairs of them, or a number.
+                    _ => spread::<4>(raw, lane, to),
                 }
-                let scales = &mut to[codes..];
-                let mut put = |place: usize, value: f32| match format {
-                    Format::Nibbles | Format::Bytes | Format::BytesAndMinimum => {
-                        let at = 2 * (place * PANEL + lane);
-                        let bits = half::f16::from_f32(value).to_bits();
-                        scales[at..at + 2].copy_from_slice(&bits.to_le_bytes());
-                    }
-                    _ => {
-                        let at = 4 * (place * PANEL + lane);
-                        scales[at..at + 4].copy_from_slice(&value.to_le_bytes());
-                    }
-                };
+                let places = [scale, other].into_iter().zip(0..);
                 match format {
                     Format::F16 | Format::F32 => {}
-                    Format::Bytes => put(0, scale),
-                    _ => {
-                        put(0, scale);
-                        put(1, other);
+                    Format::Nibbles | Format::Bytes | Format::BytesAndMinimum => {
+                        let places = places.take(scales.len() / (2 * PANEL));
+                        let half = |bits: u32| (bits as u16).to_le_bytes();
+                        places.for_each(|(bits, place)| put(half(bits), place, lane, scales));
                     }
+                    _ => places
+                        .for_each(|(bits, place)| put(bits.to_le_bytes(), place, lane, scales)),
                 }
             }
         }
@@ -131,6 +121,56 @@ impl Matrix {
         self.data.bytes()
     }
 
+    /// Writes the numbers of one output, exactly those of the file's blocks.
+    pub fn output(&self, output: usize, out: &mut [f32]) {
+        let (panel, lane) = (output / PANEL, output % PANEL);
+        let stride = self.format.stride();
+        let from = &self.data[panel * self.blocks() * stride..][..self.blocks() * stride];
+        for (out, block) in out.chunks_exact_mut(BLOCK).zip(from.chunks_exact(stride)) {
+            let (codes, scales) = block.split_at(self.format.codes());
+            let half = |at: usize| half::f16::from_le_bytes([scales[at], scales[at + 1]]).to_f32();
+            let float = |at: usize| f32::from_le_bytes(std::array::from_fn(|i| scales[at + i]));
+            // The first and the second number behind the codes.
+            let by = |place: usize| match self.format {
+                Format::F16 | Format::F32 => 1.0,
+                Format::Nibbles | Format::Bytes | Format::BytesAndMinimum => {
+                    half(2 * (place * PANEL + lane))
+                }
+                _ => float(4 * (place * PANEL + lane)),
+            };
+            let by = [
+                by(0),
+                if self.format.scales() > 2 * PANEL {
+                    by(1)
+                } else {
+                    0.0
+                },
+            ];
+            let byte = |i: usize| codes[(i / 4 * PANEL + lane) * 4 + i % 4];
+            for (i, out) in out.iter_mut().enumerate() {
+                *out = match self.format {
+                    Format::Nibbles | Format::WideNibbles => {
+                        let code = byte(i % 16) >> (i / 16 * 4) & 15;
+                        f32::from(code) * by[0] + by[1]
+                    }
+                    Format::Bytes => f32::from(byte(i) as i8) * by[0],
+                    Format::BytesAndMinimum | Format::WideBytes => {
+                        f32::from(byte(i) as i8) * by[0] + by[1]
+                    }
+                    Format::HalfBlocks => f32::from(byte(i) as i8) * by[i / 16],
+                    Format::F16 => {
+                        let at = 2 * (i * PANEL + lane);
+                        half::f16::from_le_bytes([codes[at], codes[at + 1]]).to_f32()
+                    }
+                    Format::F32 => {
+                        let at = 4 * (i * PANEL + lane);
+                        f32::from_le_bytes(std::array::from_fn(|k| codes[at + k]))
+                    }
+                };
+            }
+        }
+    }
+
     pub fn blocks(&self) -> usize {
         self.inputs / BLOCK
     }
@@ -138,4 +178,17 @@ impl Matrix {
     pub fn panels(&self) -> usize {
         self.outputs.div_ceil(PANEL)
     }
+}
+
+/// Writes words of `N` bytes to a lane's places.
+fn spread<const N: usize>(words: &[u8], lane: usize, to: &mut [u8]) {
+    let (words, _) = words.as_chunks::<N>();
+    let (to, _) = to.as_chunks_mut::<N>();
+    for (word, to) in words.iter().zip(to.chunks_exact_mut(PANEL)) {
+        to[lane] = *word;
+    }
+}
+
+fn put<const N: usize>(number: [u8; N], place: usize, lane: usize, scales: &mut [u8]) {
+    scales.as_chunks_mut::<N>().0[place * PANEL + lane] = number;
 }

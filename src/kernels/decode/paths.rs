@@ -6,6 +6,7 @@ use super::activations::Activations;
 use super::attention::{self, Cached, Query};
 use super::matrix::Matrix;
 use super::{product, rows};
+use crate::kernels::FORCE;
 
 /// Writes keys and values of a position: where to, heads, size and room, the position, what.
 type Remember = unsafe fn(&mut [u16], &mut [u16], (usize, usize, usize), usize, &[f32], &[f32]);
@@ -90,6 +91,29 @@ path!(
 
 #[cfg(target_arch = "aarch64")]
 path!(neon, crate::kernels::neon::Neon, "neon", "neon,dotprod");
+
+/// The best path of this machine, or the one that [`FORCE`] names.
+///
+/// # Errors
+/// Where it names none of this machine, in a sentence.
+pub fn choose() -> Result<Kernels, String> {
+    named(std::env::var(FORCE).ok().as_deref())
+}
+
+/// The best path, or the one of this name.
+pub fn named(name: Option<&str>) -> Result<Kernels, String> {
+    let paths = present();
+    let Some(name) = name else {
+        return Ok(paths[0]);
+    };
+    // The encoder's name for the same instructions and one more.
+    let name = name.strip_suffix("_bf16").unwrap_or(name);
+    let found = paths.iter().find(|path| path.name == name);
+    found.copied().ok_or_else(|| {
+        let names: Vec<_> = paths.iter().map(|path| path.name).collect();
+        format!("{FORCE}={name}: this machine has {names:?}; name one of them, or none")
+    })
+}
 
 /// The paths of this machine, best first.
 pub fn present() -> Vec<Kernels> {

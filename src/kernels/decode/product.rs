@@ -9,7 +9,7 @@ use super::codes::{BLOCK, Codes, PANEL};
 use super::matrix::{Format, Matrix};
 
 /// Bytes ahead of the weights that are asked for, where one row waits for memory.
-const AHEAD: usize = 3072;
+const AHEAD: usize = 16384;
 
 /// Writes `rows` x `outputs` to `out`, of the panels given; what lies in `out` between them stays.
 /// The outputs of `out` are rounded up to whole panels.

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::activations::Activations;
 use super::attention::{Cached, PANEL, Query};
 use super::matrix::{Format, Matrix};
-use super::paths::{Kernels, present};
-use crate::kernels::buffer::Buffer;
+use super::paths::{Kernels, named, present};
+use crate::kernels::buffer::{Arena, Buffer};
 
 const FORMATS: [Format; 8] = [
     Format::Nibbles,
@@ -91,11 +91,21 @@ fn matrix(
             raw.push((codes, scales));
         }
     }
-    let made = Matrix::new(format, inputs, outputs, |output, index, to| {
-        let (codes, scales) = raw[output * blocks + index];
-        *to = codes;
-        scales
-    });
+    let made = Matrix::new(
+        format,
+        inputs,
+        outputs,
+        &mut Arena::default(),
+        |output, index, to| {
+            let (codes, (scale, other)) = raw[output * blocks + index];
+            *to = codes;
+            let bits = |x: f32| match format {
+                Format::WideNibbles | Format::WideBytes | Format::HalfBlocks => x.to_bits(),
+                _ => half::f16::from_f32(x).to_bits().into(),
+            };
+            (bits(scale), bits(other))
+        },
+    );
     (made, values)
 }
 
@@ -126,6 +136,15 @@ fn agree_with_the_reference(
     let mut random = Random(seed);
     let inputs = 32 * blocks;
     let (matrix, values) = matrix(format, inputs, outputs, &mut random);
+    let mut numbers = vec![0.0; inputs];
+    for output in 0..outputs {
+        matrix.output(output, &mut numbers);
+        assert_eq!(
+            numbers,
+            values[output * inputs..][..inputs],
+            "{format:?} {output}"
+        );
+    }
     let a = rows(inputs, count, &mut random, *present().last().unwrap());
     let mut first: Option<Vec<f32>> = None;
     for kernels in present() {
@@ -161,6 +180,16 @@ fn agree_with_the_reference(
             kernels.name
         );
     }
+}
+
+#[test]
+fn a_path_is_had_by_its_name_and_no_other_is() {
+    for path in present() {
+        assert_eq!(named(Some(path.name)).map(|path| path.name), Ok(path.name));
+    }
+    assert_eq!(named(None).map(|path| path.name), Ok(present()[0].name));
+    let why = named(Some("sse9")).err().unwrap();
+    assert!(why.contains("sse9") && why.contains("scalar"), "{why}");
 }
 
 #[test]

@@ -7,7 +7,6 @@ mod tests;
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -349,16 +348,13 @@ impl fmt::Display for Bundle {
 
 /// Of a file, in hex.
 pub fn sha256(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut sum = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => sum.update(&buffer[..read]),
-        }
-    }
-    let bytes = sum.finalize();
+    let file = File::open(path)?;
+    // Mapped: read without a copy. An empty file cannot be.
+    let bytes = match file.metadata()?.len() {
+        0 => Sha256::digest([]),
+        // SAFETY: mapped for reading only, and unmapped here; as where weights are read.
+        _ => Sha256::digest(&*unsafe { memmap2::Mmap::map(&file) }?),
+    };
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -15,6 +15,9 @@ pub struct GgufError {
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Fault {
+    /// The kernels that are asked for are none of this machine's.
+    #[error("{0}")]
+    Kernels(String),
     /// The system's word.
     #[error("{0}")]
     Io(String),

@@ -137,6 +137,20 @@ impl Gguf {
             .unwrap_or(&[])
     }
 
+    /// Keeps the bytes of a tensor no longer in this process's memory; they are read again where they
+    /// are asked for.
+    pub fn release(&self, tensor: &Tensor) {
+        let (from, size) = (tensor.offset as usize, tensor.size as usize);
+        // What it is refused for costs memory, not sense.
+        #[cfg(unix)]
+        // SAFETY: the map is of a file, only read, and never written: its pages come back as they
+        // were.
+        let _ = unsafe {
+            let advice = memmap2::UncheckedAdvice::DontNeed;
+            self.bytes.unchecked_advise_range(advice, from, size)
+        };
+    }
+
     /// An error about this file.
     pub fn error(&self, fault: Fault) -> GgufError {
         GgufError {
