@@ -1,5 +1,7 @@
 //! The plot of a replay: decisions, latencies and exits over time.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 
 use plotters::coord::Shift;
@@ -39,9 +41,26 @@ pub fn draw(
         let area = SVGBackend::new(file, SIZE).into_drawing_area();
         compose(&area, configuration, replayed)
     } else {
-        let area = BitMapBackend::new(file, SIZE).into_drawing_area();
-        compose(&area, configuration, replayed)
+        let mut pixels = vec![0; (3 * SIZE.0 * SIZE.1) as usize];
+        let area = BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area();
+        compose(&area, configuration, replayed)?;
+        drop(area);
+        write_png(file, &pixels)
     }
+}
+
+/// Writes `pixels` (red, green, blue; row by row, [`SIZE`]) as a PNG file.
+///
+/// plotters would do it by the crate `image`, of which nothing else is used here and which is among
+/// the dearest dependencies to compile.
+fn write_png(file: &Path, pixels: &[u8]) -> Result<(), Failed> {
+    let out = BufWriter::new(File::create(file).map_err(text)?);
+    let mut encoder = png::Encoder::new(out, SIZE.0, SIZE.1);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().map_err(text)?;
+    writer.write_image_data(pixels).map_err(text)?;
+    writer.finish().map_err(text)
 }
 
 fn compose<DB: DrawingBackend>(
