@@ -162,7 +162,7 @@ def test_a_car_that_stands_before_a_wall_backs_out() -> None:
 def _driven(collisions: list[str], metres: float, wedged_s: float = 0.0) -> dict:
     return {
         "collisions": len(collisions), "with": collisions, "metres": metres, "goals": 2, "given_up": 0, "stops": 1,
-        "wedged_s": wedged_s, "alternations": 0, "gap_m": 0.06, "goals_s": [10.0 / metres], "node": {},
+        "wedged_s": wedged_s, "held_s": 1.0, "alternations": 0, "gap_m": 0.06, "goals_s": [10.0 / metres], "node": {},
     }  # fmt: skip
 
 

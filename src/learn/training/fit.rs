@@ -207,13 +207,8 @@ impl Fit<'_> {
         }
         let hard = Tensor::<2>::from_data(TensorData::new(hard, [rows, outputs]), device);
         let by_label = self.heads.bins().map(|bins| {
-            LabelsOfBins::new(
-                bins,
-                self.heads.labels(),
-                &batch.labels,
-                &batch.weights,
-                device,
-            )
+            let truths = (batch.labels.as_slice(), batch.weights.as_slice());
+            LabelsOfBins::new(bins, self.heads.labels(), truths, spread, device)
         });
         let row_weights = TensorData::new(batch.weights, [rows, 1]);
         let row_weights = Tensor::<2>::from_data(row_weights, device);
@@ -280,19 +275,19 @@ impl Fit<'_> {
 const LABEL_SHARE: f32 = 0.5;
 
 /// Cross entropy of the labels, each the sum of its bins.
-struct LabelsOfBins {
+pub(in crate::learn) struct LabelsOfBins {
     /// `[bins, labels]`: 1 where a bin is of a label.
     merge: Tensor<2>,
-    /// `[rows, labels]`: the weight of a row at its label.
+    /// `[rows, labels]`: the smoothed label of a row times its weight.
     truth: Tensor<2>,
 }
 
 impl LabelsOfBins {
-    fn new(
+    pub fn new(
         bins: &Bins,
         labels: usize,
-        truths: &[usize],
-        weights: &[f32],
+        (truths, weights): (&[usize], &[f32]),
+        spread: f32,
         device: &Device,
     ) -> LabelsOfBins {
         let mut merge = vec![0.0; bins.count() * labels];
@@ -300,8 +295,12 @@ impl LabelsOfBins {
             merge[bin * labels + bins.label_of(bin)] = 1.0;
         }
         let mut truth = vec![0.0; truths.len() * labels];
-        for (row, (label, weight)) in truths.iter().zip(weights).enumerate() {
-            truth[row * labels + label] = *weight;
+        let rows = truth
+            .chunks_exact_mut(labels)
+            .zip(truths.iter().zip(weights));
+        for (row, (label, weight)) in rows {
+            smoothed(row, *label, spread, false);
+            row.iter_mut().for_each(|share| *share *= weight);
         }
         let tensor = |data, rows| Tensor::from_data(TensorData::new(data, [rows, labels]), device);
         LabelsOfBins {
@@ -310,7 +309,7 @@ impl LabelsOfBins {
         }
     }
 
-    fn loss(&self, logits: &Tensor<2>) -> Tensor<1> {
+    pub fn loss(&self, logits: &Tensor<2>) -> Tensor<1> {
         let labels = activation::softmax(logits.clone(), 1).matmul(self.merge.clone());
         // Far below what f32 sums tell apart, and no logarithm of 0.
         -(self.truth.clone() * (labels + 1e-9).log()).sum()
