@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import shapely
 from shapely.geometry import Point
 
 from room import PERSON_RADIUS, SIZE, Room, Walk
@@ -125,6 +126,8 @@ class World:
         self._noise = np.random.default_rng([seed, noise])
         self._env = _build(self, lidar)
         self._robot = self._env.robot_list[0]
+        # Rays cost more than all else of a step: they are cast where somebody looks, in scan().
+        self._robot.sensors = []
         self._obstacles = [o for o in self._env.obstacle_list]
         self._people_ids = [o.id for o in self._obstacles if o.name.startswith("person")]
 
@@ -178,7 +181,8 @@ class World:
 
     def _touch(self, before: np.ndarray) -> None:
         centre = Point(*self._robot.state[:2, 0])
-        gaps = {o.name: o.geometry.distance(centre) - ROBOT_RADIUS for o in self._obstacles}
+        apart = shapely.distance([o.geometry for o in self._obstacles], centre) - ROBOT_RADIUS
+        gaps = {o.name: gap for o, gap in zip(self._obstacles, apart, strict=True)}
         self.touching = {name for name in self.touching if gaps[name] < CLEAR_OF_CONTACT}
         hit = [name for name, gap in gaps.items() if gap <= 0.0]
         if not hit:
@@ -194,7 +198,6 @@ class World:
             self.bump = 2 * BUMP_STAND_S + BUMP_BACK_S
             self._bounce = (-BUMP_BACK_SPEED * self.v / speed, -BUMP_BACK_SPEED * self.lateral / speed)
         self._robot.set_state(before)
-        self._robot.sensor_step()
         self.v = self.lateral = 0.0
 
     def _log(self) -> None:
@@ -206,6 +209,7 @@ class World:
     def scan(self) -> np.ndarray:
         """Ranges of the beams from angle_min on, +inf where nothing returns."""
         lidar = self._robot.lidar
+        lidar.step(self._robot.state[:3])
         ranges = lidar.range_data + self._noise.normal(0.0, RANGE_NOISE, BEAMS)
         # A return below range_min is no measurement: as on the real sensors, none is reported.
         return np.where(lidar.valid, np.clip(ranges, RANGE_MIN, RANGE_MAX), np.inf).astype(np.float32)

@@ -5,6 +5,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from world import RANGE_NOISE
+
 from gate.rooms import Drive
 
 # What turns the model's share of our gate off.
@@ -13,6 +15,8 @@ PHYSICS_ONLY = "act.velocity_gate.use_model:=false"
 BRAKES = {
     "robot_radius": 0.15,
     "act.velocity_gate.margin_m": 0.05,
+    # A thing that a single beam hits may be nearer than it reads by twice the noise; the outline is exact.
+    "act.velocity_gate.creep_margin_m": 2 * RANGE_NOISE,
     "act.velocity_gate.deceleration": 0.8,
     "act.velocity_gate.turn_deceleration": 3.0,
 }

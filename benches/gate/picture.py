@@ -10,7 +10,7 @@ from gate.table import SAID
 
 ARMS = {"ours": "#17936b", "approach": "#7a5ba6"}
 # The rooms that are shown, where they were driven.
-SHOWN = ("present 7", "corners 1", "clutter 1")
+SHOWN = ("corridors 1", "clutter 2", "corners 3")
 
 
 def draw(traces: dict[tuple[str, str], dict], file: Path) -> None:

@@ -7,7 +7,7 @@ from gate.rooms import TWELVE
 
 # Of room name to arm to the runs.
 Rooms = dict[str, dict[str, list[dict]]]
-SUMS = ("collisions", "people", "metres", "goals", "given_up", "stops", "wedged_s", "alternations")
+SUMS = ("collisions", "people", "metres", "goals", "given_up", "stops", "wedged_s", "held_s", "alternations")
 
 
 def sums(rooms: Rooms, arm: str) -> dict:

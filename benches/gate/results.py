@@ -1,8 +1,8 @@
-"""What was driven, kept line by line, so that a run that was interrupted goes on."""
+"""What was driven, kept line by line, so that a run that was interrupted goes on, and so that a change of
+our node drives only our node's arms again."""
 
 import hashlib
 import json
-import subprocess
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -12,18 +12,20 @@ from gate.rooms import Drive
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# The files that every drive hangs on, and those that drives of nodes hang on besides.
+EVERY = (
+    *(f"demo/{name}.py" for name in ("world", "room", "driver", "ungated")),
+    *(f"benches/gate/{name}.py" for name in ("arms", "bases", "drive", "geometry", "measures", "rooms", "scenes")),
+)
+NODES = (*(f"benches/gate/{name}.py" for name in ("lockstep", "nav2", "parameters")), "models/clearance/model.yaml",
+         "models/clearance/weights.safetensors")  # fmt: skip
+
 
 @cache
-def commit() -> str:
-    """Of the checkout; "?" where there is none."""
-    words = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return done.stdout.strip() or "?"
-
-
-@cache
-def digest(node: Path | None) -> str:
-    return "" if node is None else hashlib.blake2b(node.read_bytes(), digest_size=8).hexdigest()
+def digest(*files: Path) -> str:
+    """Of what is in them; a file that is not there counts as empty."""
+    sums = [hashlib.blake2b(file.read_bytes() if file.exists() else b"", digest_size=8).hexdigest() for file in files]
+    return " ".join(sums)
 
 
 class Results:
@@ -47,7 +49,14 @@ class Results:
     @staticmethod
     def key(drive: Drive, arm: Arm, noise: int, seconds: float, extra: str = "") -> str:
         """All that the result hangs on."""
-        what = [commit(), digest(arm.node), arm.name, arm.parameters, asdict(drive), noise, seconds, extra]
+        hangs_on = [ROOT / file for file in EVERY]
+        if arm.how in ("node", "nav2"):
+            hangs_on += [ROOT / file for file in NODES]
+        if arm.node is not None:
+            hangs_on.append(arm.node)
+        # Without a gate nobody looks at the laser: its noise changes nothing, and every run is the same.
+        noise = 0 if arm.how == "none" else noise
+        what = [digest(*hangs_on), arm.name, arm.parameters, asdict(drive), noise, seconds, extra]
         return hashlib.blake2b(json.dumps(what).encode(), digest_size=12).hexdigest()
 
     def keep(self, key: str, result: dict, says: str) -> None:

@@ -6,7 +6,7 @@ SAID = {
     "ours": "ours",
 }  # fmt: skip
 HEAD = (
-    "| | collisions (people) | metres | goals | given up | free way, stands, s | stops per m | alternations"
+    "| | collisions (people) | metres | goals | given up | free way: stands / hardly gets on, s | stops per m | alternations"
     " | least gap, m | calm time | delay p50/p99, ms |\n|---|" + "---:|" * 10
 )
 MET = {True: "met", False: "NOT met", None: "told"}
@@ -50,7 +50,7 @@ def _row(arm: str, of: dict, report: dict) -> str:
     calm, delay = report["calm_times"].get(arm), report["delay_ms"].get(arm)
     cells = [
         f"{number('collisions', '.1f')}, people {of['people']:.1f}", number("metres", ".0f"), number("goals", ".1f"),
-        f"{of['given_up']:.1f}", number("wedged_s", ".0f"), f"{of['stops_per_metre'] or 0:.2f}",
+        f"{of['given_up']:.1f}", f"{number('wedged_s', '.0f')} / {number('held_s', '.0f')}", f"{of['stops_per_metre'] or 0:.2f}",
         f"{of['alternations']:.0f}", "-" if of["gap_m"] is None else f"{of['gap_m']:.2f}",
         "-" if calm is None else f"{calm:.3f}", f"{delay[0]:.2f} / {delay[1]:.2f}" if delay else "-",
     ]  # fmt: skip

@@ -130,6 +130,13 @@ fn read_physics(reader: &mut Reader, outline: Option<&Footprint>) -> Option<Phys
     let of = |what: &str| format!("{AT}.{what}");
     let wanted = reader.boolean(&of("physics"), true);
     let margin_m = reader.double(&of("margin_m"), 0.08);
+    let creep_margin_m = reader.double(&of("creep_margin_m"), margin_m.min(0.03));
+    if creep_margin_m > margin_m {
+        reader.fault(format!(
+            "{AT}.creep_margin_m is {creep_margin_m}, more than {AT}.margin_m ({margin_m}); expected at \
+             most that, since slower is nearer"
+        ));
+    }
     let braking = Braking {
         latency_s: reader.millis(&of("latency_ms"), 250 * MS).as_secs_f64(),
         deceleration: reader.double(&of("deceleration"), 0.5),
@@ -141,6 +148,7 @@ fn read_physics(reader: &mut Reader, outline: Option<&Footprint>) -> Option<Phys
         outline: Outline::from(outline),
         braking,
         margin_m,
+        creep_margin_m,
         keeps_arc,
     })
 }

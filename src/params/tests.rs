@@ -192,6 +192,20 @@ fn gate(overrides: &[&str]) -> Result<GateParams, Vec<String>> {
 }
 
 #[test]
+fn at_a_creep_no_more_is_kept_free_than_at_speed() {
+    let creep = |overrides: &[&str]| {
+        let gate = gate(&[&["robot_radius:=0.2"], overrides].concat());
+        gate.map(|gate| gate.limits.physics.unwrap().creep_margin_m)
+    };
+    assert_eq!(creep(&[]), Ok(0.03));
+    let narrow = "act.velocity_gate.margin_m:=0.02";
+    assert_eq!(creep(&[narrow]), Ok(0.02), "not said");
+    let faults = creep(&[narrow, "act.velocity_gate.creep_margin_m:=0.025"]).unwrap_err();
+    let said = "creep_margin_m is 0.025, more than act.velocity_gate.margin_m (0.02)";
+    assert!(faults[0].contains(said), "{faults:#?}");
+}
+
+#[test]
 fn blind_lets_nothing_through_unless_it_is_said_and_never_more_than_the_safe_label() {
     let turns = "act.velocity_gate.angular.stop:=0.5";
     let limits = gate(&[turns]).unwrap().limits;

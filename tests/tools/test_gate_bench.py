@@ -21,6 +21,7 @@ from gate.arms import ANGLES, Approach, Arm  # noqa: E402
 from gate.bases import DRIVERS  # noqa: E402
 from gate.drive import run  # noqa: E402
 from gate.geometry import arc, contact_s, free_way_m  # noqa: E402
+from gate.measures import Measures  # noqa: E402
 from gate.results import Results  # noqa: E402
 from gate.rooms import CALM, ROOMS, TWELVE  # noqa: E402
 from room import SIZE, Room, Walk  # noqa: E402
@@ -162,7 +163,7 @@ def test_a_car_that_stands_before_a_wall_backs_out() -> None:
 def _driven(collisions: list[str], metres: float, wedged_s: float = 0.0) -> dict:
     return {
         "collisions": len(collisions), "with": collisions, "metres": metres, "goals": 2, "given_up": 0, "stops": 1,
-        "wedged_s": wedged_s, "alternations": 0, "gap_m": 0.06, "goals_s": [10.0 / metres], "node": {},
+        "wedged_s": wedged_s, "held_s": 1.0, "alternations": 0, "gap_m": 0.06, "goals_s": [10.0 / metres], "node": {},
     }  # fmt: skip
 
 
@@ -187,6 +188,37 @@ def test_verdicts_name_the_room_in_which_another_arm_avoids_a_collision() -> Non
     assert found["no collision that another arm avoids"]["found"] == "b 1"
     met = {aim.split()[0]: verdict["met"] for aim, verdict in found.items()}
     assert met == {"no": False, "fewer": False, "at": True, "calm": False, "stands": True}
+
+
+def test_who_creeps_and_halts_by_turns_never_stands_and_is_held_all_the_same() -> None:
+    world = World(1, calm=True)
+    measures = Measures(world)
+    for step in range(100):
+        world.step(0.06 if step // 6 % 2 else 0.0, 0.0)
+        measures.step((0.45, 0.0, 0.0), (0.06, 0.0, 0.0))
+    said = measures.result(0, 0)
+    assert said["wedged_s"] == 0.0 and said["held_s"] == pytest.approx(4.0, abs=0.1)
+
+
+def test_a_result_hangs_on_the_node_only_where_a_node_drives(tmp_path) -> None:
+    nodes = [tmp_path / "a", tmp_path / "b"]
+    for node in nodes:
+        node.write_text(node.name)
+    ours = {Results.key(ROOMS[0], Arm("ours", "node", node), 1, 40.0) for node in nodes}
+    assert len(ours) == 2
+    # Its noise is all that a script's runs differ by; without a gate nobody hears it.
+    runs = {how: {Results.key(ROOMS[0], Arm("none", how), noise, 40.0) for noise in (1, 2)} for how in ("none", "script")}
+    assert len(runs["none"]) == 1 and len(runs["script"]) == 2
+
+
+def test_rays_are_cast_where_somebody_looks() -> None:
+    world = World(3)
+    at_first = world._robot.lidar.range_data.copy()
+    for _ in range(10):
+        world.step(0.3, 0.2)
+    assert (world._robot.lidar.range_data == at_first).all()
+    world.scan()
+    assert (world._robot.lidar.range_data != at_first).any()
 
 
 def test_results_go_on_after_a_line_that_was_cut(tmp_path) -> None:

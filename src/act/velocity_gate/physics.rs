@@ -5,6 +5,9 @@
 //! everything, by the law of [`Braking`]. Where something is within the margin already, nothing
 //! passes that leads towards it, and all that leads away or along (up to [`ALONG`] of the speed
 //! towards it, slower the nearer it is), so that nobody is wedged.
+//!
+//! What the base passes by, it may pass nearer than the margin, and slower the nearer it is: see
+//! [`Physics::margin_at`].
 
 use super::braking::Braking;
 use super::motion::{BasePoint, PlanarMotion};
@@ -28,6 +31,11 @@ const STANDING: f64 = 0.01;
 /// What the model expects slows a base to this and no further, m/s: at a creep, scans alone see in
 /// time, and a model that is wrong wedges nobody.
 const CREEP: f64 = 0.1;
+/// Past what is nearer than the margin a base goes at one of so many speeds.
+const PASSING_SPEEDS: u32 = 3;
+/// So much wider (m) is the gap through which a base goes on that physics stopped: of a lidar's
+/// noise, twice its usual size.
+const PASSING_RELEASE_M: f64 = 0.01;
 /// Slower than this (m/s) a base that is told to stand does so within a centimetre or two.
 const ROLLS_OUT: f64 = 0.05;
 /// How often a slower and so tighter arc is checked again before the whole motion is slowed.
@@ -44,6 +52,8 @@ pub struct Physics {
     pub braking: Braking,
     /// What is kept free around it, m.
     pub margin_m: f64,
+    /// What is kept free at a creep beside what it only passes, m; at most `margin_m`.
+    pub creep_margin_m: f64,
     /// Whether the turn passes only together with the speed: for bases that cannot turn on the
     /// spot.
     pub keeps_arc: bool,
@@ -122,6 +132,15 @@ pub(super) struct Environment<'a> {
 }
 
 impl Physics {
+    /// What is kept free beside what the base passes at this speed (m/s), m. At a creep it is
+    /// what laser and outline are wrong by. Above that a place is wrong by what the base goes in
+    /// the time that nobody knows exactly, and that is at most the latency: the age of the scan,
+    /// and when the base answers.
+    fn margin_at(&self, speed: f64) -> f64 {
+        let by_time = (speed - CREEP).max(0.0) * self.braking.latency_s;
+        (self.creep_margin_m + by_time).min(self.margin_m)
+    }
+
     /// Farther from the origin than this nothing matters for a motion, m.
     pub(super) fn reach(&self, motion: PlanarMotion) -> f64 {
         let margin = self.margin_m + RELEASE_M;
@@ -217,6 +236,7 @@ impl Physics {
         } else {
             self.keep_margin(motion, around)
         };
+        self.pass_by(motion, around, &mut part);
         if let Some(free_way_m) = around.free_way_m
             && motion.forward > 0.0
         {
@@ -239,6 +259,54 @@ impl Physics {
             part.at_most(passes, || self.seen(point));
         }
         part
+    }
+
+    /// Lets through what passes by everything, at the margin of its speed. What the way leads to
+    /// within the braking way of the whole motion is not passed by, and keeps the full margin.
+    fn pass_by(&self, motion: PlanarMotion, around: Environment<'_>, part: &mut PassedPart) {
+        // Of the part of the outline that moves fastest.
+        let speed = match self.outline.is_round() {
+            true => motion.speed(),
+            false => motion.speed() + motion.turn.abs() * self.outline.reach(),
+        };
+        // The speed at which the margin is whole.
+        let spare = self.margin_m - self.creep_margin_m;
+        let full = match spare > 0.0 && self.braking.latency_s > 0.0 {
+            true => CREEP + spare / self.braking.latency_s,
+            false => CREEP,
+        };
+        let noise = if around.stopped {
+            PASSING_RELEASE_M
+        } else {
+            0.0
+        };
+        for step in (0..PASSING_SPEEDS).rev() {
+            let slow = CREEP + (full - CREEP) * f64::from(step) / f64::from(PASSING_SPEEDS);
+            let passes = (slow / speed).min(1.0);
+            if passes <= part.part {
+                // Slower ones give no more.
+                return;
+            }
+            let margin = self.margin_at(slow) + noise;
+            if margin < self.margin_m && self.passes_by(motion, margin, around.points) {
+                // What held the rest back still does, or nothing is held back.
+                part.part = passes;
+                if passes >= 1.0 {
+                    part.holds = None;
+                }
+                return;
+            }
+        }
+    }
+
+    fn passes_by(&self, motion: PlanarMotion, margin: f64, points: &[BasePoint]) -> bool {
+        let horizon_s = self.braking.horizon_s(motion);
+        points
+            .iter()
+            .all(|&point| match self.outline.distance(point) > margin {
+                true => self.outline.contact_s(margin, motion, point) >= horizon_s,
+                false => self.outline.approach(motion, point) <= 0.0,
+            })
     }
 
     /// With something nearer than the margin, at `gap` (m, 0 where it is inside the outline).

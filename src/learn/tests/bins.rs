@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::tempdir;
 
+use burn::tensor::{Tensor, TensorData};
+
 use super::*;
+use crate::bins::Bins;
 use crate::learn::evaluation::predictions::answers_and_bins;
 use crate::learn::task::label_rule::LabelRule;
-use crate::learn::training::fit::smoothed;
+use crate::learn::training::fit::{LabelsOfBins, smoothed};
 use crate::learn::{CompressOptions, EvalOptions, compress, eval, train};
 use crate::model::{Bundle, EngineKind, Precision, WeightPrecision};
 
@@ -123,6 +126,30 @@ fn a_bundle_without_bins_is_judged_as_before_and_not_taught_to_have_them() {
     });
     let word = refused.unwrap_err().to_string();
     assert!(word.contains("no bins_m") && word.contains("0.6"), "{word}");
+}
+
+#[test]
+fn beside_the_bins_the_label_counts_whichever_of_its_bins_is_meant() {
+    let bins = Bins {
+        edges_m: vec![0.2, 0.4, 0.6, 0.8],
+        bounds_m: vec![0.8, 0.4],
+        horizon_s: 1.0,
+    };
+    let device = Backend::Flex.device().unwrap();
+    // Of one row whose label is slow: bins 2 and 3.
+    let loss = |bins_of_row: [f32; 5]| -> f32 {
+        let labels = LabelsOfBins::new(&bins, 3, (&[1], &[2.0]), 0.0, &device);
+        let logits = bins_of_row.map(|p| (p + 1e-6).ln()).to_vec();
+        let logits = Tensor::<2>::from_data(TensorData::new(logits, [1, 5]), &device);
+        labels.loss(&logits).into_data().to_vec::<f32>().unwrap()[0]
+    };
+    let (even, first) = (
+        loss([0.1, 0.1, 0.3, 0.3, 0.2]),
+        loss([0.1, 0.1, 0.6, 0.0, 0.2]),
+    );
+    assert!((even - first).abs() < 1e-4, "{even} {first}");
+    assert!((even + 2.0 * 0.6f32.ln()).abs() < 1e-4, "{even}");
+    assert!(loss([0.0, 0.6, 0.2, 0.2, 0.0]) > even + 0.5);
 }
 
 #[test]

@@ -40,6 +40,12 @@ pub(super) const ROWS: &[Parameter] = &[
         "Kept free around the outline, in m; above the noise of the laser.",
     ),
     live(
+        "act.velocity_gate.creep_margin_m",
+        double(0, 2_000),
+        "0.03",
+        "Kept free beside what the base only passes at a creep (0.1 m/s), in m; at most margin_m, which is the default where that is less. Twice the noise of the laser, plus what the outline is wrong by; as much as margin_m: nothing is passed nearer than that.",
+    ),
+    live(
         "act.velocity_gate.deceleration",
         double(10, 20_000),
         "0.5",

@@ -16,6 +16,7 @@ fn physics(footprint: Footprint, margin_m: f64) -> Physics {
             turn_deceleration: 2.0,
         },
         margin_m,
+        creep_margin_m: 0.03f64.min(margin_m),
         keeps_arc: false,
     }
 }
@@ -94,6 +95,56 @@ fn beside_a_wall_one_may_drive_along() {
         assert!(cap.linear > 0.6, "{turn} {cap:?}");
     }
     let cap = round(0.1).cap(motion(0.4, 0.3, 0.0), around(&wall));
+    assert_eq!(cap.linear, 0.0, "{cap:?}");
+}
+
+/// Drives straight on between two posts, `gap_m` from either side, with what passes; how far it
+/// gets within half a minute, and its greatest speed (m/s) just before them.
+fn between_posts(physics: &Physics, gap_m: f64) -> (f64, f64) {
+    let (mut at, mut stopped, mut beside) = (0.0, false, 0.0f64);
+    for _ in 0..600 {
+        let side = 0.2 + gap_m;
+        let posts = [[0.6 - at, side], [0.6 - at, -side]];
+        let near = Environment {
+            points: &posts,
+            free_way_m: None,
+            stopped,
+            speed: 0.0,
+        };
+        let cap = physics.cap(motion(0.5, 0.0, 0.0), near);
+        stopped = cap.linear == 0.0;
+        if (0.45..0.5).contains(&at) {
+            beside = beside.max(cap.linear * 0.5);
+        }
+        at += cap.linear * 0.5 * 0.05;
+    }
+    (at, beside)
+}
+
+#[test]
+fn what_is_passed_by_may_be_nearer_the_slower_the_base_is() {
+    let physics = round(0.08);
+    let mut before = 0.0;
+    for gap_m in [0.035, 0.045, 0.055] {
+        let (way, beside) = between_posts(&physics, gap_m);
+        assert!(way > 1.0, "{gap_m} {way}");
+        let most = CREEP + (gap_m - 0.03) / physics.braking.latency_s;
+        assert!((before..=most + 1e-9).contains(&beside), "{gap_m} {beside}");
+        before = beside;
+    }
+    assert!(before > CREEP);
+    let (way, _) = between_posts(&physics, 0.025);
+    assert!(way < 0.6, "nearer than at a creep: {way}");
+    let mut strict = round(0.08);
+    strict.creep_margin_m = 0.08;
+    let (way, _) = between_posts(&strict, 0.055);
+    assert!(way < 0.6, "the whole margin at a creep as well: {way}");
+}
+
+#[test]
+fn what_the_way_leads_to_keeps_the_whole_margin() {
+    let wall: Vec<BasePoint> = (-5..=5).map(|i| [0.275, f64::from(i) * 0.05]).collect();
+    let cap = round(0.08).cap(motion(0.5, 0.0, 0.0), around(&wall));
     assert_eq!(cap.linear, 0.0, "{cap:?}");
 }
 

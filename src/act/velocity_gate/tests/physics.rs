@@ -19,6 +19,7 @@ fn round(decision_timeout: Duration) -> GateLimits {
                 turn_deceleration: 2.0,
             },
             margin_m: 0.1,
+            creep_margin_m: 0.03,
             keeps_arc: false,
         }),
         ..limits()
