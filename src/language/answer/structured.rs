@@ -204,7 +204,7 @@ impl Structured {
             let why = matcher
                 .get_error()
                 .unwrap_or_else(|| String::from("the grammar gave up"));
-            Unfinished::Fault(why.lines().next().unwrap_or("").to_owned())
+            Unfinished::NoAnswer(why.lines().next().unwrap_or("").to_owned())
         };
         if self.matcher.reset().is_err() {
             return Err(failed(&self.matcher));
@@ -217,7 +217,7 @@ impl Structured {
             out.extend(forced);
             if out.len() > self.longest {
                 let why = format!("the answer has more than {} tokens", self.longest);
-                return Err(Unfinished::Fault(why));
+                return Err(Unfinished::NoAnswer(why));
             }
             if self.matcher.is_error() {
                 return Err(failed(&self.matcher));
@@ -517,7 +517,7 @@ mod tests {
         let (mut small, tokenizer) = small(6);
         let mut structured = Structured::grammar("start: /a{40}/", 8, &tokenizer).unwrap();
         let said = structured.write(&mut small.decoder, &[5], &mut go_on);
-        assert!(matches!(said, Err(Unfinished::Fault(_))), "{said:?}");
+        assert!(matches!(said, Err(Unfinished::NoAnswer(_))), "{said:?}");
         let mut structured = Structured::grammar("start: \"yes\" | \"no\"", 8, &tokenizer).unwrap();
         let written = structured
             .write(&mut small.decoder, &[5], &mut go_on)
