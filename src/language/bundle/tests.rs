@@ -1,6 +1,8 @@
 //! What a bundle's file may say, and what it is told where it says something else.
 
 use super::*;
+use crate::bundle_kind::BundleKind;
+use crate::language::gguf::Gguf;
 use crate::language::testing::small_model;
 
 const YAML: &str = "format: 1\nkind: language\nname: small\nlicence: none\nweights: {file: small.gguf}\n\
@@ -25,7 +27,7 @@ fn refused(yaml: &str) -> String {
 #[test]
 fn a_bundle_opens_and_answers() {
     let folder = folder(YAML);
-    assert!(Bundle::is(folder.path()));
+    assert_eq!(BundleKind::in_folder(folder.path()), BundleKind::Language);
     let bundle = Bundle::load(folder.path()).unwrap();
     let mut session = bundle.open().unwrap();
     let prepared = session.prepare("a wall").unwrap();
