@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -11,9 +12,10 @@ use serde_json::{Value, json};
 use super::command_result::CommandResult;
 use crate::configure::find_bundle;
 use crate::language::bundle::{Bundle, Form};
-use crate::language::costs::Kept;
-use crate::language::decide::{Decision, Policy, Reasoner, Source};
-use crate::language::session::Session;
+use crate::language::costs::CostFile;
+use crate::language::questions::{Decision, LanguageEngine, LanguageLane, SafeAnswer};
+use crate::scheduler::questions::{Refused, Terms};
+use crate::scheduler::{DecisionSource, Policy};
 
 /// Times that a step is measured where nothing was measured before: seconds in all.
 const QUICK_RUNS: usize = 5;
@@ -43,7 +45,7 @@ pub struct Args {
     deadline_ms: Vec<f64>,
     /// When to stop
     #[arg(long, value_enum, default_value = "best")]
-    policy: Policy,
+    policy: StopWhen,
     /// Of the thoughts, where the bundle samples them
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -56,6 +58,15 @@ pub struct Args {
     /// Measure again what the model costs here
     #[arg(long)]
     measure: bool,
+}
+
+/// The policy, in this verb's words.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum StopWhen {
+    /// When sure enough, or thoughts changed nothing
+    Fastest,
+    /// When the deadline leaves no room for more
+    Best,
 }
 
 fn deadline(text: &str) -> Result<f64, String> {
@@ -110,13 +121,14 @@ pub fn run(args: Args) -> CommandResult {
     let mut session = bundle.open()?;
     session.seeded(args.seed);
     let loaded = start.elapsed();
-    let kept = Kept::place(&bundle);
-    let (costs, from) = match kept.as_ref().and_then(Kept::read).filter(|_| !args.measure) {
+    let file = CostFile::of(&bundle);
+    let known = file.as_ref().and_then(CostFile::read);
+    let (costs, from) = match known.filter(|_| !args.measure) {
         Some(costs) => (costs, "costs as they were measured before"),
         None => {
             let costs = session.measure(QUICK_RUNS);
-            if let Some(kept) = kept
-                && let Err(cause) = kept.write(&costs)
+            if let Some(file) = file
+                && let Err(cause) = file.write(&costs)
             {
                 eprintln!("edge_reasoner: {cause}; costs are measured again next time");
             }
@@ -136,26 +148,27 @@ pub fn run(args: Args) -> CommandResult {
             session.filled()
         );
     }
+    let names = session.form().names().to_vec();
+    // So that a question takes as much by its second deadline as by its first.
+    let engine = LanguageEngine::new(&bundle, session, Arc::new(costs)).forgetting();
+    let lane = LanguageLane::start(vec![engine], SafeAnswer::of(&bundle))?;
+    let policy = match args.policy {
+        StopWhen::Fastest => Policy::Fastest,
+        StopWhen::Best => Policy::Best,
+    };
     let mut tally = Tally::default();
     for one in asked {
         let one = one?;
         for deadline_ms in &args.deadline_ms {
-            // So that a question takes as much by its second deadline as by its first.
-            session.forget_question();
-            let mut worker = Reasoner {
-                bundle: &bundle,
-                session: &mut session,
-                costs: &costs,
-                policy: args.policy,
-            };
             let show = Show {
                 quiet,
                 asked: &one,
                 deadline_ms: *deadline_ms,
+                names: &names,
             };
-            let decision = show.decide(&mut worker);
+            let decision = show.decide(&lane, policy);
             tally.add(&decision, *deadline_ms, one.truth.as_ref());
-            let line = line(&one.id, *deadline_ms, &decision, session.form().names());
+            let line = line(&one.id, *deadline_ms, &decision, &names);
             if args.json {
                 println!("{line}");
             }
@@ -181,14 +194,19 @@ struct Show<'a> {
     quiet: bool,
     asked: &'a Asked,
     deadline_ms: f64,
+    /// Of the labels.
+    names: &'a [String],
 }
 
 impl Show<'_> {
-    fn decide(&self, worker: &mut Reasoner<'_>) -> Decision {
+    fn decide(&self, lane: &LanguageLane, policy: Policy) -> Decision {
         let deadline = Duration::from_secs_f64(self.deadline_ms / 1e3);
         let question = match &self.asked.question {
             Ok(question) => question,
-            Err(why) => return worker.invalid(why.clone()),
+            Err(why) => {
+                let refused = Refused::Unusable(why.clone());
+                return Decision::refused(&refused, lane.safe(), Duration::ZERO);
+            }
         };
         if !self.quiet {
             println!("\n{} ms: {}", self.deadline_ms, question.trim());
@@ -205,8 +223,7 @@ impl Show<'_> {
                 let _ = std::io::stdout().flush();
             }
         };
-        let start = Instant::now();
-        let decision = worker.decide(question, deadline, &|| start.elapsed(), &mut thinking);
+        let decision = lane.answer(question, Terms { deadline, policy }, &mut thinking);
         if written {
             println!();
         }
@@ -214,23 +231,23 @@ impl Show<'_> {
             if !streams && !decision.thought.trim().is_empty() {
                 println!("  thought: {}", decision.thought.trim().replace('\n', " "));
             }
-            println!("{}", in_words(&decision, worker.session));
+            println!("{}", in_words(&decision, self.names));
         }
         decision
     }
 }
 
 /// For a terminal.
-fn in_words(decision: &Decision, session: &Session) -> String {
+fn in_words(decision: &Decision, names: &[String]) -> String {
     let tokens = decision.tokens;
-    if decision.source == Source::Fallback {
+    if decision.source == DecisionSource::Fallback {
         let why = decision.explanation.as_deref().unwrap_or("");
         return format!(
             "  {} (fallback, {:.1} ms): {why}",
             decision.answer, decision.ms
         );
     }
-    let names = session.form().names().iter();
+    let names = names.iter();
     let all: Vec<String> = names
         .zip(&decision.probabilities)
         .map(|(name, p)| format!("{name} {p:.2}"))
@@ -339,7 +356,7 @@ impl Tally {
         });
         let sums = &mut self.0[at];
         sums.answers += 1;
-        sums.fallbacks += usize::from(decision.source == Source::Fallback);
+        sums.fallbacks += usize::from(decision.source == DecisionSource::Fallback);
         sums.late += usize::from(decision.ms > deadline_ms);
         sums.longest_ms = sums.longest_ms.max(decision.ms);
         if let Some(truth) = truth {
@@ -399,8 +416,8 @@ mod tests {
             label: None,
             probabilities: Vec::new(),
             confidence: 0.0,
-            source: Source::Model,
-            reason: crate::language::decide::Reason::None,
+            source: DecisionSource::Model,
+            reason: crate::scheduler::Reason::None,
             exit: 1,
             tokens: Default::default(),
             ms,

@@ -9,7 +9,8 @@
 //!
 //! [`bundle`] is what a folder with `kind: language` says; [`session`] asks one question at a time
 //! behind a prompt that stays cached, thinks in chunks, and answers after each ([`answer`]);
-//! [`costs`] are upper bounds of all of that, and [`decide`] keeps to a deadline by them.
+//! [`costs`] are upper bounds of all of that, and [`questions`] puts it all under the scheduler,
+//! which keeps to a deadline by them.
 //!
 //! Sums of INT8 products are exact, so every path and every cut of a prompt into batches gives
 //! the same bits.
@@ -21,13 +22,13 @@ mod architectures;
 pub mod blocks;
 pub mod bundle;
 pub mod costs;
-pub mod decide;
 pub mod decoder;
 pub mod fetch;
 pub mod gguf;
 #[cfg(test)]
 mod peers;
 pub mod prompt;
+pub mod questions;
 pub mod sampler;
 pub mod session;
 pub mod summary;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 
-use super::decision::{Decision, DecisionSource, MAX_EXITS, Reason};
+use super::decision::{DecisionSource, MAX_EXITS, Reason};
 
 /// Latencies kept until the control plane collects them.
 const LATENCIES: usize = 4096;
@@ -143,6 +143,11 @@ impl Counters {
         add(&self.engine_changes);
     }
 
+    /// A decision is an answer that was used again.
+    pub(super) fn reused(&self) {
+        add(&self.reused);
+    }
+
     /// A decision was computed together with another robot's.
     pub(super) fn batched(&self) {
         add(&self.batched);
@@ -164,19 +169,23 @@ impl Counters {
             .collect()
     }
 
-    /// `took`: from the trigger's arrival until the publisher returned.
-    pub(super) fn decided(&self, decision: &Decision, took: Duration) {
-        add(&self.per_source[decision.source as usize]);
-        add(&self.per_reason[decision.reason as usize]);
-        if let Some(exit) = usize::from(decision.exit).checked_sub(1)
+    /// `exit`: 1-based, 0 where there is none; `took`: from the arrival until the publisher
+    /// returned.
+    pub(super) fn decided(
+        &self,
+        (source, reason): (DecisionSource, Reason),
+        exit: usize,
+        deadline: Duration,
+        took: Duration,
+    ) {
+        add(&self.per_source[source as usize]);
+        add(&self.per_reason[reason as usize]);
+        if let Some(exit) = exit.checked_sub(1)
             && let Some(counter) = self.per_exit.get(exit)
         {
             add(counter);
         }
-        if decision.reused.is_some() {
-            add(&self.reused);
-        }
-        if took > decision.deadline {
+        if took > deadline {
             add(&self.late);
         }
         self.latencies.force_push(took);

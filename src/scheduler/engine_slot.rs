@@ -1,7 +1,8 @@
 //! An engine's slot at the scheduler: the claim on the cycle it works on, and the exits so far.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
+use super::claim::Claim;
 use super::decision::{MAX_EXITS, MAX_LABELS, Probabilities};
 use super::handoff::Handoff;
 use crate::bounded_queue::BoundedQueue;
@@ -9,18 +10,13 @@ use crate::bounded_queue::BoundedQueue;
 /// One engine's place at the scheduler.
 #[derive(Debug)]
 pub(super) struct EngineSlot {
-    /// `cycle << 1`, with the lowest bit set once the cycle is claimed.
-    claim: AtomicU64,
+    claim: Claim,
     /// The exits of the last few cycles; a worker that lost its claim may already write the
     /// next cycle's while the watchdog still reads this one's.
     banks: [CycleExits; BANKS],
-    /// From when on the engine call that is running counts as a stall, 0 when none is.
-    pub stalls_at: AtomicU64,
     /// A copy of what the engine works on, so that another can take the cycle over where this one
     /// does not come back.
     pub copy: BoundedQueue<Handoff>,
-    /// It failed or stalled, another took its place, and it has not shown since that it is sound.
-    pub is_out: AtomicBool,
 }
 
 const BANKS: usize = 4;
@@ -48,11 +44,9 @@ impl CycleExits {
 impl EngineSlot {
     pub fn new() -> Self {
         EngineSlot {
-            claim: AtomicU64::new(1),
+            claim: Claim::closed(),
             banks: std::array::from_fn(|_| CycleExits::new()),
-            stalls_at: AtomicU64::new(0),
             copy: BoundedQueue::new(1),
-            is_out: AtomicBool::new(false),
         }
     }
 
@@ -63,7 +57,7 @@ impl EngineSlot {
     /// Begins a cycle, unclaimed.
     pub fn open(&self, cycle: u64) {
         self.clear(cycle);
-        self.claim.store(cycle << 1, Ordering::Release);
+        self.claim.open(cycle);
     }
 
     /// Records that this cycle has no exit yet. Called before the first exit of a cycle that
@@ -78,24 +72,17 @@ impl EngineSlot {
 
     /// True for exactly one caller per cycle.
     pub fn claim(&self, cycle: u64) -> bool {
-        self.claim
-            .compare_exchange(
-                cycle << 1,
-                cycle << 1 | 1,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .is_ok()
+        self.claim.claim(cycle)
     }
 
     /// Whether this cycle is not answered yet.
     pub fn is_open(&self, cycle: u64) -> bool {
-        self.claim.load(Ordering::Acquire) == cycle << 1
+        self.claim.is_open(cycle)
     }
 
     /// Whether its newest cycle is not answered yet, whichever engine works on it.
     pub fn has_open(&self) -> bool {
-        self.claim.load(Ordering::Acquire) & 1 == 0
+        self.claim.has_open()
     }
 
     /// Makes exit `exit` (1-based) of `cycle` visible to the watchdog.
@@ -139,15 +126,6 @@ impl EngineSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cycle_is_claimed_once_and_only_while_it_is_the_one() {
-        let slot = EngineSlot::new();
-        slot.open(7);
-        assert!(!slot.claim(6) && slot.claim(7) && !slot.claim(7));
-        slot.open(8);
-        assert!(!slot.claim(7) && slot.is_open(8));
-    }
 
     #[test]
     fn exits_are_read_of_their_own_cycle_only() {

@@ -12,6 +12,8 @@
 /// subscriber that does not ask for it costs them one comparison each.
 pub const CYCLE: &str = "edge_reasoner::cycle";
 
+mod active_engine;
+mod claim;
 mod cost_model;
 mod counters;
 mod decision;
@@ -19,10 +21,12 @@ mod engine;
 mod engine_slot;
 mod handoff;
 mod health_check;
+mod lane;
 mod last_decision;
 mod outgoing;
 mod policy;
 mod publish;
+pub mod questions;
 mod request;
 mod result_cache;
 mod saliency;
@@ -39,6 +43,7 @@ pub use decision::{
 };
 pub use engine::{Engine, EngineFault, FreeWay, time_finish, time_stages};
 pub use health_check::HealthCheck;
+pub use lane::{Lane, LaneWatchdog, LaneWorker};
 pub use outgoing::OutgoingDecision;
 pub use policy::{Policy, StageProgress, Step};
 pub use publish::{Publish, TICK};

@@ -59,7 +59,12 @@ impl OutgoingDecision {
         let _inside = span.enter();
         how(&self.decision);
         let took = self.clock.now().since(arrival);
-        self.counts.decided(&self.decision, took);
+        if self.decision.reused.is_some() {
+            self.counts.reused();
+        }
+        let why = (self.decision.source, self.decision.reason);
+        let exit = usize::from(self.decision.exit);
+        self.counts.decided(why, exit, self.decision.deadline, took);
     }
 
     /// Drops it unpublished; it counts as answered.

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How the optional stages are spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Stop at the first exit whose confidence reaches its threshold.
+    /// Stop at the first exit whose confidence reaches its threshold, or once more changes nothing.
     Fastest,
     /// Use the budget.
     Best,
@@ -33,6 +33,8 @@ pub struct StageProgress {
     pub next_bound: Option<Duration>,
     /// Upper bound of all that is left in one go; `None` where that is not to be had.
     pub finish_bound: Option<Duration>,
+    /// The last parts changed nothing: whoever need not use the budget stops.
+    pub unchanged: bool,
     /// Left until the deadline less the publish margin.
     pub budget: Duration,
 }
@@ -62,7 +64,8 @@ impl Policy {
     /// Neither policy starts a stage whose bound does not fit in the budget. With an exit in hand,
     /// [`Policy::Best`] runs all that is left in one go where that fits.
     pub fn next(self, progress: &StageProgress) -> Step {
-        let sure = self == Policy::Fastest && progress.confidence >= progress.threshold;
+        let enough = progress.confidence >= progress.threshold || progress.unchanged;
+        let sure = self == Policy::Fastest && enough;
         let finish = progress.finish_bound.filter(|_| self == Policy::Best);
         if finish.is_some_and(|bound| bound <= progress.budget) {
             return Step::Finish;
@@ -87,6 +90,7 @@ mod tests {
             threshold: 0.9,
             next_bound: bound,
             finish_bound: None,
+            unchanged: false,
             budget,
         }
     }
@@ -106,6 +110,16 @@ mod tests {
         let sure = progress(0.95, Some(MS), 10 * MS);
         assert_eq!(Policy::Fastest.next(&sure), Step::Stop);
         assert_eq!(Policy::Best.next(&sure), Step::Advance);
+    }
+
+    #[test]
+    fn fastest_stops_when_more_changes_nothing_and_best_goes_on() {
+        let same = StageProgress {
+            unchanged: true,
+            ..progress(0.1, Some(MS), 10 * MS)
+        };
+        assert_eq!(Policy::Fastest.next(&same), Step::Stop);
+        assert_eq!(Policy::Best.next(&same), Step::Advance);
     }
 
     #[test]

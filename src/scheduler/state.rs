@@ -11,12 +11,12 @@
 pub(super) mod carried;
 mod failover;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::active_engine::ActiveEngine;
 use super::counters::Counters;
 use super::decision::{Decision, DecisionSource, Probabilities, Reason, Trigger};
 use super::engine_slot::EngineSlot;
@@ -69,7 +69,7 @@ pub struct SchedulerState {
     /// Cycles on their way from an engine that failed to the active one.
     handoff: BoundedQueue<Handoff>,
     spare: BoundedQueue<Box<Request>>,
-    active: AtomicUsize,
+    pub(super) engines: ActiveEngine,
     publish: Arc<dyn Publish>,
 }
 
@@ -160,7 +160,7 @@ impl SchedulerState {
             pending: Mutex::new(None),
             handoff: BoundedQueue::new(engines),
             spare,
-            active: AtomicUsize::new(0),
+            engines: ActiveEngine::first_of(engines),
             publish,
         }
     }
@@ -202,7 +202,7 @@ impl SchedulerState {
 
     /// Index of the engine that takes triggers.
     pub fn active_engine(&self) -> usize {
-        self.active.load(Ordering::Acquire)
+        self.engines.index()
     }
 
     /// An empty request to fill; give it back with [`SchedulerState::offer`] or

@@ -1,18 +1,17 @@
 //! The scheduler's threads: one per engine, and the watchdog's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::health_check::RetrySchedule;
-use super::publish::TICK;
-use super::request::Request;
+use super::lane::{Lane, LaneWatchdog, LaneWorker};
 use super::state::SchedulerState;
-use super::watchdog::Watchdog;
-use super::worker::{InferenceWorker, Poll};
+use super::state::carried::lock;
+use super::worker::Poll;
 use crate::time::Mono;
 
 /// The longest an idle worker sleeps; a trigger wakes it earlier.
@@ -21,9 +20,14 @@ const IDLE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_millis(400);
 
 /// The running threads. Dropping it stops them.
-pub struct SchedulerThreads {
-    shared: Arc<ThreadsShared>,
+pub struct SchedulerThreads<L: Lane = SchedulerState> {
+    shared: Arc<ThreadsShared<L>>,
+    /// Of the workers in the order of their engine slots; the watchdog's last.
     handles: Vec<JoinHandle<()>>,
+    /// Of workers that were replaced.
+    left: Vec<JoinHandle<()>>,
+    prepare: Arc<dyn Fn(&str) + Send + Sync>,
+    report: Sender<EngineReport>,
     faults: Receiver<EngineReport>,
 }
 
@@ -36,17 +40,47 @@ pub struct EngineReport {
     pub fault: String,
 }
 
-struct ThreadsShared {
+struct ThreadsShared<L> {
     /// One per robot.
-    schedulers: Vec<Arc<SchedulerState>>,
+    schedulers: Vec<Arc<L>>,
     stop: AtomicBool,
     panicked: AtomicBool,
     resting: AtomicBool,
     /// Of the workers in the order of their engine slots; the watchdog's last. Set once all run.
-    threads: OnceLock<Vec<Thread>>,
+    threads: OnceLock<Vec<ThreadCell>>,
 }
 
-impl ThreadsShared {
+/// A thread to wake, or the one that took its place.
+struct ThreadCell {
+    first: Thread,
+    was_replaced: AtomicBool,
+    newest: Mutex<Option<Thread>>,
+}
+
+impl ThreadCell {
+    fn new(first: Thread) -> ThreadCell {
+        ThreadCell {
+            first,
+            was_replaced: AtomicBool::new(false),
+            newest: Mutex::new(None),
+        }
+    }
+
+    fn replace(&self, thread: Thread) {
+        *lock(&self.newest) = Some(thread);
+        self.was_replaced.store(true, Ordering::Release);
+    }
+
+    fn wake(&self) {
+        // No lock for a thread that never was replaced.
+        match self.was_replaced.load(Ordering::Acquire) {
+            false => self.first.unpark(),
+            true => lock(&self.newest).iter().for_each(Thread::unpark),
+        }
+    }
+}
+
+impl<L: Lane> ThreadsShared<L> {
     fn stops(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }
@@ -70,20 +104,20 @@ impl ThreadsShared {
 
     fn wake(&self, thread: usize) {
         if let Some(thread) = self.threads.get().and_then(|all| all.get(thread)) {
-            thread.unpark();
+            thread.wake();
         }
     }
 }
 
-impl SchedulerThreads {
+impl<L: Lane> SchedulerThreads<L> {
     /// Starts one thread per worker, and one for the watchdogs of the schedulers, which are the
     /// workers' and one per robot. `prepare` runs first on each new thread, with its name: the
     /// place for realtime settings.
     pub fn start(
-        schedulers: Vec<Arc<SchedulerState>>,
-        workers: Vec<InferenceWorker>,
+        schedulers: Vec<Arc<L>>,
+        workers: Vec<L::Worker>,
         prepare: impl Fn(&str) + Send + Sync + 'static,
-    ) -> std::io::Result<SchedulerThreads> {
+    ) -> std::io::Result<SchedulerThreads<L>> {
         let shared = Arc::new(ThreadsShared {
             schedulers,
             stop: AtomicBool::new(false),
@@ -91,44 +125,62 @@ impl SchedulerThreads {
             resting: AtomicBool::new(false),
             threads: OnceLock::new(),
         });
-        let prepare: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(prepare);
         let (report, faults) = bounded(16);
         let mut live = SchedulerThreads {
             shared: Arc::clone(&shared),
             handles: Vec::with_capacity(workers.len() + 1),
+            left: Vec::new(),
+            prepare: Arc::new(prepare),
+            report,
             faults,
         };
         for (slot, worker) in workers.into_iter().enumerate() {
-            let report = report.clone();
-            live.spawn(format!("inference-{slot}"), &prepare, move |shared| {
-                run_worker(worker, slot, shared, &report)
-            })?;
+            let handle = live.spawn_worker(slot, worker)?;
+            live.handles.push(handle);
         }
-        live.spawn(String::from("watchdog"), &prepare, run_watchdogs)?;
+        let watchdog = live.spawn(String::from(L::WATCHDOG), run_watchdogs)?;
+        live.handles.push(watchdog);
         let threads = live.handles.iter().map(|handle| handle.thread().clone());
-        let _ = shared.threads.set(threads.collect());
+        let _ = shared.threads.set(threads.map(ThreadCell::new).collect());
         Ok(live)
     }
 
+    fn spawn_worker(&self, slot: usize, worker: L::Worker) -> std::io::Result<JoinHandle<()>> {
+        let report = self.report.clone();
+        self.spawn(format!("{}-{slot}", L::WORKERS), move |shared| {
+            run_worker(worker, slot, shared, &report)
+        })
+    }
+
     fn spawn(
-        &mut self,
+        &self,
         name: String,
-        prepare: &Arc<dyn Fn(&str) + Send + Sync>,
-        body: impl FnOnce(&ThreadsShared) + Send + 'static,
-    ) -> std::io::Result<()> {
-        let prepare = Arc::clone(prepare);
+        body: impl FnOnce(&ThreadsShared<L>) + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let prepare = Arc::clone(&self.prepare);
         let shared = Arc::clone(&self.shared);
-        let handle = thread::Builder::new().name(name.clone()).spawn(move || {
+        thread::Builder::new().name(name.clone()).spawn(move || {
             let _report = OnPanic(&shared.panicked);
             prepare(&name);
             body(&shared);
-        })?;
-        self.handles.push(handle);
+        })
+    }
+
+    /// Another worker with another engine in the place of one that does not come back. The thread
+    /// of the other is left behind; its worker must know that it was replaced.
+    pub fn replace(&mut self, slot: usize, worker: L::Worker) -> std::io::Result<()> {
+        let handle = self.spawn_worker(slot, worker)?;
+        if let Some(threads) = self.shared.threads.get() {
+            threads[slot].replace(handle.thread().clone());
+        }
+        let before = std::mem::replace(&mut self.handles[slot], handle);
+        before.thread().unpark();
+        self.left.push(before);
         Ok(())
     }
 
     /// The schedulers they share, one per robot.
-    pub fn schedulers(&self) -> &[Arc<SchedulerState>] {
+    pub fn schedulers(&self) -> &[Arc<L>] {
         &self.shared.schedulers
     }
 
@@ -152,24 +204,26 @@ impl SchedulerThreads {
     }
 
     /// A trigger of robot number `robot` arrived.
-    pub fn offer(&self, robot: usize, request: Box<Request>) {
+    pub fn offer(&self, robot: usize, request: L::Request) -> L::Offered {
         let scheduler = &self.shared.schedulers[robot];
-        scheduler.offer(request);
+        let offered = scheduler.offer(request);
         self.shared.wake(scheduler.active_engine());
         // The watchdog's place is behind the last worker's.
         self.shared.wake(self.handles.len() - 1);
+        offered
     }
 }
 
-impl Drop for SchedulerThreads {
+impl<L: Lane> Drop for SchedulerThreads<L> {
     /// A thread stuck in an engine cannot be ended; it is left behind.
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
-        for handle in &self.handles {
+        self.shared.schedulers.iter().for_each(|lane| lane.close());
+        for handle in self.handles.iter().chain(&self.left) {
             handle.thread().unpark();
         }
         let until = Instant::now() + PATIENCE;
-        for handle in self.handles.drain(..) {
+        for handle in self.handles.drain(..).chain(self.left.drain(..)) {
             while !handle.is_finished() && Instant::now() < until {
                 thread::sleep(Duration::from_millis(1));
             }
@@ -190,10 +244,10 @@ impl Drop for OnPanic<'_> {
     }
 }
 
-fn run_worker(
-    mut worker: InferenceWorker,
+fn run_worker<L: Lane>(
+    mut worker: L::Worker,
     slot: usize,
-    shared: &ThreadsShared,
+    shared: &ThreadsShared<L>,
     report: &Sender<EngineReport>,
 ) {
     let mut retries = RetrySchedule::new();
@@ -211,7 +265,7 @@ fn run_worker(
             Poll::Idle => thread::park_timeout(IDLE),
             Poll::Later(until) => thread::park_timeout(shared.now().until(until)),
             Poll::Stages => {
-                worker.run_stages();
+                worker.run(&mut || ());
                 worker.settle();
                 if let Some(fault) = worker.take_fault() {
                     // Another engine's turn: what waits is its to take, at once.
@@ -224,13 +278,10 @@ fn run_worker(
     }
 }
 
-fn run_watchdogs(shared: &ThreadsShared) {
-    let schedulers = shared.schedulers.iter();
-    let mut watchdogs: Vec<Watchdog> = schedulers
-        .map(|scheduler| Watchdog::new(Arc::clone(scheduler)))
-        .collect();
+fn run_watchdogs<L: Lane>(shared: &ThreadsShared<L>) {
+    let mut watchdogs: Vec<L::Watchdog> = shared.schedulers.iter().map(L::watchdog).collect();
     while !shared.stops() {
-        let due = watchdogs.iter_mut().filter_map(Watchdog::step).min();
+        let due = watchdogs.iter_mut().filter_map(L::Watchdog::step).min();
         // The watchdog may have given the triggers to another engine.
         shared.wake_for_pending();
         let pulse = match shared.resting.load(Ordering::Acquire) {
@@ -240,7 +291,7 @@ fn run_watchdogs(shared: &ThreadsShared) {
                     .schedulers
                     .iter()
                     .for_each(|scheduler| scheduler.tick());
-                TICK
+                L::PULSE
             }
         };
         let sleep = due.map_or(pulse, |due| shared.now().until(due).min(pulse));

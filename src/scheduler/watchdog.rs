@@ -1,7 +1,6 @@
 //! The deadline watchdog: answers every cycle that no worker has answered when it is due.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::decision::{InputStatus, Reason};
 use super::state::{OpenCycle, SchedulerState};
@@ -105,10 +104,9 @@ impl Watchdog {
     fn next_due(&self, now: Mono) -> Option<Mono> {
         let scheduler = &self.scheduler;
         let cycles = self.open.iter().map(OpenCycle::due);
-        let active = &scheduler.slots[scheduler.active_engine()];
-        // 0 where nothing runs; a stall without another engine to take over is handled once.
-        let stall = Mono(active.stalls_at.load(Ordering::Acquire));
-        let stall = (stall > now).then_some(stall);
+        let stall = scheduler.engines.stalls_at(scheduler.active_engine());
+        // A stall without another engine to take over is handled once.
+        let stall = stall.filter(|stall| *stall > now);
         cycles.chain(scheduler.pending_due()).chain(stall).min()
     }
 }

@@ -11,7 +11,6 @@ mod served_robot;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tracing::trace_span;
 
@@ -26,6 +25,7 @@ use super::state::SchedulerState;
 use crate::time::Mono;
 pub use batch_costs::BatchCosts;
 use engine_call::EngineCall;
+pub(super) use engine_call::panic_text;
 use served_robot::{CycleInHand, ServedRobot};
 
 /// What to do after [`InferenceWorker::poll`].
@@ -100,9 +100,7 @@ impl InferenceWorker {
         let passed_by = |robot: &ServedRobot| {
             // Where all have failed it may have the triggers again already.
             robot.scheduler.active_engine() != self.slot
-                && robot.scheduler.slots[self.slot]
-                    .is_out
-                    .load(Ordering::Acquire)
+                && robot.scheduler.engines.is_out(self.slot)
         };
         self.health_check.is_some() && !self.is_busy() && self.robots.iter().any(passed_by)
     }
@@ -172,10 +170,8 @@ impl InferenceWorker {
 
     /// From when on the watchdogs take the engine's silence for a stall.
     fn expect_back(&self, at: Option<Mono>) {
-        let at = at.map_or(0, |at| at.0.max(1));
         for robot in &self.robots {
-            let slot = &robot.scheduler.slots[self.slot];
-            slot.stalls_at.store(at, Ordering::Release);
+            robot.scheduler.engines.expect_back(self.slot, at);
         }
     }
 
@@ -361,6 +357,7 @@ impl InferenceWorker {
                 .unwrap_or(f32::INFINITY),
             next_bound: (next < self.engine.exits()).then(|| costs.bound(next)),
             finish_bound: costs.finish_bound(next),
+            unchanged: false,
             budget: now.until(needed_at.map_or(due, |needed| needed.min(due))),
         };
         Some(cycle_config.policy.next(&progress))

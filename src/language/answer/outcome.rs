@@ -21,7 +21,9 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfinished {
     Abandoned,
-    /// Probabilities that are no numbers, or a grammar's own limits.
+    /// A grammar's own limits: the model is sound.
+    NoAnswer(String),
+    /// Probabilities that are no numbers.
     Fault(String),
 }
 

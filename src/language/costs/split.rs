@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Costs;
+use super::table::Costs;
 
 /// What a question needs, in tokens.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,17 +51,11 @@ pub struct TooShort {
 /// # Errors
 /// Where prompt and answer do not fit.
 pub fn split(budget: Duration, needs: &Needs, costs: &Costs) -> Result<Split, TooShort> {
-    let mandatory = |new: usize| {
-        let (first, rest) = match needs.bare_answer.split_first() {
-            Some((first, rest)) => (new + first, rest),
-            None => (new, &needs.bare_answer[..]),
-        };
-        costs.feed(first, needs.cached)
-            + costs.answer(rest, needs.rows, needs.choices, needs.cached + first)
-    };
-    let first = mandatory(needs.new);
+    let first = mandatory(needs, needs.new, costs);
     if first > budget {
-        let fits = (0..needs.new).rev().find(|new| mandatory(*new) <= budget);
+        let fits = (0..needs.new)
+            .rev()
+            .find(|new| mandatory(needs, *new, costs) <= budget);
         return Err(TooShort {
             budget,
             needs: first,
@@ -86,6 +80,16 @@ pub fn split(budget: Duration, needs: &Needs, costs: &Costs) -> Result<Split, To
         chunks,
         all,
     })
+}
+
+/// What the mandatory part takes at most, with `new` new tokens of prompt.
+pub fn mandatory(needs: &Needs, new: usize, costs: &Costs) -> Duration {
+    let (first, rest) = match needs.bare_answer.split_first() {
+        Some((first, rest)) => (new + first, rest),
+        None => (new, &needs.bare_answer[..]),
+    };
+    costs.feed(first, needs.cached)
+        + costs.answer(rest, needs.rows, needs.choices, needs.cached + first)
 }
 
 /// The next chunk with its answer, the opener included where it is the first.

@@ -8,6 +8,7 @@
 //! can go on. `between` is asked before every layer; where it breaks, the step is abandoned and the
 //! session is whole: the next step or question goes on from what was fed.
 
+mod reading;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +17,12 @@ use std::sync::Arc;
 
 use crate::language::answer::labels::Scratch;
 use crate::language::answer::{Answer, Calibration, Form, Unfinished};
-use crate::language::costs::Costs;
+use crate::language::costs::{Costs, Needs};
 use crate::language::decoder::{Abandoned, Decoder};
 use crate::language::prompt::{Prompt, PromptError};
 use crate::language::sampler::{Sampler, Sampling};
 use crate::language::tokenizer::Tokenizer;
+pub use reading::{QuestionTokens, shared};
 
 /// A question that cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +75,7 @@ pub struct Thought {
 pub struct Session {
     decoder: Decoder,
     tokenizer: Arc<Tokenizer>,
-    prompt: Prompt,
+    prompt: Arc<Prompt>,
     form: Form,
     scratch: Scratch,
     logs: Vec<f64>,
@@ -105,7 +107,7 @@ impl Session {
         Session {
             decoder,
             tokenizer,
-            prompt,
+            prompt: Arc::new(prompt),
             form,
             scratch: Scratch::default(),
             logs: Vec::new(),
@@ -182,15 +184,42 @@ impl Session {
     /// Keeps nothing but the fixed part of the prompt: a question that is asked again costs as
     /// much.
     pub fn forget_question(&mut self) {
-        let same = |a: &Prepared, b: &Prepared| {
-            let both = a.tokens.iter().zip(&b.tokens);
-            both.take_while(|(a, b)| a == b).count()
-        };
-        let fixed = match (self.prepare("?"), self.prepare("1")) {
-            (Ok(one), Ok(other)) => same(&one, &other),
-            _ => 0,
-        };
+        let fixed = self.question_tokens().fixed();
+        let fixed = shared(&fixed, &self.held);
         self.back_to(fixed);
+    }
+
+    /// Forgets all that it holds, and the thought in hand.
+    pub fn forget_all(&mut self) {
+        self.line.clear();
+        self.thought_from = None;
+        self.back_to(0);
+    }
+
+    /// What makes prompts of questions, for whoever asks while this is at work.
+    pub fn question_tokens(&self) -> QuestionTokens {
+        QuestionTokens {
+            tokenizer: Arc::clone(&self.tokenizer),
+            prompt: Arc::clone(&self.prompt),
+            room: self.decoder.room(),
+            reserve: self.reserve(),
+        }
+    }
+
+    /// What a question needs that thinks up to `chunks` chunks of `chunk` tokens; nothing of its
+    /// prompt is counted yet.
+    pub fn needs(&self, chunk: usize, chunks: usize) -> Needs {
+        Needs {
+            cached: 0,
+            new: 0,
+            bare_answer: self.answer_batches(false),
+            answer: self.answer_batches(true),
+            rows: self.form.rows(),
+            choices: self.form.choices(),
+            opener: self.opener(),
+            chunk,
+            chunks,
+        }
     }
 
     /// Positions that closing a thought and answering take at most.
@@ -203,23 +232,8 @@ impl Session {
     /// # Errors
     /// Where it is empty or does not fit beside an answer.
     pub fn prepare(&self, question: &str) -> Result<Prepared, QuestionError> {
-        if question.trim().is_empty() {
-            return Err(QuestionError::Empty);
-        }
-        let room = self.decoder.room();
-        let left = room.saturating_sub(self.reserve());
-        let too_long = |found| QuestionError::TooLong { found, left, room };
-        // Not to be cut into tokens first: no token has more bytes than the longest.
-        let least = question.len() / self.tokenizer.longest().max(1);
-        if least > left {
-            return Err(too_long(least));
-        }
-        let tokens = self.prompt.tokens(&self.tokenizer, question)?;
-        if tokens.len() > left {
-            return Err(too_long(tokens.len()));
-        }
-        let same = tokens.iter().zip(&self.held).take_while(|(a, b)| a == b);
-        let cached = same.count();
+        let tokens = self.question_tokens().of(question)?;
+        let cached = shared(&tokens, &self.held);
         Ok(Prepared { tokens, cached })
     }
 

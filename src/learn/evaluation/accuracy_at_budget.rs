@@ -97,6 +97,7 @@ fn exit_of(
             threshold,
             next_bound: Some(duration(next.us - spent)),
             finish_bound: None,
+            unchanged: false,
             budget: duration(budget_us - spent),
         };
         if policy.next(&progress) != Step::Advance {

@@ -3,8 +3,6 @@
 //! A cycle's claim stays at the engine slot that opened it, so that it is answered once whoever
 //! works on it; that engine slot opens no other cycle before. A cycle changes hands once at most.
 
-use std::sync::atomic::Ordering;
-
 use super::SchedulerState;
 use crate::scheduler::handoff::Handoff;
 use crate::scheduler::request::Request;
@@ -75,17 +73,7 @@ impl SchedulerState {
     /// Hands the triggers to the next engine that is not stalled; stays when there is none. Whether
     /// another engine than `from` takes them now.
     pub(in crate::scheduler) fn fail_over(&self, from: usize, now: Mono) -> bool {
-        let count = self.slots.len();
-        let next = (1..count)
-            .map(|step| (from + step) % count)
-            .find(|&slot| !self.is_stalled(slot, now));
-        if let Some(next) = next
-            && self
-                .active
-                .compare_exchange(from, next, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-        {
-            self.slots[from].is_out.store(true, Ordering::Release);
+        if self.engines.fail_over(from, now) {
             self.carried.counts.failed_over();
         }
         self.active_engine() != from
@@ -94,20 +82,12 @@ impl SchedulerState {
     /// An engine that was passed by is sound again: it gets the triggers back from one that is
     /// less preferred.
     pub(in crate::scheduler) fn reinstate(&self, slot: usize) {
-        self.slots[slot].is_out.store(false, Ordering::Release);
-        let active = self.active_engine();
-        if slot < active
-            && self
-                .active
-                .compare_exchange(active, slot, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-        {
+        if self.engines.reinstate(slot) {
             self.carried.counts.failed_over();
         }
     }
 
     pub(in crate::scheduler) fn is_stalled(&self, slot: usize, now: Mono) -> bool {
-        let at = self.slots[slot].stalls_at.load(Ordering::Acquire);
-        at != 0 && now >= Mono(at)
+        self.engines.is_stalled(slot, now)
     }
 }

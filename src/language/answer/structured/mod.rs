@@ -163,7 +163,7 @@ impl Structured {
             let why = matcher
                 .get_error()
                 .unwrap_or_else(|| String::from("the grammar gave up"));
-            Unfinished::Fault(why.lines().next().unwrap_or("").to_owned())
+            Unfinished::NoAnswer(why.lines().next().unwrap_or("").to_owned())
         };
         if self.matcher.reset().is_err() {
             return Err(failed(&self.matcher));
@@ -178,7 +178,7 @@ impl Structured {
             out.extend(forced);
             if out.len() > self.longest {
                 let why = format!("the answer has more than {} tokens", self.longest);
-                return Err(Unfinished::Fault(why));
+                return Err(Unfinished::NoAnswer(why));
             }
             if self.matcher.is_error() {
                 return Err(failed(&self.matcher));

@@ -151,7 +151,7 @@ fn a_grammar_without_an_end_is_cut_and_is_no_answer() {
     let (mut small, tokenizer) = small(6);
     let mut structured = Structured::grammar("start: /a{40}/", 8, &tokenizer).unwrap();
     let said = structured.write(&mut small.decoder, &[5], &mut go_on);
-    assert!(matches!(said, Err(Unfinished::Fault(_))), "{said:?}");
+    assert!(matches!(said, Err(Unfinished::NoAnswer(_))), "{said:?}");
     let mut structured = Structured::grammar("start: \"yes\" | \"no\"", 8, &tokenizer).unwrap();
     let written = structured
         .write(&mut small.decoder, &[5], &mut go_on)

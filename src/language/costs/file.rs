@@ -1,22 +1,22 @@
-//! Costs that were measured on this machine, in the user's cache.
+//! The file of costs that were measured on this machine, in the user's cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::Costs;
+use super::table::Costs;
 use crate::language::bundle::Bundle;
 use crate::profile::Machine;
 use crate::user_cache::user_cache;
 
 /// Where the costs of a bundle on this machine are.
-pub struct Kept(PathBuf);
+pub struct CostFile(PathBuf);
 
-impl Kept {
+impl CostFile {
     /// None where the system names no such place, or the weights are not here. Other weights,
     /// another context, sampling or form of answers, and another build have another place.
-    pub fn place(bundle: &Bundle) -> Option<Kept> {
+    pub fn of(bundle: &Bundle) -> Option<CostFile> {
         let weights = bundle.weights().ok()?;
         let facts = fs::metadata(&weights).ok()?;
         let manifest = &bundle.manifest;
@@ -33,7 +33,7 @@ impl Kept {
         let sum = Sha256::digest(all);
         let key: String = sum[..4].iter().map(|byte| format!("{byte:02x}")).collect();
         let name = format!("{}-{key}-{}.json", manifest.name, Machine::this().key());
-        Some(Kept(user_cache()?.join("costs").join(name)))
+        Some(CostFile(user_cache()?.join("costs").join(name)))
     }
 
     /// None where nothing was measured, or what is there is no table of costs.
