@@ -93,7 +93,9 @@ fn shipped() -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(models())? {
         let folder = entry?.path();
-        if folder.join("model.yaml").is_file() && BundleKind::in_folder(&folder) == BundleKind::Classifier {
+        if folder.join("model.yaml").is_file()
+            && BundleKind::in_folder(&folder) == BundleKind::Classifier
+        {
             folders.push(folder);
         }
     }

@@ -47,7 +47,10 @@ mod tests {
         for (text, kind) in [
             ("format: 1\nkind: language\n", BundleKind::Language),
             ("{kind: language, format: 1}", BundleKind::Language),
-            ("format: 1\nkind: \"language\" # quoted\n", BundleKind::Language),
+            (
+                "format: 1\nkind: \"language\" # quoted\n",
+                BundleKind::Language,
+            ),
             ("kind: vision\n", BundleKind::Unknown),
             ("format: 3\nname: clearance\n", BundleKind::Classifier),
             ("text: |\n  kind: language\n", BundleKind::Classifier),

@@ -27,14 +27,18 @@ pub mod fetch;
 pub mod gguf;
 #[cfg(test)]
 mod peers;
+pub mod prefix_file;
+pub mod profile;
 pub mod prompt;
+pub mod question_file;
 pub mod questions;
+pub mod ready;
 pub mod sampler;
 pub mod session;
 pub mod summary;
 pub mod template;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod tokenizer;

@@ -270,9 +270,12 @@ impl<'s> Walk<'s> {
                 let most = characters.saturating_mul(form.character);
                 form.bytes.map_or(most, |bytes| bytes.min(most))
             }
-            (None, Some(pattern::Form {
-                bytes: Some(bytes), ..
-            })) => bytes,
+            (
+                None,
+                Some(pattern::Form {
+                    bytes: Some(bytes), ..
+                }),
+            ) => bytes,
             (None, _) => {
                 return self.refuse(
                     "a string without maxLength has no longest form; give it one, or a pattern \
@@ -314,7 +317,10 @@ fn one_of(values: &[Value]) -> Longest {
     };
     let mut longest = Longest::default();
     for (index, value) in values.iter().enumerate() {
-        let others = values.iter().enumerate().filter(|(other, _)| *other != index);
+        let others = values
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index);
         let same = others.map(|(_, other)| shared(value, other));
         let (least, most) = same.fold((usize::MAX, 0), |(least, most), same| {
             (least.min(same), most.max(same))
@@ -377,8 +383,10 @@ mod tests {
 
     #[test]
     fn what_follows_from_the_schema_is_no_choice() {
-        let object = |required: Value| json!({"type": "object", "additionalProperties": false, "required": required,
-            "properties": {"action": {"enum": ["go", "stop", "slow"]}, "fast": {"type": "boolean"}}});
+        let object = |required: Value| {
+            json!({"type": "object", "additionalProperties": false, "required": required,
+            "properties": {"action": {"enum": ["go", "stop", "slow"]}, "fast": {"type": "boolean"}}})
+        };
         for (schema, open) in [
             (json!({"const": "anything"}), 0),
             (json!({"enum": ["one"]}), 0),
@@ -391,7 +399,10 @@ mod tests {
             // Every byte of the names, and where the object ends.
             (object(json!(["action"])), 3 + 11 + 9 + 1),
             (json!({"anyOf": [{"const": "a"}, {"const": "ab"}]}), 5),
-            (json!({"type": "array", "items": {"const": 1}, "maxItems": 3}), 4),
+            (
+                json!({"type": "array", "items": {"const": 1}, "maxItems": 3}),
+                4,
+            ),
             (json!({"type": "integer", "minimum": 0, "maximum": 99}), 4),
         ] {
             assert_eq!(longest(&schema).unwrap().open, open, "{schema}");

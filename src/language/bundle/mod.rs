@@ -105,7 +105,6 @@ impl Bundle {
             advice,
         })
     }
-
 }
 
 impl fmt::Display for Bundle {

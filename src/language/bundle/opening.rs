@@ -14,11 +14,27 @@ use crate::language::summary::Summary;
 use crate::language::tokenizer::Tokenizer;
 
 impl Bundle {
-    /// Checks the weights' size and sum, packs them, and feeds the fixed part of the prompt.
+    /// A session with the fixed part of the prompt fed: see [`Bundle::open_unfed`].
     ///
     /// # Errors
     /// Whatever of it is wrong, by name.
     pub fn open(&self) -> Result<Session, BundleError> {
+        let mut session = self.open_unfed()?;
+        let prior = &self.manifest.prior;
+        let warm = session.warm(&prior.questions, prior.strength);
+        warm.map_err(|cause| BundleError::Question {
+            name: self.manifest.name.clone(),
+            cause,
+        })?;
+        Ok(session)
+    }
+
+    /// Checks the weights' size and sum and packs them. The fixed part of the prompt is to be fed
+    /// or held before questions are asked.
+    ///
+    /// # Errors
+    /// Whatever of it is wrong, by name.
+    pub fn open_unfed(&self) -> Result<Session, BundleError> {
         let path = self.weights()?;
         check_sums(&self.manifest.weights, &path)?;
         let file = Gguf::open(&path)?;
@@ -45,11 +61,6 @@ impl Bundle {
         }
         let mut session = Session::new(decoder, tokenizer, prompt, form);
         session.sampled(self.manifest.sampling, 0);
-        let warm = session.warm(&self.manifest.prior.questions, self.manifest.prior.strength);
-        warm.map_err(|cause| BundleError::Question {
-            name: name.clone(),
-            cause,
-        })?;
         Ok(session)
     }
 

@@ -206,6 +206,11 @@ impl Structured {
         }
     }
 
+    /// The tokens of an answer by chance, each choice as likely; none where the grammar gives up.
+    pub fn by_chance(&mut self, seed: u64) -> Option<Vec<u32>> {
+        self.walk(&mut Chance::new(seed)).ok()
+    }
+
     /// The longest that a step of the grammar was seen to take, over answers chosen at random.
     pub fn step_time(&mut self, answers: usize) -> Duration {
         let mut chance = Chance::new(1);

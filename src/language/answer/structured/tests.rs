@@ -174,14 +174,19 @@ struct Counting {
 impl Pick for Counting {
     fn pick(&mut self, allowed: &[u32]) -> Result<u32, Unfinished> {
         self.choices += 1;
-        self.batches
-            .extend((0..self.pending).step_by(FORCED).map(|from| (self.pending - from).min(FORCED)));
+        self.batches.extend(
+            (0..self.pending)
+                .step_by(FORCED)
+                .map(|from| (self.pending - from).min(FORCED)),
+        );
         self.pending = 0;
         let by_chance = self.chance.pick(allowed)?;
         let bytes = |token: u32| self.tokenizer.bytes(token).len();
         let shortest = allowed.iter().copied().filter(|token| bytes(*token) > 0);
         Ok(match self.short && self.chance.pick(&[0, 0, 0, 1])? == 0 {
-            true => shortest.min_by_key(|token| (bytes(*token), *token)).unwrap_or(by_chance),
+            true => shortest
+                .min_by_key(|token| (bytes(*token), *token))
+                .unwrap_or(by_chance),
             false => by_chance,
         })
     }
@@ -247,7 +252,11 @@ fn within_its_bound(
     let reserved = structured.batches();
     prop_assert!(counting.batches.len() <= reserved.len(), "{text}");
     let of = |batches: &[usize]| batches.iter().map(|size| 3 + size).sum::<usize>();
-    prop_assert!(of(&counting.batches) <= of(&reserved), "{text}: {:?}", counting.batches);
+    prop_assert!(
+        of(&counting.batches) <= of(&reserved),
+        "{text}: {:?}",
+        counting.batches
+    );
     prop_assert!(counting.batches.iter().all(|size| *size <= FORCED));
     Ok(())
 }
