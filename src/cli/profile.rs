@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
     runs: Option<u32>,
     /// Deadlines to give a verdict on, in ms [default: 0.2 to 20; of a language bundle 50 to 3000]
-    #[arg(long, value_delimiter = ',', value_parser = language::deadline)]
+    #[arg(long, value_delimiter = ',')]
     deadline_ms: Option<Vec<f64>>,
     /// Language bundle: tokens of a question that verdicts are given for
     #[arg(long, default_value_t = QUESTION, value_parser = question_tokens)]

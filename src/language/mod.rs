@@ -19,6 +19,8 @@ pub mod answer;
 pub mod architecture;
 #[cfg(test)]
 mod architectures;
+#[cfg(test)]
+mod bad_input;
 pub mod blocks;
 pub mod bundle;
 pub mod costs;

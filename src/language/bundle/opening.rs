@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::{Bundle, BundleError, Form, check_sums};
 use crate::language::answer::{self, Labels, Structured, StructuredError};
+use crate::language::architecture::Architecture;
 use crate::language::decoder::Decoder;
 use crate::language::gguf::Gguf;
 use crate::language::prompt::Prompt;
 use crate::language::session::Session;
-use crate::language::summary::Summary;
 use crate::language::tokenizer::Tokenizer;
 
 impl Bundle {
@@ -36,9 +36,32 @@ impl Bundle {
     /// Whatever of it is wrong, by name.
     pub fn open_unfed(&self) -> Result<Session, BundleError> {
         let path = self.weights()?;
+        // Before the sum, for which all of it is read.
+        let bytes = std::fs::metadata(&path).map_or(0, |facts| facts.len());
+        self.check_memory(&path, bytes)?;
         check_sums(&self.manifest.weights, &path)?;
         let file = Gguf::open(&path)?;
-        self.check_memory(&path, &file)?;
+        let Architecture {
+            layers,
+            kv_heads,
+            head,
+            context: made_for,
+            ..
+        } = Architecture::read(&file)?;
+        // Keys and values in f16.
+        let kv = (4 * layers * kv_heads * head) as u64;
+        let kv = kv.saturating_mul(self.manifest.context as u64);
+        self.check_memory(&path, bytes.saturating_add(kv))?;
+        if made_for < self.manifest.context {
+            return Err(BundleError::Field {
+                path: self.folder.join("model.yaml"),
+                field: "context",
+                what: format!(
+                    "it is {}; the model was made for {made_for}",
+                    self.manifest.context
+                ),
+            });
+        }
         let name = &self.manifest.name;
         let tokenizer = Tokenizer::read(&file)?;
         let prompt = Prompt::new(self.manifest.prompt.clone(), &file, &tokenizer);
@@ -49,16 +72,6 @@ impl Bundle {
         let tokenizer = Arc::new(tokenizer);
         let form = self.form(&tokenizer)?;
         let decoder = Decoder::new(file, self.manifest.context)?;
-        if decoder.architecture.context < self.manifest.context {
-            return Err(BundleError::Field {
-                path: self.folder.join("model.yaml"),
-                field: "context",
-                what: format!(
-                    "it is {}; the model was made for {}",
-                    self.manifest.context, decoder.architecture.context
-                ),
-            });
-        }
         let mut session = Session::new(decoder, tokenizer, prompt, form);
         session.sampled(self.manifest.sampling, 0);
         Ok(session)
@@ -107,17 +120,13 @@ impl Bundle {
     }
 
     /// Packed weights take about what the file does; keys and values come on top.
-    pub(super) fn check_memory(&self, path: &Path, file: &Gguf) -> Result<(), BundleError> {
-        let context = self.manifest.context;
-        let sizes = Summary::of(file).sizes;
-        let kv = sizes.map_or(0, |sizes| sizes.kv_bytes_per_token as u64 * context as u64);
-        let needs = file.file_size() + kv;
+    pub(super) fn check_memory(&self, path: &Path, needs: u64) -> Result<(), BundleError> {
         match free_memory() {
             Some(free) if needs > free => Err(BundleError::Memory {
                 path: path.to_owned(),
                 needs_mb: needs / 1_000_000,
                 free_mb: free / 1_000_000,
-                context,
+                context: self.manifest.context,
             }),
             _ => Ok(()),
         }

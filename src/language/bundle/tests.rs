@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::bundle_kind::BundleKind;
-use crate::language::gguf::Gguf;
 use crate::language::testing::small_model;
 
 const YAML: &str = "format: 1\nkind: language\nname: small\nlicence: none\nweights: {file: small.gguf}\n\
@@ -93,13 +92,22 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn a_model_larger_than_memory_is_refused_before_it_is_packed() {
-    // 256 positions of 128 GB each would do; the estimate alone is asked.
-    let folder = folder(YAML);
-    let mut bundle = Bundle::load(folder.path()).unwrap();
-    bundle.manifest.context = usize::MAX >> 16;
-    let file = Gguf::open(&bundle.weights().unwrap()).unwrap();
-    let said = bundle.check_memory(folder.path(), &file).unwrap_err();
+fn a_model_larger_than_memory_is_refused_before_any_of_it_is_read() {
+    // A file with a hole: it takes no disk, and reading it for its sum would take hours.
+    let folder = folder(&YAML.replace(
+        "small.gguf",
+        &format!("small.gguf, sha256: {}", "a".repeat(64)),
+    ));
+    let file = std::fs::File::create(folder.path().join("small.gguf")).unwrap();
+    file.set_len(1 << 42).unwrap();
+    let bundle = Bundle::load(folder.path()).unwrap();
+    let said = bundle.open().err().unwrap().to_string();
+    assert!(
+        said.contains("MB of memory are free") && said.contains("4398046 MB"),
+        "{said}"
+    );
+    // And what its keys and values take.
+    let said = bundle.check_memory(folder.path(), 1 << 50).unwrap_err();
     assert!(said.to_string().contains("MB of memory are free"), "{said}");
 }
 

@@ -11,13 +11,14 @@ use crate::language::question_file::is_right;
 /// Shares of right answers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Baselines {
-    /// The answer that is right most often, whatever is asked.
+    /// The answer that is right most often, whatever is asked; of all questions, those that are
+    /// asked too: left out, each would count against its own answer.
     pub majority: Exact,
     /// The answer to the question that shares most words.
     pub nearest_neighbour: Exact,
     /// Any answer of the form, each choice as likely: a model of random weights.
     pub random_answer: Exact,
-    /// On what the first two are taught: `the other questions`, or the files.
+    /// Whose answers the nearest neighbour gives: `the other questions`, or the files'.
     pub taught_on: String,
 }
 
@@ -41,16 +42,11 @@ pub fn baselines(
     };
     let n = questions.len().max(1) as f64;
     let share = |right: f64| Exact { exact: right / n };
-    let of_others = |index: usize| {
-        let all = pool.iter().enumerate();
-        all.filter(move |(other, _)| !others || *other != index)
-            .map(|(_, question)| question)
-    };
+    let most = most_frequent(pool);
     let words: Vec<BTreeSet<String>> = pool.iter().map(|question| words(&question.text)).collect();
     let all_words = |question: &Question| self::words(&question.text);
     let (mut majority, mut nearest) = (0.0, 0.0);
     for (index, question) in questions.iter().enumerate() {
-        let most = most_frequent(of_others(index));
         majority += f64::from(most.is_some_and(|truth| right(question, truth)));
         let mine = all_words(question);
         let mut best: Option<(f64, usize)> = None;
@@ -82,9 +78,9 @@ fn right(question: &Question, answer: &Value) -> bool {
 }
 
 /// The first of equals.
-fn most_frequent<'q>(questions: impl Iterator<Item = &'q Question>) -> Option<&'q Value> {
+fn most_frequent(questions: &[Question]) -> Option<&Value> {
     let mut counts: BTreeMap<String, (usize, usize, &Value)> = BTreeMap::new();
-    for (index, question) in questions.enumerate() {
+    for (index, question) in questions.iter().enumerate() {
         let entry = counts.entry(question.truth.to_string());
         entry.or_insert((0, index, &question.truth)).0 += 1;
     }
@@ -134,8 +130,6 @@ mod tests {
         ]);
         let found = baselines(&all, None, &["stop".into(), "go".into()]);
         assert_eq!(found.nearest_neighbour.exact, 0.5, "both walls");
-        // Without the question itself: stop twice for the last two, and once beside go and slow,
-        // of which the first stands.
         assert_eq!(found.majority.exact, 0.5);
         assert_eq!(found.random_answer.exact, (0.5 + 0.5 + 0.5) / 4.0);
         assert_eq!(found.taught_on, "the other questions");

@@ -115,7 +115,7 @@ impl LanguageReport {
         }
         writeln!(
             out,
-            "\nThe first two are taught on {}.\n",
+            "\nThe answer that shares most words is one of {}.\n",
             self.baselines.taught_on
         )?;
         writeln!(out, "## By kind of question\n\nOf the deepest exit.\n")?;
