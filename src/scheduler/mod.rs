@@ -23,6 +23,7 @@ mod handoff;
 mod health_check;
 mod lane;
 mod last_decision;
+mod lock;
 mod outgoing;
 mod policy;
 mod publish;

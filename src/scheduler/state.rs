@@ -22,13 +22,14 @@ use super::decision::{Decision, DecisionSource, Probabilities, Reason, Trigger};
 use super::engine_slot::EngineSlot;
 pub(super) use super::handoff::Handoff;
 use super::last_decision::LastDecision;
+use super::lock::lock;
 use super::outgoing::OutgoingDecision;
 use super::publish::Publish;
 use super::request::{CycleConfig, Request};
 use super::result_cache::CachedAnswer;
 use crate::bounded_queue::BoundedQueue;
 use crate::time::{Clock, Mono};
-use carried::{CarriedState, lock};
+use carried::CarriedState;
 
 /// A cycle as the watchdog sees it.
 #[derive(Clone, Debug)]

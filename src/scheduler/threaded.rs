@@ -9,8 +9,8 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::health_check::RetrySchedule;
 use super::lane::{Lane, LaneWatchdog, LaneWorker};
+use super::lock::lock;
 use super::state::SchedulerState;
-use super::state::carried::lock;
 use super::worker::Poll;
 use crate::time::Mono;
 

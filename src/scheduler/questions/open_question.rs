@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::question::{Asker, ExitAnswer, Terms, Ticket};
 use crate::scheduler::claim::Claim;
-use crate::scheduler::state::carried::lock;
+use crate::scheduler::lock::lock;
 use crate::time::Mono;
 
 /// A worker: engines that are replaced have another one at the same place.

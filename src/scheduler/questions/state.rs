@@ -13,7 +13,7 @@ use super::worker::QuestionWorker;
 use crate::scheduler::active_engine::ActiveEngine;
 use crate::scheduler::counters::{CounterValues, Counters};
 use crate::scheduler::lane::Lane;
-use crate::scheduler::state::carried::lock;
+use crate::scheduler::lock::lock;
 use crate::time::{Clock, Mono};
 
 /// What holds for a lane as long as it is there.

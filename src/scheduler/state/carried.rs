@@ -1,9 +1,10 @@
 //! State that is carried over to the next model: counters, the last decision, cycle numbers.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use crate::scheduler::counters::Counters;
 use crate::scheduler::last_decision::LastDecision;
+use crate::scheduler::lock::lock;
 use crate::time::Mono;
 
 /// What goes on when another model takes over: the count of cycles, and the last decision.
@@ -34,9 +35,4 @@ pub(super) struct CycleNumbers {
     cycles: u64,
     /// When the newest trigger of them arrived.
     newest: Mono,
-}
-
-pub(super) fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is in there is moved whole.
-    held.lock().unwrap_or_else(|held| held.into_inner())
 }

@@ -1,6 +1,6 @@
 //! Which calls a worker makes, and how an engine comes back.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::super::decision::{Decision, DecisionSource, InputStatus};
