@@ -140,3 +140,18 @@ fn answers_given_by_hand_need_a_safe_one_among_them() {
     let said = with("x").err().unwrap().to_string();
     assert!(said.contains("goal.json: schema: it has no type"), "{said}");
 }
+
+#[test]
+fn calibration_is_by_exit_and_of_the_bundles_own_answers_alone() {
+    let more =
+        "calibration: [{temperature: 2.0, threshold: 0.8}, {temperature: 3.0, threshold: 0.7}]\n";
+    let folder = folder(&format!("{YAML}{more}"));
+    let bundle = Bundle::load(folder.path()).unwrap();
+    let temperatures = |bundle: &Bundle| [1, 2, 3].map(|exit| bundle.calibration(exit).temperature);
+    // The last holds for those behind it.
+    assert_eq!(temperatures(&bundle), [2.0, 3.0, 3.0]);
+    let labels = Form::Labels(vec![String::from("left"), String::from("right")]);
+    let other = bundle.with_answers(labels, "left".into()).unwrap();
+    assert_eq!(temperatures(&other), [1.0; 3]);
+    assert_eq!(other.calibration(1).threshold, 0.8);
+}

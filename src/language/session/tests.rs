@@ -147,6 +147,39 @@ fn a_question_with_control_tokens_in_it_is_text() {
 }
 
 #[test]
+fn a_question_stands_behind_its_opener_and_in_the_chat_template_where_that_is_used() {
+    let file = small_model(5).open();
+    let tokenizer = Tokenizer::read(&file).unwrap();
+    let asked = |words: Words| {
+        let prompt = Prompt::new(words, &file, &tokenizer).unwrap();
+        let tokens = prompt.tokens(&tokenizer, "  a wall").unwrap();
+        let control = tokenizer.control("<|im_start|>").unwrap();
+        (tokenizer.decode(&tokens), tokens.contains(&control))
+    };
+    let opened = Words {
+        question_opener: "State:".into(),
+        ..words("")
+    };
+    let (text, chat) = asked(opened.clone());
+    assert!(chat && text.contains("State: a wall"), "{text}");
+    let (text, chat) = asked(Words {
+        chat: false,
+        ..opened
+    });
+    assert!(!chat, "{text}");
+    assert_eq!(text, "You say what a robot does.\n\nState: a wall\n");
+}
+
+#[test]
+fn a_closer_of_line_ends_ends_what_has_begun_only() {
+    let file = small_model(5).open();
+    let tokenizer = Tokenizer::read(&file).unwrap();
+    let prompt = Prompt::new(words(""), &file, &tokenizer).unwrap();
+    assert!(!prompt.ends_thought("\n\n  a wall"));
+    assert!(prompt.ends_thought("\n a wall\n"));
+}
+
+#[test]
 fn what_cannot_be_asked_is_refused_with_the_room_there_is() {
     let session = session(7, "");
     assert!(matches!(session.prepare(" \n"), Err(QuestionError::Empty)));

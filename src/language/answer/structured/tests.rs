@@ -1,8 +1,12 @@
 //! Answers of random models under a schema, and what is refused.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::language::bundle::Bundle;
+use crate::language::gguf::Gguf;
 use crate::language::testing::Small;
 
 const SCHEMA: &str = r#"{"type": "object", "additionalProperties": false, "required": ["action", "speed"],
@@ -302,5 +306,23 @@ proptest! {
         prop_assert_eq!(small.decoder.filled(), before);
         let found = structured.write(&mut small.decoder, &[9], &mut go_on).unwrap();
         prop_assert_eq!(found, expected);
+    }
+}
+
+/// By a vocabulary of tens of thousands of tokens, some of which go over several fields.
+#[test]
+fn the_bounds_hold_for_a_real_vocabulary() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/assistant-smollm2");
+    let bundle = Bundle::load(&folder).unwrap();
+    let Ok(weights) = bundle.weights() else {
+        eprintln!("skipped: the weights of models/assistant-smollm2 are not on this machine");
+        return;
+    };
+    let tokenizer = Tokenizer::read(&Gguf::open(&weights).unwrap()).unwrap();
+    let tokenizer = Arc::new(tokenizer);
+    for schema in schemas() {
+        for seed in 0..24 {
+            within_its_bound(&schema, &tokenizer, seed, seed % 2 == 0).unwrap();
+        }
     }
 }
