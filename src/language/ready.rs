@@ -117,11 +117,12 @@ mod tests {
         let (folder, bundle) = small_bundle(1, "");
         let file = saved_in(folder.path(), &bundle);
         let mut said = Vec::new();
-        // Another model; another prompt; more room; other words that are taken out.
-        for (seed, more) in [(2, ""), (1, "prior: {strength: 1.0, questions: [x]}\n")] {
-            let (_other, other) = small_bundle(seed, more);
-            said.push(file.read(&other, &other.open_unfed().unwrap()).unwrap_err());
-        }
+        // Another model; then other words that are taken out, another prompt, less room.
+        let (_other, other) = small_bundle(2, "");
+        said.push(file.read(&other, &other.open_unfed().unwrap()).unwrap_err());
+        let mut other = bundle.clone();
+        other.manifest.prior.questions = vec![String::from("x")];
+        said.push(file.read(&other, &other.open_unfed().unwrap()).unwrap_err());
         let mut other = bundle.clone();
         other.manifest.prompt.system = String::from("You decide otherwise.");
         said.push(file.read(&other, &other.open_unfed().unwrap()).unwrap_err());
@@ -141,6 +142,24 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_session_holds_no_prefix_of_another_prompt_or_with_too_few_numbers() {
+        let (folder, bundle) = small_bundle(1, "");
+        let file = saved_in(folder.path(), &bundle);
+        let mut session = bundle.open_unfed().unwrap();
+        let prefix = file.read(&bundle, &session).unwrap().unwrap();
+        assert!(
+            !session.hold_prefix(prefix.clone(), 1.0),
+            "it has no answers without content"
+        );
+        assert!(session.hold_prefix(prefix.clone(), 0.0));
+        let mut other = bundle.clone();
+        other.manifest.prompt.system = String::from("You decide otherwise.");
+        let mut other = other.open_unfed().unwrap();
+        assert!(!other.hold_prefix(prefix, 0.0));
+        assert_eq!(other.filled(), 0);
     }
 
     #[test]

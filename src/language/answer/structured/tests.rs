@@ -78,6 +78,7 @@ fn choices_are_those_of_the_whole_head_token_by_token() {
     matcher.reset().unwrap();
     small.decoder.take(&[7], go_on).unwrap();
     let mut forced: Vec<u32> = Vec::new();
+    let mut probability = 1.0;
     for token in &found.tokens {
         let mask = matcher.compute_mask().unwrap();
         let logits = small.decoder.logits();
@@ -94,10 +95,28 @@ fn choices_are_those_of_the_whole_head_token_by_token() {
             let ahead = consume_forced(&mut matcher.deep_clone()).unwrap();
             forced.extend(ahead.into_iter().rev());
         }
-        assert_eq!(forced.pop().or(best), Some(*token));
+        let allowed = mask
+            .iter()
+            .map(|token| f64::from(logits[token as usize]).exp());
+        match forced.pop() {
+            Some(forced) => assert_eq!(forced, *token),
+            None => {
+                assert_eq!(best, Some(*token));
+                probability *= f64::from(logits[*token as usize]).exp() / allowed.sum::<f64>();
+            }
+        }
         matcher.consume_token(*token).unwrap();
         small.decoder.take(&[*token], go_on).unwrap();
     }
+    // The end, where that was a choice too.
+    if !matcher.is_stopped() {
+        let mask = matcher.compute_mask().unwrap();
+        let logits = small.decoder.logits();
+        let e = |token: u32| f64::from(logits[token as usize]).exp();
+        probability *= e(structured.end) / mask.iter().map(e).sum::<f64>();
+    }
+    let close = (found.probability / probability - 1.0).abs() < 1e-4;
+    assert!(close, "{} for {probability}", found.probability);
 }
 
 #[test]
