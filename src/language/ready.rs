@@ -156,7 +156,7 @@ mod tests {
         );
         assert!(session.hold_prefix(prefix.clone(), 0.0));
         let mut other = bundle.clone();
-        other.manifest.prompt.system = String::from("You decide otherwise.");
+        other.manifest.prompt.system = String::from("You recite.");
         let mut other = other.open_unfed().unwrap();
         assert!(!other.hold_prefix(prefix, 0.0));
         assert_eq!(other.filled(), 0);

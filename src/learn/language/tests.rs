@@ -53,7 +53,7 @@ fn a_bundle_is_scored_by_exit_kind_and_deadline_beside_its_baselines() {
     assert!(
         scores
             .by_exit
-            .is_sorted_by(|a, b| a.within_ms < b.within_ms)
+            .is_sorted_by(|a, b| a.within_ms <= b.within_ms)
     );
     assert!(scores.by_exit[0].thought_tokens == 0.0 && scores.by_exit[2].thought_tokens > 4.0);
     let kinds: Vec<(&str, u64)> = scores
