@@ -16,8 +16,8 @@ use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use edge_reasoner::bundle_kind::BundleKind;
 use edge_reasoner::features::{ExtractorSpec, SourceSettings, Window, WindowSpec};
-use edge_reasoner::language;
 use edge_reasoner::learn::{Task, held_out, predict_exits};
 use edge_reasoner::model::{Backend, Bundle, EngineKind, Manifest, StageCosts};
 use edge_reasoner::scheduler::{Engine, EngineFault};
@@ -93,7 +93,9 @@ fn shipped() -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(models())? {
         let folder = entry?.path();
-        if folder.join("model.yaml").is_file() && !language::bundle::Bundle::is(&folder) {
+        if folder.join("model.yaml").is_file()
+            && BundleKind::in_folder(&folder) == BundleKind::Classifier
+        {
             folders.push(folder);
         }
     }

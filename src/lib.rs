@@ -9,6 +9,7 @@ pub mod act;
 pub mod bag;
 pub mod bins;
 mod bounded_queue;
+pub mod bundle_kind;
 pub mod cli;
 pub mod configure;
 pub mod features;

@@ -20,7 +20,8 @@ fn said(output: &Output) -> String {
 #[test]
 fn every_verb_helps_with_an_example() {
     for verb in [
-        "run", "replay", "train", "compress", "eval", "profile", "inspect",
+        "run", "replay", "train", "compress", "eval", "compare", "profile", "inspect", "reason",
+        "fetch",
     ] {
         let output = edge_reasoner(&[verb, "--help"]);
         assert!(output.status.success(), "{verb}");
@@ -344,4 +345,64 @@ fn a_replay_reads_params_files_for_a_node_as_the_live_node_does() {
     assert!(replay(&file).contains("nowhere"));
     let both = replay(&[&file[..], &["--model", "clearance"]].concat());
     assert!(!both.contains("nowhere"), "{both}");
+}
+
+/// A cache of its own, in which nothing was measured.
+fn with_cache(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_edge_reasoner"))
+        .args(arguments)
+        .env("XDG_CACHE_HOME", folder)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn verbs_of_classifiers_and_of_language_bundles_say_which_arguments_are_not_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let language = "models/assistant-smollm2";
+    let classifier = "models/clearance";
+    let (out, lines) = (path("out"), path("q.jsonl"));
+    fs::write(&lines, "{\"question\": \"a wall\"}\n").unwrap();
+    let eval = |model, more: &[&str]| {
+        let all = ["eval", "--model", model, "--data", &lines, "--out", &out];
+        with_cache(folder.path(), &[&all[..], more].concat())
+    };
+    for (output, words) in [
+        (eval(classifier, &[]), "--task params/tasks/clearance.yaml"),
+        (
+            eval(classifier, &["--task", "x", "--measured"]),
+            "--measured is of language bundles",
+        ),
+        (eval(language, &["--conditions"]), "--conditions"),
+        (
+            eval(language, &[]),
+            "line 1: it has neither truth nor meaning",
+        ),
+        (
+            with_cache(
+                folder.path(),
+                &["profile", "--model", language, "--engines", "flex"],
+            ),
+            "--engines are of bundles that decide on features",
+        ),
+        (
+            with_cache(
+                folder.path(),
+                &[
+                    "compare", "--models", language, classifier, "--data", &lines,
+                ],
+            ),
+            "it is no language bundle",
+        ),
+        (
+            with_cache(folder.path(), &["profile", "--model", language]),
+            "edge_reasoner fetch",
+        ),
+    ] {
+        assert_eq!(output.status.code(), Some(1), "{words}");
+        let said = said(&output);
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::command_result::CommandResult;
 use crate::bag::Bag;
+use crate::bundle_kind::BundleKind;
 use crate::features::frames::MountingParameters;
 use crate::features::{BelowMinStatistics, ScanPreparation, SourceSettings};
 use crate::language::bundle as language;
@@ -30,7 +31,9 @@ pub struct Args {
 
 pub fn inspect(args: Args) -> CommandResult {
     let facts = match args.path.join("model.yaml").is_file() {
-        true if language::Bundle::is(&args.path) => language_bundle(&args)?,
+        true if BundleKind::in_folder(&args.path) == BundleKind::Language => {
+            language_bundle(&args)?
+        }
         true => bundle(&args)?,
         false if args.path.extension().is_some_and(|end| end == "gguf") => language_model(&args)?,
         false => recording(&args)?,

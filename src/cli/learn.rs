@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::command_result::CommandResult;
+use super::language;
+use crate::bundle_kind::BundleKind;
 use crate::learn::{
     self, CompressOptions, EvalOptions, ExportOptions, SplitBy, TeachingLicences, TrainOptions,
 };
@@ -135,12 +137,16 @@ pub struct EvalArgs {
     /// Folder of the bundle
     #[arg(long)]
     model: PathBuf,
-    /// Task file
+    /// Task file; a language bundle needs none
     #[arg(long)]
-    task: PathBuf,
-    /// Folders with recordings; those that taught the bundle are left out
+    task: Option<PathBuf>,
+    /// Folders with recordings, of which those that taught the bundle are left out; for a language
+    /// bundle files of questions, one JSON object per line: question and truth, or command and
+    /// meaning, and kind where there is one
     #[arg(long, required = true, num_args = 1..)]
     data: Vec<PathBuf>,
+    #[command(flatten)]
+    language: language::EvalArgs,
     /// Folder for report.json, report.md and the pictures
     #[arg(long)]
     out: PathBuf,
@@ -168,10 +174,30 @@ pub struct EvalArgs {
 }
 
 pub fn eval(args: EvalArgs) -> CommandResult {
+    if BundleKind::in_folder(&args.model) == BundleKind::Language {
+        if args.conditions || args.windows.is_some() {
+            return Err("--conditions and --windows are of bundles that decide on features; leave them away".into());
+        }
+        let task = args.task.as_deref();
+        return language::eval(
+            &args.model,
+            task,
+            args.data,
+            args.out,
+            args.language,
+            args.json,
+        );
+    }
+    if let Some(name) = args.language.given() {
+        return Err(format!("{name} is of language bundles; leave it away").into());
+    }
+    let task = args.task.ok_or(
+        "name the task that the bundle was trained for: --task params/tasks/clearance.yaml",
+    )?;
     if let Some(out) = args.windows {
         let exported = learn::export(&ExportOptions {
             model: args.model.clone(),
-            task: args.task.clone(),
+            task: task.clone(),
             data: args.data.clone(),
             out,
             yaw: args.yaw,
@@ -180,7 +206,7 @@ pub fn eval(args: EvalArgs) -> CommandResult {
     }
     let report = learn::eval(&EvalOptions {
         model: args.model,
-        task: args.task,
+        task,
         data: args.data,
         out: args.out,
         yaw: args.yaw,

@@ -3,6 +3,7 @@
 mod command_result;
 mod fetch;
 mod inspect;
+mod language;
 mod learn;
 mod parameters;
 mod profile;
@@ -58,14 +59,21 @@ enum Verb {
         after_help = "Example:\n  edge_reasoner compress --model models/mine --task params/tasks/clearance.yaml --data my_bags --out models/mine_int8"
     )]
     Compress(learn::CompressArgs),
-    /// Score a bundle on recordings, beside the baselines
+    /// Score a bundle on recordings, or a language bundle on questions, beside the baselines
     #[command(
-        after_help = "Example:\n  edge_reasoner eval --model models/clearance --task params/tasks/clearance.yaml --data my_bags --out out"
+        after_help = "Example:\n  edge_reasoner eval --model models/clearance --task params/tasks/clearance.yaml --data my_bags --out out\n  \
+        edge_reasoner eval --model models/assistant-smollm2 --data questions.jsonl --out out"
     )]
-    Eval(learn::EvalArgs),
+    Eval(Box<learn::EvalArgs>),
+    /// Ask two language bundles the same questions
+    #[command(
+        after_help = "Example:\n  edge_reasoner compare --models models/assistant-smollm2 my_model --data questions.jsonl"
+    )]
+    Compare(language::CompareArgs),
     /// Measure what a bundle costs on this machine
     #[command(
-        after_help = "Example:\n  edge_reasoner profile --model models/clearance --deadline-ms 1,5,20"
+        after_help = "Example:\n  edge_reasoner profile --model models/clearance --deadline-ms 1,5,20\n  \
+        edge_reasoner profile --model models/assistant-smollm2 --deadline-ms 100,800"
     )]
     Profile(profile::Args),
     /// Say what is in a bundle, a recording or a language model's file
@@ -114,7 +122,8 @@ pub fn main() -> ExitCode {
         Verb::Replay(args) => replay::replay(args, ros_args()),
         Verb::Train(args) => learn::train(args),
         Verb::Compress(args) => learn::compress(args),
-        Verb::Eval(args) => learn::eval(args),
+        Verb::Eval(args) => learn::eval(*args),
+        Verb::Compare(args) => language::compare(args),
         Verb::Profile(args) => profile::run(args),
         Verb::Inspect(args) => inspect::inspect(args),
         Verb::Reason(args) => reason::run(args),

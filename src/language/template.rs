@@ -45,8 +45,8 @@ pub struct Template {
     end: String,
 }
 
-/// Stands for a message while the template is rendered; a private-use character keeps it apart from
-/// all text, which has these replaced.
+/// Stands for a message while the template is rendered. The messages themselves are put in behind
+/// that, so one that has this character changes nothing.
 const MARK: char = '\u{f8ff}';
 
 impl Template {
@@ -125,13 +125,7 @@ impl Template {
                 let said = message.map_or("", |message| message.text);
                 // Joined with the template's text around it: what a blank or a line end belongs to
                 // is decided over both.
-                plain.extend(said.chars().map(|c| {
-                    if c == MARK {
-                        char::REPLACEMENT_CHARACTER
-                    } else {
-                        c
-                    }
-                }));
+                plain.push_str(said);
                 continue;
             }
             let mut rest = part;

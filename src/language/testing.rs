@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use tempfile::NamedTempFile;
 
+use super::bundle::Bundle;
 use super::decoder::Decoder;
 use super::gguf::Gguf;
 use super::tokenizer::{Tokenizer, byte_alphabet};
@@ -121,6 +122,20 @@ impl Small {
             .unwrap();
         self.taken.extend(tokens);
     }
+}
+
+/// A folder with a bundle of such a model; `more` is added to its yaml.
+pub fn small_bundle(seed: u64, more: &str) -> (tempfile::TempDir, Bundle) {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = format!(
+        "format: 1\nkind: language\nname: small\nlicence: none\nweights: {{file: small.gguf}}\n\
+         prompt: {{system: You decide., thought_opener: 'Thought:', answer_cue: 'Answer:'}}\n\
+         answer: {{labels: [go, stop]}}\nsafe_answer: stop\nthoughts: {{chunk: 4, chunks: 2}}\ncontext: 256\n{more}"
+    );
+    std::fs::write(folder.path().join("model.yaml"), yaml).unwrap();
+    std::fs::write(folder.path().join("small.gguf"), small_model(seed).bytes()).unwrap();
+    let bundle = Bundle::load(folder.path()).unwrap();
+    (folder, bundle)
 }
 
 /// The file of such a model.

@@ -267,7 +267,13 @@ fn a_summary_counts_what_is_there_and_says_what_does_not_run() {
     assert_eq!(summary.types["F32"].tensors as usize, 2 + 9 * LAYERS);
     let sizes = summary.sizes.as_ref().unwrap();
     assert_eq!(sizes.kv_bytes_per_token, 2 * 2 * LAYERS * KV_HEADS * HEAD);
-    assert!(summary.does_not_run.is_none(), "{summary}");
+    let why = summary.does_not_run.as_deref().unwrap_or("");
+    assert!(
+        why.contains("tokenizer.ggml.model: it is not there"),
+        "{summary}"
+    );
+    let whole = Summary::of(&super::testing::small_model(1).open());
+    assert_eq!(whole.does_not_run, None);
     let mut writer = Writer::default();
     writer.text("general.architecture", "mamba");
     let summary = Summary::of(&writer.open());

@@ -5,6 +5,7 @@ mod compression;
 mod data;
 mod error;
 mod evaluation;
+pub mod language;
 mod metrics;
 mod report;
 mod task;

@@ -1,8 +1,11 @@
-//! How long an answer of a JSON schema can be: its time is reserved by that.
+//! How long an answer of a JSON schema can be, and at how many of its bytes there is a choice: its
+//! time is reserved by that.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+
+use super::pattern;
 
 /// Bytes of an answer at most.
 pub const MAX_BYTES: usize = 4096;
@@ -20,29 +23,77 @@ pub struct Unbounded {
     pub what: String,
 }
 
-/// Bytes of the longest answer, written without blanks.
+/// Of the longest answer, written without blanks. Every token has a byte at least, and every choice
+/// among tokens decides a byte at least, so these are bounds of tokens and of choices too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Longest {
+    /// All its bytes.
+    pub bytes: usize,
+    /// Those that the schema leaves open; the others follow from what stands before them, such as
+    /// the names of fields that must be there.
+    pub open: usize,
+}
+
+impl Longest {
+    /// Nothing about it is open.
+    fn fixed(bytes: usize) -> Longest {
+        Longest { bytes, open: 0 }
+    }
+
+    fn then(self, next: Longest) -> Longest {
+        Longest {
+            bytes: self.bytes.saturating_add(next.bytes),
+            open: self.open.saturating_add(next.open),
+        }
+    }
+
+    fn times(self, count: usize) -> Longest {
+        Longest {
+            bytes: self.bytes.saturating_mul(count),
+            open: self.open.saturating_mul(count),
+        }
+    }
+
+    /// Where there is something else that could stand here, any byte may be the one that tells.
+    fn among_others(self) -> Longest {
+        Longest {
+            open: self.bytes.saturating_add(1),
+            ..self
+        }
+    }
+
+    fn or(self, other: Longest) -> Longest {
+        Longest {
+            bytes: self.bytes.max(other.bytes),
+            open: self.open.max(other.open),
+        }
+    }
+}
+
+/// Of a schema.
 ///
 /// # Errors
 /// The first field without a bound.
-pub fn longest(schema: &Value) -> Result<usize, Unbounded> {
+pub fn longest(schema: &Value) -> Result<Longest, Unbounded> {
     let mut walk = Walk {
         root: schema,
         known: BTreeMap::new(),
         path: Vec::new(),
     };
-    let bytes = walk.longest(schema)?;
-    match bytes > MAX_BYTES {
+    let longest = walk.longest(schema)?;
+    match longest.bytes > MAX_BYTES {
         true => walk.refuse(format!(
-            "its longest answer has {bytes} bytes; {MAX_BYTES} are the most"
+            "its longest answer has {} bytes; {MAX_BYTES} are the most",
+            longest.bytes
         )),
-        false => Ok(bytes),
+        false => Ok(longest),
     }
 }
 
 struct Walk<'s> {
     root: &'s Value,
     /// By reference; none while it is looked at.
-    known: BTreeMap<&'s str, Option<usize>>,
+    known: BTreeMap<&'s str, Option<Longest>>,
     path: Vec<String>,
 }
 
@@ -56,17 +107,17 @@ impl<'s> Walk<'s> {
         Err(Unbounded { path, what })
     }
 
-    fn within(&mut self, name: String, schema: &'s Value) -> Result<usize, Unbounded> {
+    fn within(&mut self, name: String, schema: &'s Value) -> Result<Longest, Unbounded> {
         if self.path.len() >= MAX_DEPTH {
             return self.refuse(format!("it is nested more than {MAX_DEPTH} deep"));
         }
         self.path.push(name);
-        let bytes = self.longest(schema)?;
+        let longest = self.longest(schema)?;
         self.path.pop();
-        Ok(bytes)
+        Ok(longest)
     }
 
-    fn longest(&mut self, schema: &'s Value) -> Result<usize, Unbounded> {
+    fn longest(&mut self, schema: &'s Value) -> Result<Longest, Unbounded> {
         let Some(fields) = schema.as_object() else {
             return self.refuse("it allows anything; expected a schema with a type");
         };
@@ -74,17 +125,17 @@ impl<'s> Walk<'s> {
             return self.referred(to);
         }
         if let Some(value) = fields.get("const") {
-            return Ok(value.to_string().len());
+            return Ok(Longest::fixed(value.to_string().len()));
         }
         if let Some(values) = fields.get("enum").and_then(Value::as_array) {
-            let lengths = values.iter().map(|value| value.to_string().len());
-            return Ok(lengths.max().unwrap_or(0));
+            return Ok(one_of(values));
         }
         for either in ["anyOf", "oneOf"] {
             if let Some(all) = fields.get(either).and_then(Value::as_array) {
-                let mut most = 0;
+                let mut most = Longest::default();
                 for (index, one) in all.iter().enumerate() {
-                    most = most.max(self.within(format!("{either}/{index}"), one)?);
+                    let longest = self.within(format!("{either}/{index}"), one)?;
+                    most = most.or(longest.among_others());
                 }
                 return Ok(most);
             }
@@ -95,18 +146,19 @@ impl<'s> Walk<'s> {
             Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
-        let mut most = None;
-        for kind in kinds {
-            let bytes = match kind {
+        let mut most: Option<Longest> = None;
+        for kind in &kinds {
+            let longest = match *kind {
                 "object" => self.object(fields)?,
                 "array" => self.array(fields)?,
-                "string" => match whole(fields, "maxLength") {
-                    Some(characters) => characters.saturating_mul(CHARACTER).saturating_add(2),
-                    None => return self.refuse("a string without maxLength has no longest form"),
-                },
+                "string" => self.string(fields)?,
                 "integer" => self.integer(fields)?,
-                "boolean" => "false".len(),
-                "null" => "null".len(),
+                // The first letter decides.
+                "boolean" => Longest {
+                    bytes: "false".len(),
+                    open: 1,
+                },
+                "null" => Longest::fixed("null".len()),
                 "number" => {
                     return self
                         .refuse("a number has any count of digits; expected integer, or enum");
@@ -118,20 +170,24 @@ impl<'s> Walk<'s> {
                     ));
                 }
             };
-            most = most.max(Some(bytes));
+            let longest = match kinds.len() {
+                1 => longest,
+                _ => longest.among_others(),
+            };
+            most = Some(most.map_or(longest, |most| most.or(longest)));
         }
         match most {
-            Some(bytes) => Ok(bytes),
+            Some(longest) => Ok(longest),
             None => {
                 self.refuse("it has no type, enum, const, anyOf or oneOf, so it allows anything")
             }
         }
     }
 
-    fn referred(&mut self, to: &'s Value) -> Result<usize, Unbounded> {
+    fn referred(&mut self, to: &'s Value) -> Result<Longest, Unbounded> {
         let to = to.as_str().unwrap_or("");
         match self.known.get(to) {
-            Some(Some(bytes)) => return Ok(*bytes),
+            Some(Some(longest)) => return Ok(*longest),
             Some(None) => {
                 return self.refuse(format!("{to} contains itself, so it has no longest form"));
             }
@@ -141,12 +197,12 @@ impl<'s> Walk<'s> {
             return self.refuse(format!("$ref {to:?} is nowhere in this file"));
         };
         self.known.insert(to, None);
-        let bytes = self.within(to.to_owned(), schema)?;
-        self.known.insert(to, Some(bytes));
-        Ok(bytes)
+        let longest = self.within(to.to_owned(), schema)?;
+        self.known.insert(to, Some(longest));
+        Ok(longest)
     }
 
-    fn object(&mut self, fields: &'s Map<String, Value>) -> Result<usize, Unbounded> {
+    fn object(&mut self, fields: &'s Map<String, Value>) -> Result<Longest, Unbounded> {
         if fields.get("additionalProperties") != Some(&Value::Bool(false)) {
             return self
                 .refuse("an object without additionalProperties: false has no longest form");
@@ -154,21 +210,31 @@ impl<'s> Walk<'s> {
         if fields.contains_key("patternProperties") {
             return self.refuse("patternProperties have no longest form");
         }
-        let mut bytes = 2usize;
+        let mut longest = Longest::fixed(2);
         let properties = match fields.get("properties") {
             Some(Value::Object(properties)) => properties,
-            _ => return Ok(bytes),
+            _ => return Ok(longest),
         };
+        let required = fields.get("required").and_then(Value::as_array);
+        let must = |name: &String| {
+            required.is_some_and(|names| names.iter().any(|n| n.as_str() == Some(name)))
+        };
+        let all = properties.keys().all(must);
         for (name, schema) in properties {
             let value = self.within(format!("properties/{name}"), schema)?;
-            let key = Value::String(name.clone()).to_string().len();
             // A colon, and a comma.
-            bytes = bytes.saturating_add(key + 2).saturating_add(value);
+            let key = Longest::fixed(Value::String(name.clone()).to_string().len() + 2);
+            // Where a field may be left out, its name or the next one's is a choice.
+            let key = if all { key } else { key.among_others() };
+            longest = longest.then(key).then(value);
         }
-        Ok(bytes)
+        Ok(match all {
+            true => longest,
+            false => longest.then(Longest { bytes: 0, open: 1 }),
+        })
     }
 
-    fn array(&mut self, fields: &'s Map<String, Value>) -> Result<usize, Unbounded> {
+    fn array(&mut self, fields: &'s Map<String, Value>) -> Result<Longest, Unbounded> {
         let Some(most) = whole(fields, "maxItems") else {
             return self.refuse("an array without maxItems has no longest form");
         };
@@ -179,13 +245,52 @@ impl<'s> Walk<'s> {
             return self.refuse("an array without items allows anything in it");
         };
         let item = self.within(String::from("items"), items)?;
+        // Before every item and behind the last: another one, or the end.
+        let comma = Longest { bytes: 1, open: 1 };
         Ok(item
-            .saturating_add(1)
-            .saturating_mul(most)
-            .saturating_add(2))
+            .then(comma)
+            .times(most)
+            .then(Longest { bytes: 2, open: 1 }))
     }
 
-    fn integer(&mut self, fields: &Map<String, Value>) -> Result<usize, Unbounded> {
+    fn string(&mut self, fields: &Map<String, Value>) -> Result<Longest, Unbounded> {
+        let characters = whole(fields, "maxLength");
+        let form = match fields.get("pattern").and_then(Value::as_str) {
+            Some(text) => match pattern::longest(text) {
+                Ok(form) => Some(form),
+                Err(why) if characters.is_none() => return self.refuse(why),
+                // Its length is bounded all the same, by characters of any kind.
+                Err(_) => None,
+            },
+            None => None,
+        };
+        let text = match (characters, form) {
+            (Some(characters), None) => characters.saturating_mul(CHARACTER),
+            (Some(characters), Some(form)) => {
+                let most = characters.saturating_mul(form.character);
+                form.bytes.map_or(most, |bytes| bytes.min(most))
+            }
+            (
+                None,
+                Some(pattern::Form {
+                    bytes: Some(bytes), ..
+                }),
+            ) => bytes,
+            (None, _) => {
+                return self.refuse(
+                    "a string without maxLength has no longest form; give it one, or a pattern \
+                     with an end such as ^[a-z]{1,9}$",
+                );
+            }
+        };
+        // The quotes; the first follows from what stands before it.
+        Ok(Longest {
+            bytes: text.saturating_add(2),
+            open: text.saturating_add(1),
+        })
+    }
+
+    fn integer(&mut self, fields: &Map<String, Value>) -> Result<Longest, Unbounded> {
         let bound = |names: [&str; 2]| {
             let found = names.iter().find_map(|name| fields.get(*name)?.as_i64());
             found.map(|number| number.to_string().len())
@@ -193,11 +298,43 @@ impl<'s> Walk<'s> {
         let low = bound(["minimum", "exclusiveMinimum"]);
         let high = bound(["maximum", "exclusiveMaximum"]);
         match (low, high) {
-            // A sign of zero.
-            (Some(low), Some(high)) => Ok(low.max(high) + 1),
+            // A sign of zero; and behind the digits another one, or the end.
+            (Some(low), Some(high)) => Ok(Longest {
+                bytes: low.max(high) + 1,
+                open: low.max(high) + 2,
+            }),
             _ => self.refuse("an integer without minimum and maximum has any count of digits"),
         }
     }
+}
+
+/// A value of an `enum`: open until no other begins so.
+fn one_of(values: &[Value]) -> Longest {
+    let values: Vec<String> = values.iter().map(Value::to_string).collect();
+    let shared = |a: &str, b: &str| {
+        let both = a.bytes().zip(b.bytes());
+        both.take_while(|(a, b)| a == b).count()
+    };
+    let mut longest = Longest::default();
+    for (index, value) in values.iter().enumerate() {
+        let others = values
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index);
+        let same = others.map(|(_, other)| shared(value, other));
+        let (least, most) = same.fold((usize::MAX, 0), |(least, most), same| {
+            (least.min(same), most.max(same))
+        });
+        longest = longest.or(Longest {
+            bytes: value.len(),
+            // What all begin with is no choice; one that another goes on from has its end to choose.
+            open: match values.len() {
+                1 => 0,
+                _ => most + 1 - least.min(most),
+            },
+        });
+    }
+    longest
 }
 
 fn whole(fields: &Map<String, Value>, name: &str) -> Option<usize> {
@@ -233,9 +370,43 @@ mod tests {
             ),
             (json!({"anyOf": [{"const": "y"}, {"type": "null"}]}), "null"),
         ] {
-            assert_eq!(longest(&schema), Ok(longest_form.len()), "{schema}");
+            let found = longest(&schema).map(|longest| longest.bytes);
+            assert_eq!(found, Ok(longest_form.len()), "{schema}");
         }
-        assert_eq!(longest(&json!({"type": "string", "maxLength": 5})), Ok(22));
+        let bytes = |schema: Value| longest(&schema).unwrap().bytes;
+        assert_eq!(bytes(json!({"type": "string", "maxLength": 5})), 22);
+        let word = json!({"type": "string", "maxLength": 5, "pattern": "^[a-z ]*$"});
+        assert_eq!(bytes(word), 7);
+        let word = json!({"type": "string", "pattern": "^[a-z]{1,3}(-[0-9]{2})?$"});
+        assert_eq!(bytes(word), 8);
+    }
+
+    #[test]
+    fn what_follows_from_the_schema_is_no_choice() {
+        let object = |required: Value| {
+            json!({"type": "object", "additionalProperties": false, "required": required,
+            "properties": {"action": {"enum": ["go", "stop", "slow"]}, "fast": {"type": "boolean"}}})
+        };
+        for (schema, open) in [
+            (json!({"const": "anything"}), 0),
+            (json!({"enum": ["one"]}), 0),
+            // Behind the quote: s, then t or l.
+            (json!({"enum": ["go", "stop", "slow"]}), 2),
+            // Behind the 1: the end, or another digit.
+            (json!({"enum": [1, 10]}), 1),
+            (json!({"enum": ["stop", "stop now"]}), 1),
+            (object(json!(["action", "fast"])), 3),
+            // Every byte of the names, and where the object ends.
+            (object(json!(["action"])), 3 + 11 + 9 + 1),
+            (json!({"anyOf": [{"const": "a"}, {"const": "ab"}]}), 5),
+            (
+                json!({"type": "array", "items": {"const": 1}, "maxItems": 3}),
+                4,
+            ),
+            (json!({"type": "integer", "minimum": 0, "maximum": 99}), 4),
+        ] {
+            assert_eq!(longest(&schema).unwrap().open, open, "{schema}");
+        }
     }
 
     #[test]

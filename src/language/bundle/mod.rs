@@ -1,83 +1,21 @@
 //! `model.yaml` of a language bundle (`kind: language`): which weights, how it is asked, what it
 //! may answer.
 
+mod error;
 pub mod manifest;
+mod opening;
+mod sums;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
-
-use crate::language::answer::{self, Calibration, LabelError, Labels, Structured, StructuredError};
-use crate::language::decoder::Decoder;
-use crate::language::gguf::{Gguf, GgufError};
-use crate::language::prompt::{Prompt, PromptError};
-use crate::language::session::{QuestionError, Session};
-use crate::language::summary::Summary;
-use crate::language::tokenizer::Tokenizer;
+use crate::language::answer::Calibration;
 use crate::user_cache::user_cache;
+pub use error::BundleError;
 pub use manifest::{Form, Manifest};
-
-/// A bundle that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BundleError {
-    #[error("{}: {what}", path.display())]
-    Io { path: PathBuf, what: String },
-    #[error("{}: {what}", path.display())]
-    Yaml { path: PathBuf, what: String },
-    #[error("{}: {field}: {what}", path.display())]
-    Field {
-        path: PathBuf,
-        field: &'static str,
-        what: String,
-    },
-    #[error("{name}: its weights are not on this machine ({}); {advice}", looked.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "))]
-    NoWeights {
-        name: String,
-        looked: Vec<PathBuf>,
-        advice: String,
-    },
-    #[error(
-        "{}: {what} is {found}, the bundle names {expected}; it is another file or a damaged one: remove it and \
-         fetch it again",
-        path.display()
-    )]
-    Sum {
-        path: PathBuf,
-        what: &'static str,
-        found: String,
-        expected: String,
-    },
-    #[error(
-        "{}: it needs about {needs_mb} MB with {context} tokens of context, {free_mb} MB of memory are free; \
-         take a smaller model or context",
-        path.display()
-    )]
-    Memory {
-        path: PathBuf,
-        needs_mb: u64,
-        free_mb: u64,
-        context: usize,
-    },
-    #[error(transparent)]
-    Gguf(#[from] GgufError),
-    #[error("{name}: {cause}")]
-    Labels { name: String, cause: LabelError },
-    #[error("{}: {cause}", path.display())]
-    Structured {
-        path: PathBuf,
-        cause: StructuredError,
-    },
-    #[error("{name}: {cause}")]
-    Prompt { name: String, cause: PromptError },
-    #[error("{name}: prompt: {cause}")]
-    Question { name: String, cause: QuestionError },
-}
+pub use sums::{check_sums, sha256};
 
 /// A folder with `model.yaml`, read and checked; its weights are not opened yet.
 #[derive(Clone, Debug)]
@@ -87,17 +25,6 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Whether this folder is a language bundle, by the word `kind` alone.
-    pub fn is(folder: &Path) -> bool {
-        #[derive(Deserialize)]
-        struct Only {
-            kind: Option<String>,
-        }
-        let text = std::fs::read_to_string(folder.join("model.yaml"));
-        let only = text.map(|text| serde_yaml::from_str::<Only>(&text));
-        matches!(only, Ok(Ok(Only { kind: Some(kind) })) if kind == "language")
-    }
-
     /// Reads and checks `model.yaml`.
     ///
     /// # Errors
@@ -178,134 +105,6 @@ impl Bundle {
             advice,
         })
     }
-
-    /// Checks the weights' size and sum, packs them, and feeds the fixed part of the prompt.
-    ///
-    /// # Errors
-    /// Whatever of it is wrong, by name.
-    pub fn open(&self) -> Result<Session, BundleError> {
-        let path = self.weights()?;
-        self.check_sums(&path)?;
-        let file = Gguf::open(&path)?;
-        self.check_memory(&path, &file)?;
-        let name = &self.manifest.name;
-        let tokenizer = Tokenizer::read(&file)?;
-        let prompt = Prompt::new(self.manifest.prompt.clone(), &file, &tokenizer);
-        let prompt = prompt.map_err(|cause| BundleError::Prompt {
-            name: name.clone(),
-            cause,
-        })?;
-        let tokenizer = Arc::new(tokenizer);
-        let form = self.form(&tokenizer)?;
-        let decoder = Decoder::new(file, self.manifest.context)?;
-        if decoder.architecture.context < self.manifest.context {
-            return Err(BundleError::Field {
-                path: self.folder.join("model.yaml"),
-                field: "context",
-                what: format!(
-                    "it is {}; the model was made for {}",
-                    self.manifest.context, decoder.architecture.context
-                ),
-            });
-        }
-        let mut session = Session::new(decoder, tokenizer, prompt, form);
-        session.sampled(self.manifest.sampling, 0);
-        let warm = session.warm(&self.manifest.prior.questions, self.manifest.prior.strength);
-        warm.map_err(|cause| BundleError::Question {
-            name: name.clone(),
-            cause,
-        })?;
-        Ok(session)
-    }
-
-    /// Compiles what it answers with for a model.
-    fn form(&self, tokenizer: &Arc<Tokenizer>) -> Result<answer::Form, BundleError> {
-        let read = |file: &Path| {
-            let path = self.folder.join(file);
-            let text = std::fs::read_to_string(&path);
-            let text = text.map_err(|cause| BundleError::Io {
-                path: path.clone(),
-                what: cause.to_string(),
-            });
-            Ok::<_, BundleError>((path, text?))
-        };
-        let (path, compiled) = match &self.manifest.answer {
-            Form::Labels(labels) => {
-                let labels = Labels::new(labels, tokenizer);
-                return labels
-                    .map(answer::Form::Labels)
-                    .map_err(|cause| BundleError::Labels {
-                        name: self.manifest.name.clone(),
-                        cause,
-                    });
-            }
-            Form::Schema(file) => {
-                let (path, text) = read(file)?;
-                (path, Structured::schema(&text, tokenizer))
-            }
-            Form::Grammar { file, longest } => {
-                let (path, text) = read(file)?;
-                (path, Structured::grammar(&text, *longest, tokenizer))
-            }
-        };
-        let safe = &self.manifest.safe_answer;
-        let compiled =
-            compiled.and_then(|mut structured| match structured.accepts(safe, tokenizer) {
-                true => Ok(structured),
-                false => Err(StructuredError::Safe(safe.clone())),
-            });
-        match compiled {
-            Ok(structured) => Ok(answer::Form::Structured(Box::new(structured))),
-            Err(cause) => Err(BundleError::Structured { path, cause }),
-        }
-    }
-
-    /// Whether a file is the one that the bundle names.
-    ///
-    /// # Errors
-    /// Where it is not, or cannot be read.
-    pub fn check_sums(&self, path: &Path) -> Result<(), BundleError> {
-        let io = |cause: std::io::Error| BundleError::Io {
-            path: path.to_owned(),
-            what: cause.to_string(),
-        };
-        let wrong = |what, found, expected| BundleError::Sum {
-            path: path.to_owned(),
-            what,
-            found,
-            expected,
-        };
-        let bytes = std::fs::metadata(path).map_err(io)?.len();
-        if let Some(expected) = self.manifest.weights.bytes
-            && bytes != expected
-        {
-            return Err(wrong("its size", bytes.to_string(), expected.to_string()));
-        }
-        if let Some(expected) = &self.manifest.weights.sha256 {
-            let found = sha256(path).map_err(io)?;
-            if !found.eq_ignore_ascii_case(expected) {
-                return Err(wrong("its sha256", found, expected.clone()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Packed weights take about what the file does; keys and values come on top.
-    fn check_memory(&self, path: &Path, file: &Gguf) -> Result<(), BundleError> {
-        let context = self.manifest.context;
-        let sizes = Summary::of(file).sizes;
-        let kv = sizes.map_or(0, |sizes| sizes.kv_bytes_per_token as u64 * context as u64);
-        let needs = file.file_size() + kv;
-        match free_memory() {
-            Some(free) if needs > free => Err(BundleError::Memory {
-                path: path.to_owned(),
-                needs_mb: needs / 1_000_000,
-                free_mb: free / 1_000_000,
-                context,
-            }),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl fmt::Display for Bundle {
@@ -344,26 +143,4 @@ impl fmt::Display for Bundle {
         let system = manifest.prompt.system.trim();
         system.lines().try_for_each(|line| writeln!(f, "  {line}"))
     }
-}
-
-/// Of a file, in hex.
-pub fn sha256(path: &Path) -> std::io::Result<String> {
-    let file = File::open(path)?;
-    // Mapped: read without a copy. An empty file cannot be.
-    let bytes = match file.metadata()?.len() {
-        0 => Sha256::digest([]),
-        // SAFETY: mapped for reading only, and unmapped here; as where weights are read.
-        _ => Sha256::digest(&*unsafe { memmap2::Mmap::map(&file) }?),
-    };
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Bytes that the system could give to us; none where it does not say.
-fn free_memory() -> Option<u64> {
-    let facts = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = facts
-        .lines()
-        .find(|line| line.starts_with("MemAvailable:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
 }

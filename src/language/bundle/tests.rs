@@ -1,6 +1,7 @@
 //! What a bundle's file may say, and what it is told where it says something else.
 
 use super::*;
+use crate::bundle_kind::BundleKind;
 use crate::language::testing::small_model;
 
 const YAML: &str = "format: 1\nkind: language\nname: small\nlicence: none\nweights: {file: small.gguf}\n\
@@ -25,7 +26,7 @@ fn refused(yaml: &str) -> String {
 #[test]
 fn a_bundle_opens_and_answers() {
     let folder = folder(YAML);
-    assert!(Bundle::is(folder.path()));
+    assert_eq!(BundleKind::in_folder(folder.path()), BundleKind::Language);
     let bundle = Bundle::load(folder.path()).unwrap();
     let mut session = bundle.open().unwrap();
     let prepared = session.prepare("a wall").unwrap();
@@ -91,13 +92,22 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn a_model_larger_than_memory_is_refused_before_it_is_packed() {
-    // 256 positions of 128 GB each would do; the estimate alone is asked.
-    let folder = folder(YAML);
-    let mut bundle = Bundle::load(folder.path()).unwrap();
-    bundle.manifest.context = usize::MAX >> 16;
-    let file = Gguf::open(&bundle.weights().unwrap()).unwrap();
-    let said = bundle.check_memory(folder.path(), &file).unwrap_err();
+fn a_model_larger_than_memory_is_refused_before_any_of_it_is_read() {
+    // A file with a hole: it takes no disk, and reading it for its sum would take hours.
+    let folder = folder(&YAML.replace(
+        "small.gguf",
+        &format!("small.gguf, sha256: {}", "a".repeat(64)),
+    ));
+    let file = std::fs::File::create(folder.path().join("small.gguf")).unwrap();
+    file.set_len(1 << 42).unwrap();
+    let bundle = Bundle::load(folder.path()).unwrap();
+    let said = bundle.open().err().unwrap().to_string();
+    assert!(
+        said.contains("MB of memory are free") && said.contains("4398046 MB"),
+        "{said}"
+    );
+    // And what its keys and values take.
+    let said = bundle.check_memory(folder.path(), 1 << 50).unwrap_err();
     assert!(said.to_string().contains("MB of memory are free"), "{said}");
 }
 
@@ -129,4 +139,19 @@ fn answers_given_by_hand_need_a_safe_one_among_them() {
     std::fs::write(folder.path().join("goal.json"), "{}").unwrap();
     let said = with("x").err().unwrap().to_string();
     assert!(said.contains("goal.json: schema: it has no type"), "{said}");
+}
+
+#[test]
+fn calibration_is_by_exit_and_of_the_bundles_own_answers_alone() {
+    let more =
+        "calibration: [{temperature: 2.0, threshold: 0.8}, {temperature: 3.0, threshold: 0.7}]\n";
+    let folder = folder(&format!("{YAML}{more}"));
+    let bundle = Bundle::load(folder.path()).unwrap();
+    let temperatures = |bundle: &Bundle| [1, 2, 3].map(|exit| bundle.calibration(exit).temperature);
+    // The last holds for those behind it.
+    assert_eq!(temperatures(&bundle), [2.0, 3.0, 3.0]);
+    let labels = Form::Labels(vec![String::from("left"), String::from("right")]);
+    let other = bundle.with_answers(labels, "left".into()).unwrap();
+    assert_eq!(temperatures(&other), [1.0; 3]);
+    assert_eq!(other.calibration(1).threshold, 0.8);
 }

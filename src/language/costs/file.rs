@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::table::Costs;
 use crate::language::bundle::Bundle;
 use crate::profile::Machine;
-use crate::user_cache::user_cache;
+use crate::user_cache::measured_costs;
 
 /// Where the costs of a bundle on this machine are.
 pub struct CostFile(PathBuf);
@@ -33,7 +33,7 @@ impl CostFile {
         let sum = Sha256::digest(all);
         let key: String = sum[..4].iter().map(|byte| format!("{byte:02x}")).collect();
         let name = format!("{}-{key}-{}.json", manifest.name, Machine::this().key());
-        Some(CostFile(user_cache()?.join("costs").join(name)))
+        Some(CostFile(measured_costs()?.join(name)))
     }
 
     /// None where nothing was measured, or what is there is no table of costs.

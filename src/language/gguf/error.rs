@@ -40,7 +40,9 @@ pub enum Fault {
         end: u64,
     },
     /// A length or count that the file has no room for.
-    #[error("{what} is {found}, for which the rest of the file ({rest} bytes) has no room")]
+    #[error(
+        "{what} is {found}, for which the rest of the file ({rest} bytes) has no room; the file was cut or is damaged: fetch it again"
+    )]
     Count {
         /// What was being read.
         what: String,

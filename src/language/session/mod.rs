@@ -8,6 +8,7 @@
 //! can go on. `between` is asked before every layer; where it breaks, the step is abandoned and the
 //! session is whole: the next step or question goes on from what was fed.
 
+mod prefix;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::language::decoder::{Abandoned, Decoder};
 use crate::language::prompt::{Prompt, PromptError};
 use crate::language::sampler::{Sampler, Sampling};
 use crate::language::tokenizer::Tokenizer;
+pub use prefix::Prefix;
 pub use reading::{QuestionTokens, shared};
 
 /// A question that cannot be asked.

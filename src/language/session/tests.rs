@@ -147,6 +147,52 @@ fn a_question_with_control_tokens_in_it_is_text() {
 }
 
 #[test]
+fn a_question_stands_behind_its_opener_and_in_the_chat_template_where_that_is_used() {
+    let file = small_model(5).open();
+    let tokenizer = Tokenizer::read(&file).unwrap();
+    let asked = |words: Words| {
+        let prompt = Prompt::new(words, &file, &tokenizer).unwrap();
+        let tokens = prompt.tokens(&tokenizer, "  a wall").unwrap();
+        let control = tokenizer.control("<|im_start|>").unwrap();
+        (tokenizer.decode(&tokens), tokens.contains(&control))
+    };
+    let opened = Words {
+        question_opener: "State:".into(),
+        ..words("")
+    };
+    let (text, chat) = asked(opened.clone());
+    assert!(chat && text.contains("State: a wall"), "{text}");
+    let (text, chat) = asked(Words {
+        chat: false,
+        ..opened
+    });
+    assert!(!chat, "{text}");
+    assert_eq!(text, "You say what a robot does.\n\nState: a wall\n");
+}
+
+#[test]
+fn a_closer_of_line_ends_ends_what_has_begun_only() {
+    let file = small_model(5).open();
+    let tokenizer = Tokenizer::read(&file).unwrap();
+    let prompt = Prompt::new(words(""), &file, &tokenizer).unwrap();
+    assert!(!prompt.ends_thought("\n\n  a wall"));
+    assert!(prompt.ends_thought("\n a wall\n"));
+}
+
+#[test]
+fn a_question_with_the_mark_that_messages_are_put_in_by_is_text() {
+    let session = session(6, "");
+    let prepared = session.prepare("\u{f8ff}0\u{f8ff}").unwrap();
+    let text = session.tokenizer.decode(&prepared.tokens);
+    assert_eq!(
+        text.matches("You say what a robot does.").count(),
+        1,
+        "{text}"
+    );
+    assert!(text.contains("\u{f8ff}0\u{f8ff}"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_asked_is_refused_with_the_room_there_is() {
     let session = session(7, "");
     assert!(matches!(session.prepare(" \n"), Err(QuestionError::Empty)));
@@ -271,6 +317,22 @@ fn a_seed_says_what_is_thought() {
     };
     assert_eq!(thought(1), thought(1));
     assert_ne!(thought(1), thought(2));
+}
+
+#[test]
+fn control_tokens_that_end_nothing_are_never_thought() {
+    let hot = Sampling {
+        temperature: 10.0,
+        ..Sampling::default()
+    };
+    for seed in 0..12 {
+        let mut session = session(8, "Thought:");
+        session.sampled(hot, seed);
+        let control = session.tokenizer.control("<|im_start|>").unwrap();
+        asked(&mut session, "a wall", &[100]);
+        let from = session.thought_from.unwrap();
+        assert!(!session.line[from..].contains(&control), "seed {seed}");
+    }
 }
 
 #[test]

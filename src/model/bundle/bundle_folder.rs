@@ -11,6 +11,7 @@ use super::manifest::{Manifest, Training};
 use super::stage_costs::StageCosts;
 use super::weight_precision::{WeightPrecision, decode, encode};
 use super::weights::Weights;
+use crate::bundle_kind::BundleKind;
 
 const MANIFEST_LIMIT: u64 = 4 << 20;
 const WEIGHTS_LIMIT: u64 = 256 << 20;
@@ -54,10 +55,7 @@ impl Bundle {
             what,
         };
         let manifest = std::str::from_utf8(&text).map_err(|error| fail(error.to_string()))?;
-        if manifest
-            .lines()
-            .any(|line| line.trim_end() == "kind: language")
-        {
+        if BundleKind::of(manifest) == BundleKind::Language {
             let what = "it is a language bundle, which `edge_reasoner reason` asks; expected one that decides on features";
             return Err(fail(String::from(what)));
         }

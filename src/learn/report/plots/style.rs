@@ -20,18 +20,18 @@ pub(super) trait Plot {
 /// A robot's name and its part of a picture.
 pub(super) type Panel<'r, DB> = (&'r String, DrawingArea<DB, Shift>);
 
-pub(super) const FAINT: RGBColor = RGBColor(224, 228, 232);
+pub(in crate::learn) const FAINT: RGBColor = RGBColor(224, 228, 232);
 
-pub(super) const FASTEST: RGBColor = RGBColor(230, 126, 34);
+pub(in crate::learn) const FASTEST: RGBColor = RGBColor(230, 126, 34);
 
-pub(super) const INK: RGBColor = RGBColor(38, 50, 56);
+pub(in crate::learn) const INK: RGBColor = RGBColor(38, 50, 56);
 
-pub(super) const MODEL: RGBColor = RGBColor(21, 101, 192);
+pub(in crate::learn) const MODEL: RGBColor = RGBColor(21, 101, 192);
 
-pub(super) const STATIC: RGBColor = RGBColor(123, 31, 162);
+pub(in crate::learn) const STATIC: RGBColor = RGBColor(123, 31, 162);
 
 /// Height of a title with a line below.
-pub(super) const HEAD: u32 = 62;
+pub(in crate::learn) const HEAD: u32 = 62;
 
 /// Of robots, in their order; more of them begin anew.
 pub(super) const ROBOTS: [RGBColor; 5] = [
@@ -48,7 +48,7 @@ pub(super) fn floor(shares: impl Iterator<Item = f64>) -> f64 {
     (((least - 0.03) * 10.0).floor() / 10.0).clamp(0.0, 0.9)
 }
 
-pub(super) fn font(size: u32) -> TextStyle<'static> {
+pub(in crate::learn) fn font(size: u32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&INK)
 }
 
