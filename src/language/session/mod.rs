@@ -20,29 +20,11 @@ use crate::language::answer::labels::Scratch;
 use crate::language::answer::{Answer, Calibration, Form, Unfinished};
 use crate::language::costs::{Costs, Needs};
 use crate::language::decoder::{Abandoned, Decoder};
-use crate::language::prompt::{Prompt, PromptError};
+use crate::language::prompt::Prompt;
 use crate::language::sampler::{Sampler, Sampling};
 use crate::language::tokenizer::Tokenizer;
 pub use prefix::Prefix;
-pub use reading::{QuestionTokens, shared};
-
-/// A question that cannot be asked.
-#[derive(Debug, thiserror::Error)]
-pub enum QuestionError {
-    #[error("the question is empty")]
-    Empty,
-    #[error(
-        "the question takes {found} tokens or more with its prompt, the context of {room} leaves {left}; \
-         ask more shortly, or give the bundle a larger context"
-    )]
-    TooLong {
-        found: usize,
-        left: usize,
-        room: usize,
-    },
-    #[error(transparent)]
-    Prompt(#[from] PromptError),
-}
+pub use reading::{QuestionError, QuestionTokens, shared};
 
 /// A question as tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]

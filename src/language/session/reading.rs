@@ -2,9 +2,26 @@
 
 use std::sync::Arc;
 
-use super::QuestionError;
-use crate::language::prompt::Prompt;
+use crate::language::prompt::{Prompt, PromptError};
 use crate::language::tokenizer::Tokenizer;
+
+/// A question that cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QuestionError {
+    #[error("the question is empty")]
+    Empty,
+    #[error(
+        "the question takes {found} tokens or more with its prompt, the context of {room} leaves {left}; \
+         ask more shortly, or give the bundle a larger context"
+    )]
+    TooLong {
+        found: usize,
+        left: usize,
+        room: usize,
+    },
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+}
 
 /// What makes a prompt of a question.
 #[derive(Clone)]
