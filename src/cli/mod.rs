@@ -5,6 +5,7 @@ mod fetching;
 mod inspect;
 mod learn;
 mod parameters;
+mod plan;
 mod profile;
 mod reasoning;
 mod replay;
@@ -68,6 +69,13 @@ enum Verb {
         after_help = "Example:\n  edge_reasoner profile --model models/clearance --deadline-ms 1,5,20"
     )]
     Profile(profile::Args),
+    /// Does a model fit a device: memory, time, energy, licence; without a network
+    #[command(
+        after_help = "Example:\n  edge_reasoner plan --device raspberry-pi-5 --ram-free 4GiB --deadline-ms 800 --thoughts 24\n  \
+        edge_reasoner plan --model models/terrain --deadline-ms 5\n  edge_reasoner plan --measure\n\n\
+        Exit code 1: nothing is viable; the report says with what it would be."
+    )]
+    Plan(Box<plan::Args>),
     /// Say what is in a bundle, a recording or a language model's file
     #[command(
         after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json\n  edge_reasoner inspect model.gguf"
@@ -116,6 +124,7 @@ pub fn main() -> ExitCode {
         Verb::Compress(args) => learn::compress(args),
         Verb::Eval(args) => learn::eval(args),
         Verb::Profile(args) => profile::run(args),
+        Verb::Plan(args) => plan::run(*args),
         Verb::Inspect(args) => inspect::inspect(args),
         Verb::Reason(args) => reasoning::run(args),
         Verb::Fetch(args) => fetching::run(args),
