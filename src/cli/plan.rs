@@ -106,7 +106,10 @@ enum Verb {
 
 fn deadline(text: &str) -> Result<f64, String> {
     let expected = "expected 0.1 to 600000 ms";
-    let ms: f64 = text.trim().parse().map_err(|_| format!("{text:?} is no number; {expected}"))?;
+    let ms: f64 = text
+        .trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is no number; {expected}"))?;
     match (0.1..=600_000.0).contains(&ms) {
         true => Ok(ms),
         false => Err(String::from(expected)),
@@ -116,7 +119,12 @@ fn deadline(text: &str) -> Result<f64, String> {
 pub fn run(args: Args) -> CommandResult {
     match &args.verb {
         Some(Verb::Catalogue { json }) => return list(*json),
-        Some(Verb::Add { file, name, licence, to }) => return add(file, name, licence, to.as_deref()),
+        Some(Verb::Add {
+            file,
+            name,
+            licence,
+            to,
+        }) => return add(file, name, licence, to.as_deref()),
         Some(Verb::Devices) => {
             for name in device::names() {
                 println!("{name}: {}", device::find(name)?.title);
@@ -164,7 +172,11 @@ pub fn run(args: Args) -> CommandResult {
 
 /// Exit code 1: nothing is viable.
 fn viable(is: bool) -> ExitCode {
-    if is { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn question(args: &Args) -> Question {
@@ -193,7 +205,10 @@ fn models(args: &Args) -> Result<(Vec<Model>, bool), Box<dyn std::error::Error>>
         Model::of_file(path)?
     } else if name.ends_with(".json") {
         Model::of_config(path)?
-    } else if let Some(folder) = find_bundle(name).ok().filter(|folder| LanguageBundle::is(folder)) {
+    } else if let Some(folder) = find_bundle(name)
+        .ok()
+        .filter(|folder| LanguageBundle::is(folder))
+    {
         let bundle = LanguageBundle::load(&folder)?;
         let mut model = Model::of_file(&bundle.weights()?)?;
         model.licence = bundle.manifest.licence;
@@ -218,7 +233,9 @@ fn classifier(args: &Args) -> Result<Option<Classifier>, Box<dyn std::error::Err
     let Some(name) = args.model.as_ref().or(args.task.as_ref()) else {
         return Ok(None);
     };
-    let found = find_bundle(name).ok().filter(|folder| !LanguageBundle::is(folder));
+    let found = find_bundle(name)
+        .ok()
+        .filter(|folder| !LanguageBundle::is(folder));
     let Some(folder) = found else {
         return Ok(None);
     };
@@ -229,7 +246,12 @@ fn classifier(args: &Args) -> Result<Option<Classifier>, Box<dyn std::error::Err
     let profile = file.and_then(|file| Profile::load(&file, bundle.id(), &machine).ok());
     let profiled = profile.and_then(|profile| {
         let engine = profile.engines.into_iter().next()?;
-        let us = engine.loaded.to_exit.iter().map(|cost| cost.p999_us).collect();
+        let us = engine
+            .loaded
+            .to_exit
+            .iter()
+            .map(|cost| cost.p999_us)
+            .collect();
         Some((engine.engine, us))
     });
     let manifest = &bundle.manifest;
@@ -264,7 +286,8 @@ fn of_classifier(
         if !answer.viable {
             return Err(format!("{}: not written: the plan is not viable", file.display()).into());
         }
-        std::fs::write(file, answer.params()).map_err(|cause| format!("{}: {cause}", file.display()))?;
+        std::fs::write(file, answer.params())
+            .map_err(|cause| format!("{}: {cause}", file.display()))?;
         eprintln!("written to {}", file.display());
     }
     Ok(viable(answer.viable))
@@ -273,7 +296,15 @@ fn of_classifier(
 fn list(json: bool) -> CommandResult {
     let models = catalogue::all(catalogue::own().as_deref())?;
     let sizes = |model: &Model| -> Vec<(Format, u64)> {
-        let size = |format| (format, model.shape.weights(format, model.metadata_bytes).file_bytes());
+        let size = |format| {
+            (
+                format,
+                model
+                    .shape
+                    .weights(format, model.metadata_bytes)
+                    .file_bytes(),
+            )
+        };
         Format::ALL.map(size).to_vec()
     };
     if json {
@@ -286,18 +317,32 @@ fn list(json: bool) -> CommandResult {
                 "source": model.source, "here": model.is_here(),
             })
         });
-        println!("{}", serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?
+        );
         return Ok(ExitCode::SUCCESS);
     }
-    println!("| model | licence | parameters | F16 | Q8_0 | Q5_K_M | Q4_K_M | Q4_0 | published | KV a token |");
+    println!(
+        "| model | licence | parameters | F16 | Q8_0 | Q5_K_M | Q4_K_M | Q4_0 | published | KV a token |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for model in &models {
-        let files = sizes(model).into_iter().map(|(_, bytes)| units::shown(bytes));
-        let published = model.published.iter().map(|(format, bytes)| format!("{format} {}", units::shown(*bytes)));
+        let files = sizes(model)
+            .into_iter()
+            .map(|(_, bytes)| units::shown(bytes));
+        let published = model
+            .published
+            .iter()
+            .map(|(format, bytes)| format!("{format} {}", units::shown(*bytes)));
         println!(
             "| {} | {} | {:.0} M | {} | {} | {} |",
             model.name,
-            if model.licence.is_empty() { "not stated" } else { &model.licence },
+            if model.licence.is_empty() {
+                "not stated"
+            } else {
+                &model.licence
+            },
             model.shape.parameters() as f64 / 1e6,
             files.collect::<Vec<_>>().join(" | "),
             published.collect::<Vec<_>>().join(", "),
@@ -307,10 +352,19 @@ fn list(json: bool) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn add(file: &Path, name: &Option<String>, licence: &Option<String>, to: Option<&Path>) -> CommandResult {
+fn add(
+    file: &Path,
+    name: &Option<String>,
+    licence: &Option<String>,
+    to: Option<&Path>,
+) -> CommandResult {
     let config = file.extension().is_some_and(|end| end == "json");
     let path = std::path::absolute(file)?;
-    let mut model = if config { Model::of_config(&path)? } else { Model::of_file(&path)? };
+    let mut model = if config {
+        Model::of_config(&path)?
+    } else {
+        Model::of_file(&path)?
+    };
     if let Some(name) = name {
         model.name.clone_from(name);
     }
@@ -326,8 +380,13 @@ fn add(file: &Path, name: &Option<String>, licence: &Option<String>, to: Option<
 
 fn write_measured(file: Option<&Path>, args: &Args) -> CommandResult {
     let file = file.map(Path::to_owned).or_else(place);
-    let file = file.ok_or("there is neither XDG_CACHE_HOME nor HOME; name a file with --measure FILE")?;
-    let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
+    let file =
+        file.ok_or("there is neither XDG_CACHE_HOME nor HOME; name a file with --measure FILE")?;
+    let effort = if args.quick {
+        Effort::QUICK
+    } else {
+        Effort::FULL
+    };
     let device = measure(effort, &args.storage, &|what| eprintln!("{what}"))?;
     let wrong = |cause: std::io::Error| format!("{}: {cause}", file.display());
     if let Some(folder) = file.parent() {
@@ -347,11 +406,20 @@ fn write_bundle(folder: &Path, args: &Args) -> CommandResult {
         return Err(format!("{} is there already; name another folder", path.display()).into());
     }
     let weights = std::path::absolute(file)?;
-    let text = report::bundle(&model.name, &model.licence, &weights, args.task.as_deref(), &question(args))?;
+    let text = report::bundle(
+        &model.name,
+        &model.licence,
+        &weights,
+        args.task.as_deref(),
+        &question(args),
+    )?;
     let wrong = |cause: std::io::Error| format!("{}: {cause}", path.display());
     std::fs::create_dir_all(folder).map_err(wrong)?;
     std::fs::write(&path, text).map_err(wrong)?;
     LanguageBundle::load(folder)?;
-    println!("written to {}; put your prompt, labels and examples into it", path.display());
+    println!(
+        "written to {}; put your prompt, labels and examples into it",
+        path.display()
+    );
     Ok(ExitCode::SUCCESS)
 }

@@ -33,7 +33,7 @@ pub mod session;
 pub mod summary;
 pub mod template;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod tokenizer;

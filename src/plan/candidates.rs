@@ -104,14 +104,26 @@ pub struct Refused {
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// In its least format, margin included.
-    Memory { needs_bytes: u64, free_bytes: u64 },
+    Memory {
+        needs_bytes: u64,
+        free_bytes: u64,
+    },
     /// Of what fits into memory the fastest, the mandatory part.
-    Deadline { least_ms: f64, deadline_ms: f64 },
-    Context { needs: usize, has: usize },
+    Deadline {
+        least_ms: f64,
+        deadline_ms: f64,
+    },
+    Context {
+        needs: usize,
+        has: usize,
+    },
     /// Its weights are not on this machine.
     NotHere,
     /// A microcontroller starts no language model.
-    NoEngine { smallest_bytes: u64, memory_bytes: u64 },
+    NoEngine {
+        smallest_bytes: u64,
+        memory_bytes: u64,
+    },
 }
 
 /// What would make the least demanding model viable.
@@ -122,9 +134,10 @@ pub struct WouldBe {
     pub engine: Option<Engine>,
     pub deadline_ms: Option<f64>,
     pub ram_free_bytes: Option<u64>,
+    pub products: Products,
 }
 
-/// The candidates for a request among `models`; `choice` says whether the formats of one model are
+/// The candidates for a request among `models`; `of_one` says whether the formats of one model are
 /// compared, instead of models.
 pub fn plan(request: &Request, models: &[Model], of_one: bool) -> Plan {
     let mut found = Vec::new();
@@ -133,7 +146,10 @@ pub fn plan(request: &Request, models: &[Model], of_one: bool) -> Plan {
     for model in models {
         match viable(request, model, &mut nearest) {
             Ok(options) => found.extend(best(options, of_one)),
-            Err(why) => refused.push(Refused { model: model.name.clone(), why }),
+            Err(why) => refused.push(Refused {
+                model: model.name.clone(),
+                why,
+            }),
         }
     }
     found.sort_by(|a, b| order(a, b, of_one));
@@ -142,13 +158,26 @@ pub fn plan(request: &Request, models: &[Model], of_one: bool) -> Plan {
         true => least_demanding(nearest),
         false => None,
     };
-    Plan { asked: request.asked(), candidates: found, refused, would_be }
+    Plan {
+        asked: request.asked(),
+        candidates: found,
+        refused,
+        would_be,
+    }
 }
 
-/// Of what is not viable, what asks for the least change: of the deadline alone before memory.
+/// Of what is not viable, what asks for the least change: what products may use, of the deadline
+/// alone before memory.
 fn least_demanding(mut all: Vec<WouldBe>) -> Option<WouldBe> {
-    let by = |one: &WouldBe| (one.ram_free_bytes.unwrap_or(0), one.deadline_ms.unwrap_or(0.0));
-    all.sort_by(|a, b| by(a).0.cmp(&by(b).0).then(by(a).1.total_cmp(&by(b).1)));
+    let bytes = |one: &WouldBe| one.ram_free_bytes.unwrap_or(0);
+    let ms = |one: &WouldBe| one.deadline_ms.unwrap_or(0.0);
+    let forbidden = |one: &WouldBe| one.products == Products::Forbidden;
+    all.sort_by(|a, b| {
+        let licence = forbidden(a).cmp(&forbidden(b));
+        licence
+            .then(bytes(a).cmp(&bytes(b)))
+            .then(ms(a).total_cmp(&ms(b)))
+    });
     all.into_iter().next()
 }
 
@@ -204,19 +233,29 @@ fn formats(model: &Model) -> Vec<(String, Weights)> {
     }
     for format in Format::ALL {
         if !all.iter().any(|(name, _)| name == format.name()) {
-            all.push((format.name().to_owned(), model.shape.weights(format, model.metadata_bytes)));
+            all.push((
+                format.name().to_owned(),
+                model.shape.weights(format, model.metadata_bytes),
+            ));
         }
     }
     all
 }
 
 /// What of a model is viable; why nothing is.
-fn viable(request: &Request, model: &Model, nearest: &mut Vec<WouldBe>) -> Result<Vec<Candidate>, Why> {
+fn viable(
+    request: &Request,
+    model: &Model,
+    nearest: &mut Vec<WouldBe>,
+) -> Result<Vec<Candidate>, Why> {
     let context = request.question.context();
     let formats = formats(model);
     let engines = Engine::of(&request.device);
     if request.device.runs == Runs::Microcontroller || engines.is_empty() {
-        let smallest = formats.iter().map(|(_, weights)| weights.file_bytes()).min();
+        let smallest = formats
+            .iter()
+            .map(|(_, weights)| weights.file_bytes())
+            .min();
         return Err(Why::NoEngine {
             smallest_bytes: smallest.unwrap_or(0),
             memory_bytes: request.device.memory_bytes(),
@@ -226,7 +265,10 @@ fn viable(request: &Request, model: &Model, nearest: &mut Vec<WouldBe>) -> Resul
         return Err(Why::NotHere);
     }
     if context > model.shape.context {
-        return Err(Why::Context { needs: context, has: model.shape.context });
+        return Err(Why::Context {
+            needs: context,
+            has: model.shape.context,
+        });
     }
     let sizes: Vec<FormatSize> = formats
         .iter()
@@ -250,7 +292,11 @@ fn viable(request: &Request, model: &Model, nearest: &mut Vec<WouldBe>) -> Resul
             }
             let memory = need(*engine, &model.shape, weights, context, CacheType::F16);
             let with_margin = (memory.needed() as f64 * (1.0 + MARGIN)) as u64;
-            let times = Times { rates: Rates::new(*engine, &request.device), shape: &model.shape, weights };
+            let times = Times {
+                rates: Rates::new(*engine, &request.device),
+                shape: &model.shape,
+                weights,
+            };
             let split = times.split(&request.question, request.deadline, slower);
             let mandatory = match &split {
                 Ok(split) => split.mandatory,
@@ -263,7 +309,13 @@ fn viable(request: &Request, model: &Model, nearest: &mut Vec<WouldBe>) -> Resul
                 least_ms = least_ms.min(mandatory_ms);
             }
             let Ok(split) = split.as_ref().map_err(|_| ()) else {
-                nearest.push(would_be(model, name, *engine, Some(mandatory_ms), (!fits).then_some(with_margin)));
+                nearest.push(would_be(
+                    model,
+                    name,
+                    *engine,
+                    Some(mandatory_ms),
+                    (!fits).then_some(with_margin),
+                ));
                 continue;
             };
             if !fits {
@@ -271,19 +323,31 @@ fn viable(request: &Request, model: &Model, nearest: &mut Vec<WouldBe>) -> Resul
                 continue;
             }
             let verdict = verdict(request, &times, split.chunks, mandatory_ms, slower);
-            found.push(candidate(request, model, name, weights, *engine, memory, &times, verdict, &sizes));
+            found.push(candidate(
+                request, model, name, weights, *engine, memory, &times, verdict, &sizes,
+            ));
         }
     }
     match found.is_empty() {
         false => Ok(found),
-        true if least_memory > request.ram_free => {
-            Err(Why::Memory { needs_bytes: least_memory, free_bytes: request.ram_free })
-        }
-        true => Err(Why::Deadline { least_ms, deadline_ms: request.deadline.as_secs_f64() * 1e3 }),
+        true if least_memory > request.ram_free => Err(Why::Memory {
+            needs_bytes: least_memory,
+            free_bytes: request.ram_free,
+        }),
+        true => Err(Why::Deadline {
+            least_ms,
+            deadline_ms: request.deadline.as_secs_f64() * 1e3,
+        }),
     }
 }
 
-fn would_be(model: &Model, format: &str, engine: Engine, ms: Option<f64>, bytes: Option<u64>) -> WouldBe {
+fn would_be(
+    model: &Model,
+    format: &str,
+    engine: Engine,
+    ms: Option<f64>,
+    bytes: Option<u64>,
+) -> WouldBe {
     // The margin for publishing comes on top.
     let whole = ms.map(|ms| (ms / 0.9).min(ms + 2.0).ceil());
     WouldBe {
@@ -292,10 +356,17 @@ fn would_be(model: &Model, format: &str, engine: Engine, ms: Option<f64>, bytes:
         engine: Some(engine),
         deadline_ms: whole,
         ram_free_bytes: bytes,
+        products: products(&model.licence),
     }
 }
 
-fn verdict(request: &Request, times: &Times, chunks: usize, mandatory_ms: f64, slower: f64) -> Verdict {
+fn verdict(
+    request: &Request,
+    times: &Times,
+    chunks: usize,
+    mandatory_ms: f64,
+    slower: f64,
+) -> Verdict {
     let question = &request.question;
     let expected = times.bound_ms(question, 1.0) / slack(times.rates.how);
     Verdict {
@@ -310,7 +381,10 @@ fn verdict(request: &Request, times: &Times, chunks: usize, mandatory_ms: f64, s
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "one place puts a candidate together")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "one place puts a candidate together"
+)]
 fn candidate(
     request: &Request,
     model: &Model,
@@ -331,7 +405,9 @@ fn candidate(
         Engine::Ours | Engine::LlamaCpp { threads: 1 } => Some(power.one_core_w),
         Engine::LlamaCpp { .. } => Some(power.all_cores_w),
     });
-    let above_idle = busy.zip(device.power.as_ref()).map(|(busy, power)| busy - power.idle_w);
+    let above_idle = busy
+        .zip(device.power.as_ref())
+        .map(|(busy, power)| busy - power.idle_w);
     let file = model.file.as_ref().filter(|(_, own)| own == weights);
     let cache = |cache_type| need(engine, &model.shape, weights, context, cache_type).cache;
     Candidate {
@@ -373,7 +449,13 @@ fn candidate(
 fn load_s(request: &Request, engine: Engine, weights: &Weights) -> Option<f64> {
     let bytes = weights.file_bytes() as f64;
     let storage = request.device.storage.as_ref()?.read_mb_s * 1e6;
-    let pack = request.device.kernels.as_ref().map_or(0.3e9 * request.device.cpu.clock_ghz / 2.5, |k| k.pack_gb_s * 1e9);
+    let pack = request
+        .device
+        .kernels
+        .as_ref()
+        .map_or(0.3e9 * request.device.cpu.clock_ghz / 2.5, |k| {
+            k.pack_gb_s * 1e9
+        });
     let more = match engine {
         Engine::Ours => bytes / pack,
         Engine::LlamaCpp { .. } => 0.5 + bytes / (2.0 * pack),

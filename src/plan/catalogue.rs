@@ -39,9 +39,13 @@ impl Model {
     pub fn of_file(path: &Path) -> Result<Model, String> {
         let file = Gguf::open(path).map_err(|error| error.to_string())?;
         let weights = Weights::of_file(&file);
-        let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let stem = path
+            .file_stem()
+            .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         Ok(Model {
-            name: text(&file, "general.name").filter(|name| !name.trim().is_empty()).unwrap_or(stem),
+            name: text(&file, "general.name")
+                .filter(|name| !name.trim().is_empty())
+                .unwrap_or(stem),
             repository: String::new(),
             licence: text(&file, "general.license").unwrap_or_default(),
             shape: Shape::of_file(&file)?,
@@ -61,9 +65,19 @@ impl Model {
         let text = std::fs::read_to_string(path).map_err(|cause| wrong(cause.to_string()))?;
         let shape = Shape::of_config(&text).map_err(wrong)?;
         let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        let named = json.get("_name_or_path").and_then(|name| name.as_str()).unwrap_or("");
-        let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-        let name = named.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned);
+        let named = json
+            .get("_name_or_path")
+            .and_then(|name| name.as_str())
+            .unwrap_or("");
+        let folder = path
+            .parent()
+            .and_then(Path::file_name)
+            .map(|name| name.to_string_lossy().into_owned());
+        let name = named
+            .rsplit('/')
+            .next()
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned);
         Ok(Model {
             name: name.or(folder).unwrap_or_else(|| String::from("model")),
             repository: named.to_owned(),
@@ -89,7 +103,8 @@ impl Model {
 pub fn all(own: Option<&Path>) -> Result<Vec<Model>, String> {
     let mut models = read(SHIPPED, Path::new("slm_catalogue.csv"))?;
     if let Some(path) = own.filter(|path| path.is_file()) {
-        let text = std::fs::read_to_string(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| format!("{}: {cause}", path.display()))?;
         for model in read(&text, path)? {
             models.retain(|known| known.name != model.name);
             models.push(model);
@@ -108,7 +123,9 @@ pub fn own() -> Option<PathBuf> {
 /// # Errors
 /// A sentence with the names that are near.
 pub fn find(models: &[Model], name: &str) -> Result<Model, String> {
-    let exact = models.iter().find(|model| model.name.eq_ignore_ascii_case(name) || model.repository == name);
+    let exact = models
+        .iter()
+        .find(|model| model.name.eq_ignore_ascii_case(name) || model.repository == name);
     exact.cloned().ok_or_else(|| {
         let near = units::near(name, models.iter().map(|model| model.name.as_str()));
         let meant = match near.is_empty() {
@@ -125,19 +142,28 @@ pub fn find(models: &[Model], name: &str) -> Result<Model, String> {
 fn read(text: &str, path: &Path) -> Result<Vec<Model>, String> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let wrong = |line: usize, what: String| format!("{}, line {line}: {what}", path.display());
-    let columns = reader.headers().map_err(|cause| wrong(1, cause.to_string()))?.clone();
+    let columns = reader
+        .headers()
+        .map_err(|cause| wrong(1, cause.to_string()))?
+        .clone();
     let mut models = Vec::new();
     for (index, row) in reader.records().enumerate() {
         let line = index + 2;
         let row = row.map_err(|cause| wrong(line, cause.to_string()))?;
         let cell = |name: &str| {
             let place = columns.iter().position(|column| column == name);
-            place.and_then(|place| row.get(place)).map(str::trim).filter(|cell| !cell.is_empty())
+            place
+                .and_then(|place| row.get(place))
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty())
         };
         let word = |name: &str| cell(name).map(str::to_owned).unwrap_or_default();
         let size = |name: &str| match cell(name).and_then(|cell| cell.parse::<usize>().ok()) {
             Some(size) if size > 0 => Ok(size),
-            _ => Err(wrong(line, format!("{name} is {:?}; expected a positive number", word(name)))),
+            _ => Err(wrong(
+                line,
+                format!("{name} is {:?}; expected a positive number", word(name)),
+            )),
         };
         let number = |name: &str| cell(name).and_then(|cell| cell.parse::<u64>().ok());
         let shape = Shape {
@@ -151,7 +177,9 @@ fn read(text: &str, path: &Path) -> Result<Vec<Model>, String> {
             vocabulary: size("vocab")?,
             context: size("context")?,
             tied: cell("tied_embeddings") == Some("1"),
-            window: number("sliding_window").filter(|window| *window > 0).map(|window| window as usize),
+            window: number("sliding_window")
+                .filter(|window| *window > 0)
+                .map(|window| window as usize),
         };
         if let Some(what) = shape.fault() {
             return Err(wrong(line, what));
@@ -161,14 +189,22 @@ fn read(text: &str, path: &Path) -> Result<Vec<Model>, String> {
             .and_then(|(with, without)| with.checked_sub(without));
         let source = word("config_source");
         // A row of a user's file, which may be gone since.
-        let file = source.strip_prefix(FROM_FILE).map(PathBuf::from).filter(|file| file.is_file());
+        let file = source
+            .strip_prefix(FROM_FILE)
+            .map(PathBuf::from)
+            .filter(|file| file.is_file());
         let file = file.and_then(|path| {
             let weights = Weights::of_file(&Gguf::open(&path).ok()?);
             Some((path, weights))
         });
-        let published = ["Q4_K_M", "Q4_0", "Q8_0", "F16"].into_iter().filter_map(|format| {
-            Some((format.to_owned(), number(&format!("{format}_bytes_published"))?))
-        });
+        let published = ["Q4_K_M", "Q4_0", "Q8_0", "F16"]
+            .into_iter()
+            .filter_map(|format| {
+                Some((
+                    format.to_owned(),
+                    number(&format!("{format}_bytes_published"))?,
+                ))
+            });
         models.push(Model {
             name: word("model"),
             repository: word("hf_repo"),
@@ -198,20 +234,37 @@ pub fn add(model: &Model, path: &Path) -> Result<(), String> {
     read(&before, path)?;
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut reader = csv::Reader::from_reader(before.as_bytes());
-    let headers = reader.headers().map_err(|cause| wrong(cause.to_string()))?.clone();
-    writer.write_record(&headers).map_err(|cause| wrong(cause.to_string()))?;
-    for row in reader.records().flatten().filter(|row| row.get(0) != Some(&model.name)) {
-        writer.write_record(&row).map_err(|cause| wrong(cause.to_string()))?;
+    let headers = reader
+        .headers()
+        .map_err(|cause| wrong(cause.to_string()))?
+        .clone();
+    writer
+        .write_record(&headers)
+        .map_err(|cause| wrong(cause.to_string()))?;
+    for row in reader
+        .records()
+        .flatten()
+        .filter(|row| row.get(0) != Some(&model.name))
+    {
+        writer
+            .write_record(&row)
+            .map_err(|cause| wrong(cause.to_string()))?;
     }
     let cells = headers.iter().map(|column| cell(model, column));
-    writer.write_record(cells).map_err(|cause| wrong(cause.to_string()))?;
-    let bytes = writer.into_inner().map_err(|cause| wrong(cause.to_string()))?;
+    writer
+        .write_record(cells)
+        .map_err(|cause| wrong(cause.to_string()))?;
+    let bytes = writer
+        .into_inner()
+        .map_err(|cause| wrong(cause.to_string()))?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|cause| wrong(cause.to_string()))?;
     }
     // Whole or not at all.
     let part = path.with_extension("part");
-    std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path)).map_err(|cause| wrong(cause.to_string()))
+    std::fs::write(&part, bytes)
+        .and_then(|()| std::fs::rename(&part, path))
+        .map_err(|cause| wrong(cause.to_string()))
 }
 
 /// What a row has under a column.
@@ -257,7 +310,9 @@ fn cell(model: &Model, column: &str) -> String {
         }
         "kv_bytes_per_token_f16" => kv(64).to_string(),
         "kv_bytes_per_token_q8_0" => kv(34).to_string(),
-        "sliding_window" => shape.window.map_or_else(String::new, |window| window.to_string()),
+        "sliding_window" => shape
+            .window
+            .map_or_else(String::new, |window| window.to_string()),
         "kv_bytes_f16_ctx1024" => at(1024),
         "kv_bytes_f16_ctx2048" => at(2048),
         "kv_bytes_f16_ctx4096" => at(4096),
@@ -281,10 +336,17 @@ mod tests {
         for model in &models {
             for format in Format::ALL {
                 if let Some(published) = model.published.get(format.name()) {
-                    let computed = model.shape.weights(format, model.metadata_bytes).file_bytes();
+                    let computed = model
+                        .shape
+                        .weights(format, model.metadata_bytes)
+                        .file_bytes();
                     let apart = computed as f64 / *published as f64 - 1.0;
                     // Many are published to two digits behind the point alone.
-                    assert!(apart.abs() < 0.011, "{} {format}: {computed} for {published}", model.name);
+                    assert!(
+                        apart.abs() < 0.011,
+                        "{} {format}: {computed} for {published}",
+                        model.name
+                    );
                     compared += 1;
                 }
             }
@@ -302,14 +364,26 @@ mod tests {
             for (column, found) in columns.iter().zip(row.iter()) {
                 // Without norms and biases in the catalogue.
                 let close = column.contains("_bytes_computed") || column.contains("metadata");
-                let skip = ["published", "source", "hf_repo", "ctx", "params_matmul", "flops", "decode"];
+                let skip = [
+                    "published",
+                    "source",
+                    "hf_repo",
+                    "ctx",
+                    "params_matmul",
+                    "flops",
+                    "decode",
+                ];
                 if found.is_empty() || skip.iter().any(|word| column.contains(word)) {
                     continue;
                 }
                 let ours = cell(model, column);
                 match (close, found.parse::<f64>(), ours.parse::<f64>()) {
                     (true, Ok(found), Ok(ours)) => {
-                        assert!((ours / found - 1.0).abs() < 0.005, "{} {column}: {ours} for {found}", model.name);
+                        assert!(
+                            (ours / found - 1.0).abs() < 0.005,
+                            "{} {column}: {ours} for {found}",
+                            model.name
+                        );
                     }
                     _ => assert_eq!(ours, found, "{} {column}", model.name),
                 }
@@ -334,17 +408,36 @@ mod tests {
         add(&model, &path).unwrap();
         let models = all(Some(&path)).unwrap();
         assert_eq!(models.len(), 19);
-        assert_eq!(find(&models, "tiny, with a comma").unwrap().shape, model.shape);
+        assert_eq!(
+            find(&models, "tiny, with a comma").unwrap().shape,
+            model.shape
+        );
         let error = find(&models, "smollm2-135").unwrap_err();
-        assert!(error.contains("did you mean SmolLM2-135M-Instruct"), "{error}");
+        assert!(
+            error.contains("did you mean SmolLM2-135M-Instruct"),
+            "{error}"
+        );
         std::fs::write(&path, "model,layers\nx,-3\n").unwrap();
         let error = all(Some(&path)).unwrap_err();
-        assert!(error.contains("own.csv, line 2: layers is \"-3\""), "{error}");
-        for (text, word) in [("{", "no JSON"), ("{}", "model_type"), (r#"{"model_type":"llama"}"#, "num_attention_heads"),
-            (r#"{"model_type":"mamba","num_attention_heads":1,"hidden_size":32,"num_hidden_layers":1,"intermediate_size":32,"vocab_size":10}"#, "mamba")] {
+        assert!(
+            error.contains("own.csv, line 2: layers is \"-3\""),
+            "{error}"
+        );
+        for (text, word) in [
+            ("{", "no JSON"),
+            ("{}", "model_type"),
+            (r#"{"model_type":"llama"}"#, "num_attention_heads"),
+            (
+                r#"{"model_type":"mamba","num_attention_heads":1,"hidden_size":32,"num_hidden_layers":1,"intermediate_size":32,"vocab_size":10}"#,
+                "mamba",
+            ),
+        ] {
             std::fs::write(&config, text).unwrap();
             let error = Model::of_config(&config).unwrap_err();
-            assert!(error.contains(word) && error.contains("config.json"), "{error}");
+            assert!(
+                error.contains(word) && error.contains("config.json"),
+                "{error}"
+            );
         }
     }
 }

@@ -31,7 +31,9 @@ impl Engine {
             Runs::Linux => vec![Engine::Ours],
         };
         let most = device.memory.read_gb_s.keys().copied().max().unwrap_or(1);
-        all.push(Engine::LlamaCpp { threads: most.min(device.cpu.cores) });
+        all.push(Engine::LlamaCpp {
+            threads: most.min(device.cpu.cores),
+        });
         if device.gpu.is_some() {
             all.push(Engine::LlamaCppGpu);
         }
@@ -73,9 +75,13 @@ pub fn classifier_macs_per_cycle(isa: Isa) -> f64 {
 /// Of our kernels: measured for AVX-512 VNNI and AVX2, estimated from the width of the
 /// instructions for the others.
 fn ours(isa: Isa) -> PerCycle {
-    let of = |one, many, attention| PerCycle { one, many, attention };
+    let of = |one, many, attention| PerCycle {
+        one,
+        many,
+        attention,
+    };
     match isa {
-        Isa::Avx512Vnni => of(20.0, 60.0, 6.0),
+        Isa::Avx512Vnni => of(20.0, 75.0, 11.0),
         Isa::Avx2 => of(15.0, 20.0, 4.0),
         // Our kernels have no matrix products of i8mm.
         Isa::NeonDotprod | Isa::NeonI8mm => of(6.0, 11.0, 2.0),
@@ -86,13 +92,17 @@ fn ours(isa: Isa) -> PerCycle {
 
 /// Of llama.cpp's with blocks of Q4_0, which it re-lays in groups of rows.
 fn llama_cpp(isa: Isa) -> PerCycle {
-    let of = |one, many, attention| PerCycle { one, many, attention };
+    let of = |one, many, attention| PerCycle {
+        one,
+        many,
+        attention,
+    };
     match isa {
-        Isa::Avx512Vnni => of(8.0, 15.0, 1.5),
-        Isa::Avx2 => of(5.0, 8.0, 1.2),
-        Isa::NeonI8mm => of(7.0, 18.0, 1.5),
-        Isa::NeonDotprod => of(6.0, 9.0, 1.2),
-        Isa::Neon => of(2.2, 2.5, 0.8),
+        Isa::Avx512Vnni => of(5.0, 14.0, 7.5),
+        Isa::Avx2 => of(5.0, 8.0, 4.8),
+        Isa::NeonI8mm => of(7.0, 16.0, 6.0),
+        Isa::NeonDotprod => of(5.0, 7.0, 4.0),
+        Isa::Neon => of(2.2, 2.5, 2.4),
         Isa::Scalar => of(0.3, 0.3, 0.3),
     }
 }
@@ -113,23 +123,37 @@ const OF_MEMORY: f64 = 0.9;
 /// Of the memory's and the arithmetic peak of a GPU.
 const OF_GPU_MEMORY: f64 = 0.55;
 const OF_GPU_PEAK: f64 = 0.25;
+/// Of llama.cpp's rate of attention over a prompt, that of one token alone.
+const OF_ONE_TOKEN: f64 = 0.25;
 /// Of each further thread.
 const OF_A_THREAD: f64 = 0.85;
 
 /// The name that a device file has a packed format under.
 fn packed_name(format: Packed) -> &'static str {
-    let found = super::device::measure::FORMATS.iter().find(|(_, known)| *known == format);
+    let found = super::device::measure::FORMATS
+        .iter()
+        .find(|(_, known)| *known == format);
     found.map_or("", |(name, _)| name)
 }
 
 impl<'a> Rates<'a> {
     pub fn new(engine: Engine, device: &'a Device) -> Rates<'a> {
         let how = match engine {
-            Engine::Ours => device.kernels.as_ref().map_or(How::Estimated, |kernels| kernels.how),
-            Engine::LlamaCpp { .. } => device.llama_cpp.as_ref().map_or(How::Estimated, |llama| llama.how),
+            Engine::Ours => device
+                .kernels
+                .as_ref()
+                .map_or(How::Estimated, |kernels| kernels.how),
+            Engine::LlamaCpp { .. } => device
+                .llama_cpp
+                .as_ref()
+                .map_or(How::Estimated, |llama| llama.how),
             Engine::LlamaCppGpu => How::Estimated,
         };
-        Rates { engine, device, how }
+        Rates {
+            engine,
+            device,
+            how,
+        }
     }
 
     fn per_cycle(&self) -> PerCycle {
@@ -158,7 +182,11 @@ impl<'a> Rates<'a> {
             Engine::Ours => {
                 let bytes = tensor.packed_bytes() as f64;
                 let name = tensor.packed().map_or("f32", packed_name);
-                let measured = self.device.kernels.as_ref().and_then(|k| k.one_row_gb_s.get(name));
+                let measured = self
+                    .device
+                    .kernels
+                    .as_ref()
+                    .and_then(|k| k.one_row_gb_s.get(name));
                 if let Some(rate) = measured.and_then(|by| at(by, all_bytes)) {
                     return bytes / (rate * 1e9);
                 }
@@ -195,12 +223,17 @@ impl<'a> Rates<'a> {
         let rate = match self.engine {
             Engine::Ours => {
                 let name = tensor.packed().map_or("f32", packed_name);
-                let measured = self.device.kernels.as_ref().and_then(|k| k.many_rows_gmac_s.get(name));
+                let measured = self
+                    .device
+                    .kernels
+                    .as_ref()
+                    .and_then(|k| k.many_rows_gmac_s.get(name));
                 measured.map_or_else(|| self.per_cycle().many * self.clock(), |rate| rate * 1e9)
             }
             Engine::LlamaCpp { .. } => {
                 let llama = self.device.llama_cpp.as_ref();
-                let measured = llama.and_then(|llama| nearest(&llama.many_rows_gmac_s, tensor.kind));
+                let measured =
+                    llama.and_then(|llama| nearest(&llama.many_rows_gmac_s, tensor.kind));
                 let of_one = measured.map_or_else(
                     || self.per_cycle().many * self.clock() * beside_q4_0(tensor.kind).1,
                     |rate| rate * 1e9,
@@ -214,20 +247,48 @@ impl<'a> Rates<'a> {
         };
         // A few rows fill the registers badly.
         let full = (rows as f64 / (rows as f64 + 1.0)).min(1.0);
-        one.max(macs / (rate * full))
+        let multiplied = macs / (rate * full);
+        match self.engine {
+            // Weights come from memory once for a batch, and nothing is multiplied meanwhile.
+            Engine::Ours => one + multiplied,
+            _ => one.max(multiplied),
+        }
     }
 
-    /// Seconds of attention that multiplies so much.
-    pub fn attention_s(&self, macs: u64) -> f64 {
+    /// Seconds of attention of so many tokens that multiplies so much, over keys and values of so
+    /// many bytes.
+    pub fn attention_s(&self, macs: u64, cache_bytes: u64, tokens: usize) -> f64 {
+        let memory = match self.engine {
+            Engine::Ours => self.device.read_gb_s(1),
+            Engine::LlamaCpp { threads } => self.device.read_gb_s(threads),
+            Engine::LlamaCppGpu => self.device.gpu.as_ref().map_or(1.0, |gpu| gpu.memory_gb_s),
+        };
+        self.multiplied_s(macs, tokens)
+            .max(cache_bytes as f64 / (memory * 1e9))
+    }
+
+    fn multiplied_s(&self, macs: u64, tokens: usize) -> f64 {
         let cycles = self.per_cycle().attention * self.clock();
         let rate = match self.engine {
-            Engine::Ours => self.device.kernels.as_ref().map_or(cycles, |k| k.attention_gmac_s * 1e9),
+            Engine::Ours => self
+                .device
+                .kernels
+                .as_ref()
+                .map_or(cycles, |k| k.attention_gmac_s * 1e9),
             Engine::LlamaCpp { .. } => {
                 let llama = self.device.llama_cpp.as_ref();
-                llama.map_or(cycles, |llama| llama.attention_gmac_s * 1e9) * self.threads()
+                let many =
+                    llama.map_or(cycles, |llama| llama.attention_gmac_s * 1e9) * self.threads();
+                if tokens == 1 {
+                    many * OF_ONE_TOKEN
+                } else {
+                    many
+                }
             }
             // Two bytes read for every multiply-add, by all heads of a group at once.
-            Engine::LlamaCppGpu => self.device.gpu.as_ref().map_or(1.0, |gpu| gpu.memory_gb_s) * 1e9 * 0.5,
+            Engine::LlamaCppGpu => {
+                self.device.gpu.as_ref().map_or(1.0, |gpu| gpu.memory_gb_s) * 1e9 * 0.5
+            }
         };
         macs as f64 / rate
     }
@@ -242,7 +303,9 @@ impl<'a> Rates<'a> {
                 let wait = if threads > 1 { 30_000.0 } else { 6_000.0 };
                 layers as f64 * (wait + rows as f64 * (1.5 * (6 * width + 3 * ffn) as f64))
             }
-            Engine::Ours => layers as f64 * rows as f64 * (1_500.0 + 1.2 * (6 * width + 2 * ffn) as f64),
+            Engine::Ours => {
+                layers as f64 * rows as f64 * (1_500.0 + 1.2 * (6 * width + 2 * ffn) as f64)
+            }
         };
         cycles / self.clock()
     }

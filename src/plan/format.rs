@@ -101,7 +101,11 @@ fn fitting(kind: TensorType, inputs: usize) -> TensorType {
         Q6_K => Q8_0,
         _ => F16,
     };
-    if inputs.is_multiple_of(kind.block().0 as usize) { kind } else { F16 }
+    if inputs.is_multiple_of(kind.block().0 as usize) {
+        kind
+    } else {
+        F16
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,13 @@ pub enum Products {
 pub fn products(licence: &str) -> Products {
     let name = licence.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    if has(&["-nc", "noncommercial", "non-commercial", "research", "cc-by-nc"]) {
+    if has(&[
+        "-nc",
+        "noncommercial",
+        "non-commercial",
+        "research",
+        "cc-by-nc",
+    ]) {
         Products::Forbidden
     } else if has(&["llama", "gemma", "community", "openrail", "terms"]) {
         Products::Conditions

@@ -61,7 +61,13 @@ pub const MARGIN: f64 = 0.1;
 const MIB: u64 = 1 << 20;
 
 /// Of a model with room for `context` tokens.
-pub fn need(engine: Engine, shape: &Shape, weights: &Weights, context: usize, cache: CacheType) -> MemoryNeed {
+pub fn need(
+    engine: Engine,
+    shape: &Shape,
+    weights: &Weights,
+    context: usize,
+    cache: CacheType,
+) -> MemoryNeed {
     match engine {
         Engine::Ours => ours(shape, weights, context),
         Engine::LlamaCpp { .. } => llama_cpp(shape, weights, context, cache, false),
@@ -82,14 +88,28 @@ const LLAMA_CPP_TOKEN: u64 = 240;
 /// As `language::decoder` and `language::weights` take it: a packed copy beside the mapped file,
 /// keys and values in f16 of the whole context in every layer, and scratch of one batch.
 fn ours(shape: &Shape, weights: &Weights, context: usize) -> MemoryNeed {
-    let Shape { width, ffn, heads, kv_heads, head, vocabulary, .. } = *shape;
+    let Shape {
+        width,
+        ffn,
+        heads,
+        kv_heads,
+        head,
+        vocabulary,
+        ..
+    } = *shape;
     let room = context.next_multiple_of(16);
     let (queries, kv) = (heads * head, kv_heads * head);
     let padded = |outputs: usize| outputs.next_multiple_of(16);
     // Floats, codes, and of each block its scale and sums.
     let activations = |width: usize| BATCH * (5 * width + width / 32 * 16);
     let floats = BATCH
-        * (width + padded(queries) + 2 * padded(kv) + padded(2 * ffn) + padded(ffn) + padded(width) + 2 * head)
+        * (width
+            + padded(queries)
+            + 2 * padded(kv)
+            + padded(2 * ffn)
+            + padded(ffn)
+            + padded(width)
+            + 2 * head)
         + 4 * room
         + padded(vocabulary);
     MemoryNeed {
@@ -116,20 +136,39 @@ const UBATCH: usize = 512;
 
 /// As llama.cpp takes it: the file mapped, blocks that it re-lays a second time, keys and values
 /// cleared at start, and a graph of 512 tokens.
-fn llama_cpp(shape: &Shape, weights: &Weights, context: usize, cache: CacheType, gpu: bool) -> MemoryNeed {
+fn llama_cpp(
+    shape: &Shape,
+    weights: &Weights,
+    context: usize,
+    cache: CacheType,
+    gpu: bool,
+) -> MemoryNeed {
     let relaid = weights.body().filter(|tensor| {
-        let known = matches!(tensor.kind, TensorType::Q4_0 | TensorType::Q4_K | TensorType::IQ4_NL);
+        let known = matches!(
+            tensor.kind,
+            TensorType::Q4_0 | TensorType::Q4_K | TensorType::IQ4_NL
+        );
         known && tensor.outputs.is_multiple_of(8)
     });
     let relaid: u64 = relaid.map(super::weights::Tensor::bytes).sum();
     let room = context.next_multiple_of(256);
     let batch = UBATCH.min(room);
-    let Shape { width, ffn, heads, head, vocabulary, .. } = *shape;
-    let floats = batch * (2 * ffn + 4 * width + 2 * heads * head) + batch * room / 2 + 2 * vocabulary;
+    let Shape {
+        width,
+        ffn,
+        heads,
+        head,
+        vocabulary,
+        ..
+    } = *shape;
+    let floats =
+        batch * (2 * ffn + 4 * width + 2 * heads * head) + batch * room / 2 + 2 * vocabulary;
     MemoryNeed {
         weights: if gpu { weights.bytes() } else { relaid },
         mapped_file: if gpu { 0 } else { weights.file_bytes() },
-        cache: shape.kv_bytes(room, cache.of_32(), |window| (window + UBATCH).next_multiple_of(256)),
+        cache: shape.kv_bytes(room, cache.of_32(), |window| {
+            (window + UBATCH).next_multiple_of(256)
+        }),
         // Twice: what a graph reads and what it writes.
         buffers: 8 * floats as u64,
         tokenizer: vocabulary as u64 * LLAMA_CPP_TOKEN,

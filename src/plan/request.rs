@@ -34,13 +34,22 @@ pub struct Asked {
 impl Request {
     /// Why nothing could answer this.
     pub fn fault(&self) -> Option<String> {
-        let Question { prompt, answer, thoughts, .. } = self.question;
+        let Question {
+            prompt,
+            answer,
+            thoughts,
+            ..
+        } = self.question;
         let most = 1 << 20;
-        for (flag, found, least) in
-            [("--prompt-tokens", prompt, 1), ("--answer-tokens", answer, 1), ("--thoughts", thoughts, 0)]
-        {
+        for (flag, found, least) in [
+            ("--prompt-tokens", prompt, 1),
+            ("--answer-tokens", answer, 1),
+            ("--thoughts", thoughts, 0),
+        ] {
             if !(least..=most).contains(&found) {
-                return Some(format!("{flag} is {found}; expected {least} to {most} tokens"));
+                return Some(format!(
+                    "{flag} is {found}; expected {least} to {most} tokens"
+                ));
             }
         }
         let total = self.device.memory_bytes();

@@ -43,7 +43,9 @@ impl Shape {
         let embedding = file.tensor(EMBEDDING).map(|tensor| &tensor.dimensions[..]);
         let Some([_, vocabulary]) = embedding else {
             let path = file.path().display();
-            return Err(format!("{path}: {EMBEDDING} is not in it; it is no whole model"));
+            return Err(format!(
+                "{path}: {EMBEDDING} is not in it; it is no whole model"
+            ));
         };
         Ok(Shape {
             vocabulary: *vocabulary as usize,
@@ -75,7 +77,11 @@ impl Shape {
             Some("gemma3" | "gemma3_text") => "gemma3",
             Some("phi" | "phi2" | "phi-msft") => "phi2",
             Some(other) => other,
-            None => return Err(String::from("model_type is not there; it is no config.json of a model")),
+            None => {
+                return Err(String::from(
+                    "model_type is not there; it is no config.json of a model",
+                ));
+            }
         };
         let number = |key: &str| json.get(key).and_then(serde_json::Value::as_u64);
         let size = |key: &str| match number(key) {
@@ -91,7 +97,9 @@ impl Shape {
         };
         let window_off = json.get("use_sliding_window") == Some(&serde_json::Value::Bool(false));
         // Llama's family unties unless told otherwise, Gemma ties.
-        let tied = json.get("tie_word_embeddings").and_then(serde_json::Value::as_bool);
+        let tied = json
+            .get("tie_word_embeddings")
+            .and_then(serde_json::Value::as_bool);
         let shape = Shape {
             architecture: architecture.to_owned(),
             layers: size("num_hidden_layers")?,
@@ -116,13 +124,29 @@ impl Shape {
         if !KNOWN.contains(&self.architecture.as_str()) {
             let known = KNOWN.join(", ");
             let found = &self.architecture;
-            return Some(format!("its architecture is {found}; the tensors of these are known: {known}"));
+            return Some(format!(
+                "its architecture is {found}; the tensors of these are known: {known}"
+            ));
         }
-        let sizes = [self.layers, self.width, self.ffn, self.heads, self.kv_heads, self.head, self.vocabulary];
+        let sizes = [
+            self.layers,
+            self.width,
+            self.ffn,
+            self.heads,
+            self.kv_heads,
+            self.head,
+            self.vocabulary,
+        ];
         if sizes.contains(&0) || self.layers > 512 || sizes.iter().any(|size| *size > 1 << 24) {
-            return Some(format!("its sizes are {sizes:?}; expected positive ones of a model"));
+            return Some(format!(
+                "its sizes are {sizes:?}; expected positive ones of a model"
+            ));
         }
-        if self.heads % self.kv_heads != 0 || self.width % 32 != 0 || self.ffn % 32 != 0 || self.head % 2 != 0 {
+        if self.heads % self.kv_heads != 0
+            || self.width % 32 != 0
+            || self.ffn % 32 != 0
+            || self.head % 2 != 0
+        {
             return Some(format!(
                 "{} heads on {} key heads, widths {} and {}; expected a multiple of the key heads, and of 32",
                 self.heads, self.kv_heads, self.width, self.ffn
@@ -144,15 +168,27 @@ impl Shape {
     /// Numbers of the layers' matrices: without embedding and head.
     pub fn body(&self) -> u64 {
         let all = self.weights(Format::F16, 0);
-        let body = all.tensors.iter().filter(|tensor| tensor.name.starts_with("blk."));
-        body.filter(|tensor| tensor.outputs > 1).map(Tensor::elements).sum()
+        let body = all
+            .tensors
+            .iter()
+            .filter(|tensor| tensor.name.starts_with("blk."));
+        body.filter(|tensor| tensor.outputs > 1)
+            .map(Tensor::elements)
+            .sum()
     }
 
     /// Its tensors in a format, as converting and quantizing write them, and metadata of a size.
     pub fn weights(&self, format: Format, metadata_bytes: u64) -> Weights {
-        let mut out = Tensors { shape: self, format, all: Vec::new() };
+        let mut out = Tensors {
+            shape: self,
+            format,
+            all: Vec::new(),
+        };
         out.write();
-        Weights { tensors: out.all, metadata_bytes }
+        Weights {
+            tensors: out.all,
+            metadata_bytes,
+        }
     }
 
     /// About what tokenizer and header take in a file: a vocabulary of pieces has scores beside,
@@ -179,7 +215,9 @@ impl Shape {
     /// Numbers that attention multiplies for one token behind `depth` others, in all layers.
     pub fn attention_macs(&self, depth: usize) -> u64 {
         let windows = self.windows();
-        let seen = windows.iter().map(|window| window.unwrap_or(usize::MAX).min(depth));
+        let seen = windows
+            .iter()
+            .map(|window| window.unwrap_or(usize::MAX).min(depth));
         2 * seen.map(|seen| seen as u64).sum::<u64>() * (self.heads * self.head) as u64
     }
 }
@@ -198,7 +236,12 @@ struct Tensors<'a> {
 impl Tensors<'_> {
     fn matrix(&mut self, name: String, inputs: usize, outputs: usize, role: Role) {
         let kind = self.format.of(role, inputs, self.shape.layers);
-        self.all.push(Tensor { name, inputs, outputs, kind });
+        self.all.push(Tensor {
+            name,
+            inputs,
+            outputs,
+            kind,
+        });
     }
 
     fn vector(&mut self, name: String, length: usize) {
@@ -206,7 +249,17 @@ impl Tensors<'_> {
     }
 
     fn write(&mut self) {
-        let Shape { layers, width, ffn, heads, kv_heads, head, vocabulary, tied, .. } = *self.shape;
+        let Shape {
+            layers,
+            width,
+            ffn,
+            heads,
+            kv_heads,
+            head,
+            vocabulary,
+            tied,
+            ..
+        } = *self.shape;
         let (queries, keys) = (heads * head, kv_heads * head);
         let name = self.shape.architecture.clone();
         let name = name.as_str();
@@ -217,7 +270,12 @@ impl Tensors<'_> {
             let part = |part: &str| format!("blk.{layer}.{part}");
             self.vector(part("attn_norm.weight"), width);
             if matches!(name, "phi2" | "phi3") {
-                self.matrix(part("attn_qkv.weight"), width, queries + 2 * keys, Role::Qkv);
+                self.matrix(
+                    part("attn_qkv.weight"),
+                    width,
+                    queries + 2 * keys,
+                    Role::Qkv,
+                );
             } else {
                 self.matrix(part("attn_q.weight"), width, queries, Role::Other);
                 self.matrix(part("attn_k.weight"), width, keys, Role::Other);

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::device::How;
 use super::engine::Rates;
+use super::memory::CacheType;
 use super::shape::Shape;
 use super::weights::Weights;
 use crate::language::costs::{Costs, Needs, Split, TooShort, split};
@@ -86,22 +87,39 @@ const MASK_US: f64 = 100.0;
 
 impl Times<'_> {
     fn all_bytes(&self) -> u64 {
-        self.weights.tensors.iter().map(super::weights::Tensor::packed_bytes).sum()
+        self.weights
+            .tensors
+            .iter()
+            .map(super::weights::Tensor::packed_bytes)
+            .sum()
     }
 
     /// Seconds of the layers for so many tokens behind `depth` others.
     pub fn batch_s(&self, tokens: usize, depth: usize) -> f64 {
         let all = self.all_bytes();
-        let matrices: f64 = self.weights.body().map(|tensor| self.rates.rows_s(tensor, tokens, all)).sum();
+        let matrices: f64 = self
+            .weights
+            .body()
+            .map(|tensor| self.rates.rows_s(tensor, tokens, all))
+            .sum();
         let seen = depth + tokens.div_ceil(2);
-        let attention = self.rates.attention_s(self.shape.attention_macs(seen)) * tokens as f64;
-        let Shape { layers, width, ffn, .. } = *self.shape;
+        let macs = self.shape.attention_macs(seen) * tokens as u64;
+        let cache = self
+            .shape
+            .kv_bytes(seen, CacheType::F16.of_32(), |window| window);
+        let attention = self.rates.attention_s(macs, cache, tokens);
+        let Shape {
+            layers, width, ffn, ..
+        } = *self.shape;
         matrices + attention + self.rates.beside_s(layers, width, ffn, tokens)
     }
 
     /// Seconds of the whole head.
     pub fn head_s(&self) -> f64 {
-        let head = self.weights.head().map(|head| self.rates.one_row_s(head, self.all_bytes()));
+        let head = self
+            .weights
+            .head()
+            .map(|head| self.rates.one_row_s(head, self.all_bytes()));
         head.unwrap_or(0.0) + self.shape.vocabulary as f64 * CHOICE_US_PER_1000 * 1e-9
     }
 
@@ -126,7 +144,10 @@ impl Times<'_> {
     fn bounds(&self, slower: f64, room: usize) -> Costs {
         let by = slack(self.rates.how) * slower * 1e6;
         let sizes = vec![1, 2, 4, 8, 16, 32, BATCH];
-        let mut depths: Vec<usize> = [128, 512, 2048, 8192].into_iter().filter(|depth| *depth < room).collect();
+        let mut depths: Vec<usize> = [128, 512, 2048, 8192]
+            .into_iter()
+            .filter(|depth| *depth < room)
+            .collect();
         depths.push(room.max(BATCH));
         let row = |depth: &usize| -> Vec<f64> {
             let of = |size: &usize| by * self.batch_s(*size, depth.saturating_sub(*size));
@@ -153,16 +174,26 @@ impl Times<'_> {
     ///
     /// # Errors
     /// Where not even the answer without a thought fits.
-    pub fn split(&self, question: &Question, deadline: Duration, slower: f64) -> Result<Split, TooShort> {
+    pub fn split(
+        &self,
+        question: &Question,
+        deadline: Duration,
+        slower: f64,
+    ) -> Result<Split, TooShort> {
         let costs = self.bounds(slower, question.context());
-        split(deadline.saturating_sub(margin(deadline)), &question.needs(), &costs)
+        split(
+            deadline.saturating_sub(margin(deadline)),
+            &question.needs(),
+            &costs,
+        )
     }
 
     /// What all of it takes at most, milliseconds: the deadline that leaves nothing out.
     pub fn bound_ms(&self, question: &Question, slower: f64) -> f64 {
         let costs = self.bounds(slower, question.context());
         let long = Duration::from_secs(1 << 30);
-        split(long, &question.needs(), &costs).map_or(f64::MAX, |split| split.all.as_secs_f64() * 1e3)
+        split(long, &question.needs(), &costs)
+            .map_or(f64::MAX, |split| split.all.as_secs_f64() * 1e3)
     }
 }
 

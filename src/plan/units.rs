@@ -77,9 +77,13 @@ pub fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str
     let mut all: Vec<(usize, &str)> = known
         .map(|name| {
             let name_plain = plain(name);
-            let part = !asked.is_empty()
-                && (name_plain.contains(&asked) || asked.contains(&name_plain));
-            let apart = if part { 1 } else { distance(&asked, &name_plain) };
+            let part =
+                !asked.is_empty() && (name_plain.contains(&asked) || asked.contains(&name_plain));
+            let apart = if part {
+                1
+            } else {
+                distance(&asked, &name_plain)
+            };
             (apart, name)
         })
         .filter(|(apart, name)| *apart <= 1 + name.len() / 3)
@@ -116,15 +120,36 @@ mod tests {
         assert_eq!(bytes(" 1.5 gib "), Ok(3 << 29));
         assert_eq!(bytes("256KB"), Ok(256_000));
         assert_eq!(bytes("900b"), Ok(900));
-        for wrong in ["", "4", "0GiB", "-1GB", "x", "GiB", "4 parsecs", "1e3GB", "9999999TB", "4Gi B", "nanGB", "--4GB"] {
+        for wrong in [
+            "",
+            "4",
+            "0GiB",
+            "-1GB",
+            "x",
+            "GiB",
+            "4 parsecs",
+            "1e3GB",
+            "9999999TB",
+            "4Gi B",
+            "nanGB",
+            "--4GB",
+        ] {
             let error = bytes(wrong).unwrap_err();
-            assert!(error.contains("expected a size above zero with its unit"), "{wrong}: {error}");
+            assert!(
+                error.contains("expected a size above zero with its unit"),
+                "{wrong}: {error}"
+            );
         }
     }
 
     #[test]
     fn near_names_are_those_that_may_be_meant() {
-        let known = ["raspberry-pi-4", "raspberry-pi-5", "jetson-orin-nano", "rk3588"];
+        let known = [
+            "raspberry-pi-4",
+            "raspberry-pi-5",
+            "jetson-orin-nano",
+            "rk3588",
+        ];
         let near = |word| super::near(word, known.into_iter());
         assert_eq!(near("raspbery-pi-5")[0], "raspberry-pi-5");
         assert_eq!(near("RK3558"), ["rk3588"]);

@@ -16,7 +16,12 @@ pub struct Tensor {
 
 impl Tensor {
     pub fn vector(name: String, length: usize) -> Tensor {
-        Tensor { name, inputs: length, outputs: 1, kind: TensorType::F32 }
+        Tensor {
+            name,
+            inputs: length,
+            outputs: 1,
+            kind: TensorType::F32,
+        }
     }
 
     /// Numbers in it.
@@ -107,7 +112,10 @@ impl Weights {
 
     /// Of the whole file; every tensor begins at a multiple of 32.
     pub fn file_bytes(&self) -> u64 {
-        let padded = self.tensors.iter().map(|tensor| tensor.bytes().next_multiple_of(32));
+        let padded = self
+            .tensors
+            .iter()
+            .map(|tensor| tensor.bytes().next_multiple_of(32));
         self.metadata_bytes.next_multiple_of(32) + padded.sum::<u64>()
     }
 
@@ -126,7 +134,9 @@ impl Weights {
     /// The first tensor that our kernels have no code for.
     pub fn does_not_run(&self) -> Option<&Tensor> {
         let matrices = self.tensors.iter().filter(|tensor| tensor.outputs > 1);
-        matrices.into_iter().find(|tensor| packed(tensor.kind).is_none())
+        matrices
+            .into_iter()
+            .find(|tensor| packed(tensor.kind).is_none())
     }
 
     /// The type of most of the body's bytes.
@@ -138,7 +148,9 @@ impl Weights {
                 None => by.push((tensor.kind, tensor.bytes())),
             }
         }
-        by.into_iter().max_by_key(|(_, bytes)| *bytes).map(|(kind, _)| kind)
+        by.into_iter()
+            .max_by_key(|(_, bytes)| *bytes)
+            .map(|(kind, _)| kind)
     }
 }
 
@@ -150,8 +162,15 @@ mod tests {
     #[test]
     fn a_packed_matrix_takes_what_is_said_of_it() {
         use TensorType::*;
-        for kind in [F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K] {
-            let tensor = Tensor { name: "m".into(), inputs: 512, outputs: 40, kind };
+        for kind in [
+            F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K,
+        ] {
+            let tensor = Tensor {
+                name: "m".into(),
+                inputs: 512,
+                outputs: 40,
+                kind,
+            };
             let bytes = vec![0u8; tensor.bytes() as usize];
             let made = blocks::pack(kind, &bytes, 512, 40).unwrap();
             assert_eq!(made.bytes() as u64, tensor.packed_bytes(), "{kind}");

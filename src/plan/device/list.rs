@@ -33,7 +33,10 @@ pub fn names() -> Vec<&'static str> {
 
 /// The file of one that ships.
 pub fn text(name: &str) -> Option<&'static str> {
-    SHIPPED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    SHIPPED
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
 }
 
 /// A device by name, by its file, or `here`: the file that `--measure` wrote for this machine.
@@ -65,7 +68,10 @@ pub fn find(name: &str) -> Result<Device, DeviceError> {
         }),
         None => Err(DeviceError::Unknown {
             name: name.to_owned(),
-            near: units::near(name, names().into_iter()).into_iter().map(str::to_owned).collect(),
+            near: units::near(name, names().into_iter())
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             known: names().into_iter().map(str::to_owned).collect(),
         }),
     }

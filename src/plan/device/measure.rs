@@ -54,13 +54,13 @@ impl Effort {
     /// For figures to rely on: about two minutes.
     pub const FULL: Effort = Effort {
         each: Duration::from_millis(400),
-        sizes_mib: &[1, 32, 256],
+        sizes_mib: &[1, 32, 96, 256],
         heat: Duration::from_secs(60),
     };
     /// Seconds.
     pub const QUICK: Effort = Effort {
         each: Duration::from_millis(40),
-        sizes_mib: &[1, 64],
+        sizes_mib: &[1, 96],
         heat: Duration::from_secs(2),
     };
 }
@@ -82,7 +82,10 @@ pub fn measure(effort: Effort, storage: &Path, say: &dyn Fn(&str)) -> Result<Dev
     say("memory: read by threads");
     let mut threads = vec![1];
     threads.extend([2, 4, cores].into_iter().filter(|n| *n <= cores && *n > 1));
-    let read_gb_s = threads.into_iter().map(|n| (n, two(read_rate(n, effort.each)))).collect();
+    let read_gb_s = threads
+        .into_iter()
+        .map(|n| (n, two(read_rate(n, effort.each))))
+        .collect();
     say("products: one row and many, by packed format");
     let kernels = present()[0];
     let mut one_row_gb_s = BTreeMap::new();
@@ -157,17 +160,30 @@ fn two(x: f64) -> f64 {
     (x * 100.0).round().max(1.0) / 100.0
 }
 
-/// Calls until the time is over; seconds of a call that nothing else disturbed: a tenth are faster.
+/// Calls until the time is over; seconds of the processor of a call that nothing else disturbed: a
+/// tenth are faster. What the system gives to others meanwhile does not count.
 fn undisturbed(each: Duration, mut call: impl FnMut()) -> f64 {
     call();
     let (start, mut times) = (Instant::now(), Vec::new());
     while times.len() < 3 || start.elapsed() < each {
-        let since = Instant::now();
+        let since = thread_seconds();
         call();
-        times.push(since.elapsed().as_secs_f64());
+        times.push(thread_seconds() - since);
     }
     times.sort_by(f64::total_cmp);
     times[times.len() / 10].max(1e-9)
+}
+
+/// Seconds that this thread had a processor.
+fn thread_seconds() -> f64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the call writes the one struct it is given, which lives on this stack.
+    // `what_is_measured_is_a_device_file_that_is_read_back` calls it.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
 /// GB/s that so many threads read together.
@@ -180,7 +196,9 @@ fn read_rate(threads: usize, each: Duration) -> f64 {
                 let seconds = undisturbed(each, || {
                     let mut sums = [0u64; 16];
                     for chunk in data.chunks_exact(16) {
-                        sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum = sum.wrapping_add(*x));
+                        sums.iter_mut()
+                            .zip(chunk)
+                            .for_each(|(sum, x)| *sum = sum.wrapping_add(*x));
                     }
                     black_box(sums);
                 });
@@ -194,7 +212,9 @@ fn read_rate(threads: usize, each: Duration) -> f64 {
 
 fn matrix(format: Format, bytes: usize) -> Matrix {
     let panel = INPUTS / 32 * format.stride();
-    Matrix::new(format, INPUTS, 16 * (bytes / panel).max(1), |_, _, _| (0.0, 0.0))
+    Matrix::new(format, INPUTS, 16 * (bytes / panel).max(1), |_, _, _| {
+        (0.0, 0.0)
+    })
 }
 
 fn rows(count: usize) -> Activations {
@@ -226,13 +246,25 @@ fn attention(kernels: Path_, each: Duration) -> f64 {
     const ROOM: usize = 512;
     const GROUP: usize = 3;
     // More than one layer, so that the cache of one is not taken for that of all.
-    let layers: Vec<(Buffer<u16>, Buffer<u16>)> =
-        (0..16).map(|_| (Buffer::new(HEADS * SIZE * ROOM), Buffer::new(HEADS * SIZE * ROOM))).collect();
+    let layers: Vec<(Buffer<u16>, Buffer<u16>)> = (0..16)
+        .map(|_| {
+            (
+                Buffer::new(HEADS * SIZE * ROOM),
+                Buffer::new(HEADS * SIZE * ROOM),
+            )
+        })
+        .collect();
     let queries = vec![0.01; HEADS * GROUP * SIZE];
     let (mut scores, mut out) = (vec![0.0; 4 * ROOM], vec![0.0; HEADS * GROUP * SIZE]);
     let seconds = undisturbed(each, || {
         for (keys, values) in &layers {
-            let cached = Cached { keys, values, heads: HEADS, size: SIZE, room: ROOM };
+            let cached = Cached {
+                keys,
+                values,
+                heads: HEADS,
+                size: SIZE,
+                room: ROOM,
+            };
             let mut query = Query {
                 queries: &queries,
                 group: GROUP,
@@ -262,15 +294,25 @@ fn packing() -> f64 {
 fn storage_rate(folder: &Path, effort: Effort) -> Result<f64, String> {
     let path = folder.join(format!("edge_reasoner_measure_{}", std::process::id()));
     let wrong = |cause: std::io::Error| {
-        format!("{}: {cause}; name a folder to write 256 MB into for a moment with --storage", path.display())
+        format!(
+            "{}: {cause}; name a folder to write 256 MB into for a moment with --storage",
+            path.display()
+        )
     };
-    let size = if effort == Effort::QUICK { 32 * MIB } else { 256 * MIB };
+    let size = if effort == Effort::QUICK {
+        32 * MIB
+    } else {
+        256 * MIB
+    };
     let done = (|| {
         let mut file = File::create(&path)?;
         let mut block = vec![0u8; MIB];
         for at in 0..size / MIB {
             // No two alike, so that no storage makes them one.
-            block.iter_mut().enumerate().for_each(|(i, x)| *x = (i * 31 + at * 17 + i / 251) as u8);
+            block
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, x)| *x = (i * 31 + at * 17 + i / 251) as u8);
             file.write_all(&block)?;
         }
         file.sync_all()?;
@@ -292,44 +334,65 @@ fn forget(file: &File) {
     unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
 }
 
-/// The rate of the last part of the time, as a share of the first.
+/// The rate of the last fifth of the time, as a share of the first: products by second of the
+/// processor, so that what else runs does not look like heat.
 fn heat(kernels: Path_, cores: usize, time: Duration) -> f64 {
-    let windows = 10;
-    let mut done = vec![0u64; windows];
-    let parts: Vec<Vec<u64>> = thread::scope(|scope| {
-        let work = || {
-            let matrix = matrix(Format::Nibbles, MIB / 2);
-            let (a, mut out) = (rows(ROWS), vec![0.0; ROWS * matrix.outputs]);
-            let mut counts = vec![0u64; windows];
-            let since = Instant::now();
-            while let Some(count) =
-                counts.get_mut((since.elapsed().as_secs_f64() / time.as_secs_f64() * windows as f64) as usize)
-            {
-                product(kernels, &matrix, &a, ROWS, &mut out);
-                *count += 1;
-            }
-            counts
-        };
+    let work = || {
+        let matrix = matrix(Format::Nibbles, MIB / 2);
+        let (a, mut out) = (rows(ROWS), vec![0.0; ROWS * matrix.outputs]);
+        let since = Instant::now();
+        // Products and seconds of the first fifth and the last.
+        let mut parts = [(0.0, 0.0); 2];
+        loop {
+            let share = since.elapsed().as_secs_f64() / time.as_secs_f64();
+            let before = thread_seconds();
+            product(kernels, &matrix, &a, ROWS, &mut out);
+            let part = match share {
+                share if share < 0.2 => 0,
+                share if share >= 1.0 => return parts,
+                share if share >= 0.8 => 1,
+                _ => continue,
+            };
+            parts[part].0 += 1.0;
+            parts[part].1 += thread_seconds() - before;
+        }
+    };
+    let all: Vec<[(f64, f64); 2]> = thread::scope(|scope| {
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_default()).collect()
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.join().ok())
+            .collect()
     });
-    for part in parts {
-        done.iter_mut().zip(part).for_each(|(all, one)| *all += one);
+    let rate = |part: usize| {
+        let (done, seconds) = all.iter().fold((0.0, 0.0), |sum, one| {
+            (sum.0 + one[part].0, sum.1 + one[part].1)
+        });
+        done / f64::max(seconds, 1e-9)
+    };
+    match rate(0) > 0.0 && rate(1) > 0.0 {
+        true => (rate(1) / rate(0)).clamp(0.1, 1.0),
+        // Too short to say.
+        false => 1.0,
     }
-    let first = done[..2].iter().sum::<u64>().max(1) as f64;
-    let last = done[windows - 2..].iter().sum::<u64>() as f64;
-    (last / first).clamp(0.1, 1.0)
 }
 
 /// GHz as the system names them now, at most; 1 where it does not.
 fn clock_ghz() -> f64 {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let most = read("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq");
-    let most = most.and_then(|text| text.trim().parse::<f64>().ok()).map(|khz| khz / 1e6);
+    let most = most
+        .and_then(|text| text.trim().parse::<f64>().ok())
+        .map(|khz| khz / 1e6);
     let now = || {
         let info = read("/proc/cpuinfo")?;
         let line = info.lines().find(|line| line.starts_with("cpu MHz"))?;
-        line.split(':').nth(1)?.trim().parse::<f64>().ok().map(|mhz| mhz / 1e3)
+        line.split(':')
+            .nth(1)?
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .map(|mhz| mhz / 1e3)
     };
     most.or_else(now).unwrap_or(1.0)
 }
@@ -343,17 +406,24 @@ fn caches() -> (u64, u64, u64) {
             let size = read("size")?;
             let size = size.trim();
             let kib = size.strip_suffix('K').map(|kib| kib.parse().ok());
-            fits.then(|| kib.unwrap_or_else(|| size.strip_suffix('M')?.parse().ok().map(|m: u64| m * 1024)))?
+            fits.then(|| {
+                kib.unwrap_or_else(|| size.strip_suffix('M')?.parse().ok().map(|m: u64| m * 1024))
+            })?
         })
     };
     let unified = ["Unified", "Data"];
-    (of("1", &["Data"]).unwrap_or(0), of("2", &unified).unwrap_or(0), of("3", &unified).unwrap_or(0))
+    (
+        of("1", &["Data"]).unwrap_or(0),
+        of("2", &unified).unwrap_or(0),
+        of("3", &unified).unwrap_or(0),
+    )
 }
 
 fn total_kib() -> u64 {
     let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = info.lines().find(|line| line.starts_with("MemTotal:"));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(1)
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+        .unwrap_or(1)
 }
 
 fn isa(path: &str) -> Isa {

@@ -209,9 +209,16 @@ impl Device {
     /// # Errors
     /// A file that is not there, no such yaml, or a figure that cannot be.
     pub fn load(path: &Path) -> Result<Device, DeviceError> {
-        let wrong = |what: String| DeviceError::File { path: path.to_owned(), what };
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| wrong(format!("{cause}; name a device file, or one of {}", names().join(", "))))?;
+        let wrong = |what: String| DeviceError::File {
+            path: path.to_owned(),
+            what,
+        };
+        let text = std::fs::read_to_string(path).map_err(|cause| {
+            wrong(format!(
+                "{cause}; name a device file, or one of {}",
+                names().join(", ")
+            ))
+        })?;
         Device::parse(&text).map_err(wrong)
     }
 
@@ -221,7 +228,9 @@ impl Device {
     /// In a sentence, with the field.
     pub fn parse(text: &str) -> Result<Device, String> {
         let device: Device = serde_yaml::from_str(text).map_err(|cause| {
-            format!("{cause}; docs/plan.md lists the fields of a device file, devices/ has examples")
+            format!(
+                "{cause}; docs/plan.md lists the fields of a device file, devices/ has examples"
+            )
         })?;
         device.fault().map_or(Ok(device), Err)
     }
@@ -229,20 +238,31 @@ impl Device {
     /// The first figure that cannot be, and what was expected.
     fn fault(&self) -> Option<String> {
         if self.format != FORMAT {
-            return Some(format!("format is {}; this build reads {FORMAT}", self.format));
+            return Some(format!(
+                "format is {}; this build reads {FORMAT}",
+                self.format
+            ));
         }
         let name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if self.name.is_empty() || !self.name.chars().all(name) {
-            return Some(format!("name is {:?}; expected letters, digits and -", self.name));
+            return Some(format!(
+                "name is {:?}; expected letters, digits and -",
+                self.name
+            ));
         }
         if let Err(what) = units::bytes(&self.memory.total) {
             return Some(format!("memory.total: {what}"));
         }
         if !(1..=1024).contains(&self.cpu.cores) {
-            return Some(format!("cpu.cores is {}; expected 1 to 1024", self.cpu.cores));
+            return Some(format!(
+                "cpu.cores is {}; expected 1 to 1024",
+                self.cpu.cores
+            ));
         }
         if !self.memory.read_gb_s.contains_key(&1) {
-            return Some(String::from("memory.read_gb_s has nothing for 1 thread; expected {1: GB/s, ...}"));
+            return Some(String::from(
+                "memory.read_gb_s has nothing for 1 thread; expected {1: GB/s, ...}",
+            ));
         }
         if self.cpu.sustained_clock_ghz > self.cpu.clock_ghz {
             return Some(format!(
@@ -255,7 +275,12 @@ impl Device {
             ("cpu.clock_ghz", cpu.clock_ghz),
             ("cpu.sustained_clock_ghz", cpu.sustained_clock_ghz),
         ];
-        figures.extend(self.memory.read_gb_s.values().map(|x| ("memory.read_gb_s", *x)));
+        figures.extend(
+            self.memory
+                .read_gb_s
+                .values()
+                .map(|x| ("memory.read_gb_s", *x)),
+        );
         if let Some(kernels) = kernels {
             figures.extend([
                 ("kernels.attention_gmac_s", kernels.attention_gmac_s),
@@ -268,19 +293,30 @@ impl Device {
         }
         if let Some(llama) = &self.llama_cpp {
             figures.push(("llama_cpp.attention_gmac_s", llama.attention_gmac_s));
-            let rates = llama.one_row_gb_s.values().chain(llama.many_rows_gmac_s.values());
+            let rates = llama
+                .one_row_gb_s
+                .values()
+                .chain(llama.many_rows_gmac_s.values());
             figures.extend(rates.map(|x| ("llama_cpp", *x)));
         }
         if let Some(gpu) = &self.gpu {
-            figures.extend([("gpu.memory_gb_s", gpu.memory_gb_s), ("gpu.fp16_tflops", gpu.fp16_tflops)]);
+            figures.extend([
+                ("gpu.memory_gb_s", gpu.memory_gb_s),
+                ("gpu.fp16_tflops", gpu.fp16_tflops),
+            ]);
         }
         if let Some(storage) = &self.storage {
             figures.push(("storage.read_mb_s", storage.read_mb_s));
         }
         if let Some(power) = &self.power {
-            figures.extend([("power.one_core_w", power.one_core_w), ("power.all_cores_w", power.all_cores_w)]);
+            figures.extend([
+                ("power.one_core_w", power.one_core_w),
+                ("power.all_cores_w", power.all_cores_w),
+            ]);
         }
-        let wrong = figures.into_iter().find(|(_, x)| !x.is_finite() || *x <= 0.0 || *x > 1e6);
+        let wrong = figures
+            .into_iter()
+            .find(|(_, x)| !x.is_finite() || *x <= 0.0 || *x > 1e6);
         wrong.map(|(field, x)| format!("{field} is {x}; expected a number above 0"))
     }
 
@@ -292,7 +328,10 @@ impl Device {
     /// GB/s that so many threads read together: of the most that is known and not more.
     pub fn read_gb_s(&self, threads: usize) -> f64 {
         let known = &self.memory.read_gb_s;
-        let below = known.range(..=threads).next_back().or_else(|| known.iter().next());
+        let below = known
+            .range(..=threads)
+            .next_back()
+            .or_else(|| known.iter().next());
         below.map_or(1.0, |(_, rate)| *rate)
     }
 
@@ -313,7 +352,10 @@ mod tests {
         for name in all {
             let device = find(name).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(device.name, *name);
-            assert!(device.cpu.from.len() > 8 && device.memory.from.len() > 8, "{name}");
+            assert!(
+                device.cpu.from.len() > 8 && device.memory.from.len() > 8,
+                "{name}"
+            );
             assert!(!device.cpu.from.contains("http"), "{name}");
         }
     }
@@ -333,7 +375,10 @@ mod tests {
         assert!(wrong("clock_ghz: 2.4", "clock_ghz: .nan").contains("expected"));
         assert!(wrong("format: 1", "format: 2").contains("format is 2"));
         let error = find("raspbery-pi-5").unwrap_err().to_string();
-        assert!(error.contains("did you mean raspberry-pi-5") && error.contains("--measure"), "{error}");
+        assert!(
+            error.contains("did you mean raspberry-pi-5") && error.contains("--measure"),
+            "{error}"
+        );
         let error = find("/nowhere/x.yaml").unwrap_err().to_string();
         assert!(error.contains("/nowhere/x.yaml"), "{error}");
     }

@@ -39,7 +39,12 @@ pub fn markdown(plan: &Plan, device: &Device, lang: Lang) -> String {
             },
         )
     );
-    let _ = writeln!(out, "- {}: {}", lang.pick("Free memory", "Memoria libre"), shown(asked.ram_free_bytes));
+    let _ = writeln!(
+        out,
+        "- {}: {}",
+        lang.pick("Free memory", "Memoria libre"),
+        shown(asked.ram_free_bytes)
+    );
     let deadline = shown_ms(asked.deadline_ms);
     let _ = match lang {
         Lang::En => writeln!(
@@ -81,10 +86,28 @@ pub fn markdown(plan: &Plan, device: &Device, lang: Lang) -> String {
         return out;
     }
     for (index, one) in plan.candidates.iter().enumerate() {
-        let _ = writeln!(out, "\n## {}. {} {} — {}\n", index + 1, one.model, one.format, engine(one.engine, lang));
-        candidate(&mut out, one, device, asked.deadline_ms, asked.ram_free_bytes, lang);
+        let _ = writeln!(
+            out,
+            "\n## {}. {} {} — {}\n",
+            index + 1,
+            one.model,
+            one.format,
+            engine(one.engine, lang)
+        );
+        candidate(
+            &mut out,
+            one,
+            device,
+            asked.deadline_ms,
+            asked.ram_free_bytes,
+            lang,
+        );
     }
-    let _ = writeln!(out, "\n## {}\n", lang.pick("How they are ordered", "Cómo se ordenan"));
+    let _ = writeln!(
+        out,
+        "\n## {}\n",
+        lang.pick("How they are ordered", "Cómo se ordenan")
+    );
     let _ = writeln!(
         out,
         "{}",
@@ -106,20 +129,38 @@ pub fn markdown(plan: &Plan, device: &Device, lang: Lang) -> String {
     out
 }
 
-fn candidate(out: &mut String, one: &Candidate, device: &Device, deadline_ms: f64, free: u64, lang: Lang) {
+fn candidate(
+    out: &mut String,
+    one: &Candidate,
+    device: &Device,
+    deadline_ms: f64,
+    free: u64,
+    lang: Lang,
+) {
     let m = &one.memory;
     let item = |out: &mut String, en: &str, es: &str, text: String| {
         let _ = writeln!(out, "- {}: {text}", lang.pick(en, es));
     };
-    item(out, "Deadline", "Plazo", verdict(&one.verdict, deadline_ms, lang));
+    item(
+        out,
+        "Deadline",
+        "Plazo",
+        verdict(&one.verdict, deadline_ms, lang),
+    );
     let (rate, token) = (one.prefill_tokens_per_s, shown_ms(one.decode_ms));
     item(
         out,
         "Expected",
         "Esperado",
         match lang {
-            Lang::En => format!("prompt {} ({rate:.0} tokens/s), each token {token}", shown_ms(one.prefill_ms)),
-            Lang::Es => format!("pregunta {} ({rate:.0} tokens/s), cada token {token}", shown_ms(one.prefill_ms)),
+            Lang::En => format!(
+                "prompt {} ({rate:.0} tokens/s), each token {token}",
+                shown_ms(one.prefill_ms)
+            ),
+            Lang::Es => format!(
+                "pregunta {} ({rate:.0} tokens/s), cada token {token}",
+                shown_ms(one.prefill_ms)
+            ),
         },
     );
     let total = one.needed_with_margin_bytes;
@@ -131,26 +172,56 @@ fn candidate(out: &mut String, one: &Candidate, device: &Device, deadline_ms: f6
             Lang::En => format!(
                 "{} with a margin of {:.0} %, of {} free: weights {}, keys and values of {} tokens {} (F16; Q8_0 {}), \
                  buffers {}, tokenizer {}, process {}; besides {} of the file, which the system may drop",
-                shown(total), MARGIN * 1e2, shown(free), shown(m.weights), one.context,
-                shown(one.cache_f16_bytes), shown(one.cache_q8_0_bytes), shown(m.buffers), shown(m.tokenizer),
-                shown(m.process), shown(m.mapped_file)
+                shown(total),
+                MARGIN * 1e2,
+                shown(free),
+                shown(m.weights),
+                one.context,
+                shown(one.cache_f16_bytes),
+                shown(one.cache_q8_0_bytes),
+                shown(m.buffers),
+                shown(m.tokenizer),
+                shown(m.process),
+                shown(m.mapped_file)
             ),
             Lang::Es => format!(
                 "{} con un margen del {:.0} %, de {} libres: pesos {}, claves y valores de {} tokens {} (F16; Q8_0 {}), \
                  memoria de trabajo {}, vocabulario {}, proceso {}; además {} del archivo, que el sistema puede soltar",
-                shown(total), MARGIN * 1e2, shown(free), shown(m.weights), one.context,
-                shown(one.cache_f16_bytes), shown(one.cache_q8_0_bytes), shown(m.buffers), shown(m.tokenizer),
-                shown(m.process), shown(m.mapped_file)
+                shown(total),
+                MARGIN * 1e2,
+                shown(free),
+                shown(m.weights),
+                one.context,
+                shown(one.cache_f16_bytes),
+                shown(one.cache_q8_0_bytes),
+                shown(m.buffers),
+                shown(m.tokenizer),
+                shown(m.process),
+                shown(m.mapped_file)
             ),
         },
     );
     let sizes = one.formats.iter().map(|size| {
         let published = size.published_bytes.map(|bytes| {
-            format!(" ({} {})", lang.pick("published", "publicado"), shown(bytes))
+            format!(
+                " ({} {})",
+                lang.pick("published", "publicado"),
+                shown(bytes)
+            )
         });
-        format!("{} {}{}", size.format, shown(size.file_bytes), published.unwrap_or_default())
+        format!(
+            "{} {}{}",
+            size.format,
+            shown(size.file_bytes),
+            published.unwrap_or_default()
+        )
     });
-    item(out, "File by format", "Archivo por formato", sizes.collect::<Vec<_>>().join(", "));
+    item(
+        out,
+        "File by format",
+        "Archivo por formato",
+        sizes.collect::<Vec<_>>().join(", "),
+    );
     if let Some(seconds) = one.load_s {
         item(out, "Load", "Carga", format!("{seconds:.1} s"));
     }
@@ -160,15 +231,23 @@ fn candidate(out: &mut String, one: &Candidate, device: &Device, deadline_ms: f6
             "Energy",
             "Energía",
             match lang {
-                Lang::En => format!("about {joules:.1} J an answer above idle, {watts:.0} W while it answers"),
-                Lang::Es => format!("unos {joules:.1} J por respuesta sobre el reposo, {watts:.0} W mientras responde"),
+                Lang::En => format!(
+                    "about {joules:.1} J an answer above idle, {watts:.0} W while it answers"
+                ),
+                Lang::Es => format!(
+                    "unos {joules:.1} J por respuesta sobre el reposo, {watts:.0} W mientras responde"
+                ),
             },
         ),
         _ => item(
             out,
             "Energy",
             "Energía",
-            lang.pick("the device file does not know", "el archivo del dispositivo no la sabe").to_owned(),
+            lang.pick(
+                "the device file does not know",
+                "el archivo del dispositivo no la sabe",
+            )
+            .to_owned(),
         ),
     }
     let share = device.sustained_share();
@@ -180,14 +259,18 @@ fn candidate(out: &mut String, one: &Candidate, device: &Device, deadline_ms: f6
             match lang {
                 Lang::En => format!(
                     "{:.1} GHz for seconds, {:.1} GHz for hours: the verdict is of hours ({} instead of {} expected)",
-                    device.cpu.clock_ghz, device.cpu.sustained_clock_ghz,
-                    shown_ms(one.verdict.sustained_ms), shown_ms(one.verdict.expected_ms)
+                    device.cpu.clock_ghz,
+                    device.cpu.sustained_clock_ghz,
+                    shown_ms(one.verdict.sustained_ms),
+                    shown_ms(one.verdict.expected_ms)
                 ),
                 Lang::Es => format!(
                     "{:.1} GHz durante segundos, {:.1} GHz durante horas: el veredicto es de horas ({} en vez de {} \
                      esperados)",
-                    device.cpu.clock_ghz, device.cpu.sustained_clock_ghz,
-                    shown_ms(one.verdict.sustained_ms), shown_ms(one.verdict.expected_ms)
+                    device.cpu.clock_ghz,
+                    device.cpu.sustained_clock_ghz,
+                    shown_ms(one.verdict.sustained_ms),
+                    shown_ms(one.verdict.expected_ms)
                 ),
             },
         );
@@ -196,7 +279,13 @@ fn candidate(out: &mut String, one: &Candidate, device: &Device, deadline_ms: f6
     item(out, "Engine", "Motor", honest(one.engine, device, lang));
     let _ = writeln!(out, "- {}:\n", lang.pick("Steps", "Pasos"));
     for (index, step) in steps(one, deadline_ms, lang).iter().enumerate() {
-        let _ = writeln!(out, "  {}. {}\n     `{}`", index + 1, step.what, step.command);
+        let _ = writeln!(
+            out,
+            "  {}. {}\n     `{}`",
+            index + 1,
+            step.what,
+            step.command
+        );
     }
 }
 
@@ -278,8 +367,16 @@ fn honest(engine: Engine, device: &Device, lang: Lang) -> String {
     });
     if let Some(npu) = &device.npu {
         let _ = match lang {
-            Lang::En => write!(words, "; its {} ({} TOPS) is run by {}, which was not planned with", npu.name, npu.int8_tops, npu.engine),
-            Lang::Es => write!(words, "; su {} ({} TOPS) lo usa {}, que no entra en este plan", npu.name, npu.int8_tops, npu.engine),
+            Lang::En => write!(
+                words,
+                "; its {} ({} TOPS) is run by {}, which was not planned with",
+                npu.name, npu.int8_tops, npu.engine
+            ),
+            Lang::Es => write!(
+                words,
+                "; su {} ({} TOPS) lo usa {}, que no entra en este plan",
+                npu.name, npu.int8_tops, npu.engine
+            ),
         };
     }
     if device.gpu.as_ref().is_some_and(|gpu| gpu.api == "metal") {
@@ -294,31 +391,87 @@ fn honest(engine: Engine, device: &Device, lang: Lang) -> String {
 fn why(refused: &Refused, lang: Lang) -> String {
     let model = &refused.model;
     let because = match (&refused.why, lang) {
-        (Why::Memory { needs_bytes, free_bytes }, Lang::En) => {
-            format!("it needs {} in its least format and {} are free", shown(*needs_bytes), shown(*free_bytes))
+        (
+            Why::Memory {
+                needs_bytes,
+                free_bytes,
+            },
+            Lang::En,
+        ) => {
+            format!(
+                "it needs {} in its least format and {} are free",
+                shown(*needs_bytes),
+                shown(*free_bytes)
+            )
         }
-        (Why::Memory { needs_bytes, free_bytes }, Lang::Es) => {
-            format!("necesita {} en su menor formato y hay {} libres", shown(*needs_bytes), shown(*free_bytes))
+        (
+            Why::Memory {
+                needs_bytes,
+                free_bytes,
+            },
+            Lang::Es,
+        ) => {
+            format!(
+                "necesita {} en su menor formato y hay {} libres",
+                shown(*needs_bytes),
+                shown(*free_bytes)
+            )
         }
-        (Why::Deadline { least_ms, deadline_ms }, Lang::En) => format!(
+        (
+            Why::Deadline {
+                least_ms,
+                deadline_ms,
+            },
+            Lang::En,
+        ) => format!(
             "an answer without a thought takes up to {} where it is fastest, the deadline is {}",
-            shown_ms(*least_ms), shown_ms(*deadline_ms)
+            shown_ms(*least_ms),
+            shown_ms(*deadline_ms)
         ),
-        (Why::Deadline { least_ms, deadline_ms }, Lang::Es) => format!(
+        (
+            Why::Deadline {
+                least_ms,
+                deadline_ms,
+            },
+            Lang::Es,
+        ) => format!(
             "una respuesta sin razonamiento tarda hasta {} donde es más rápida, el plazo es {}",
-            shown_ms(*least_ms), shown_ms(*deadline_ms)
+            shown_ms(*least_ms),
+            shown_ms(*deadline_ms)
         ),
-        (Why::Context { needs, has }, Lang::En) => format!("it takes {needs} tokens and was made for {has}"),
-        (Why::Context { needs, has }, Lang::Es) => format!("ocupa {needs} tokens y está hecho para {has}"),
-        (Why::NotHere, Lang::En) => String::from("its weights are not on this machine (--offline-only)"),
-        (Why::NotHere, Lang::Es) => String::from("sus pesos no están en esta máquina (--offline-only)"),
-        (Why::NoEngine { smallest_bytes, memory_bytes }, Lang::En) => format!(
+        (Why::Context { needs, has }, Lang::En) => {
+            format!("it takes {needs} tokens and was made for {has}")
+        }
+        (Why::Context { needs, has }, Lang::Es) => {
+            format!("ocupa {needs} tokens y está hecho para {has}")
+        }
+        (Why::NotHere, Lang::En) => {
+            String::from("its weights are not on this machine (--offline-only)")
+        }
+        (Why::NotHere, Lang::Es) => {
+            String::from("sus pesos no están en esta máquina (--offline-only)")
+        }
+        (
+            Why::NoEngine {
+                smallest_bytes,
+                memory_bytes,
+            },
+            Lang::En,
+        ) => format!(
             "its least format takes {}, the device has {} and nothing that runs language models",
-            shown(*smallest_bytes), shown(*memory_bytes)
+            shown(*smallest_bytes),
+            shown(*memory_bytes)
         ),
-        (Why::NoEngine { smallest_bytes, memory_bytes }, Lang::Es) => format!(
+        (
+            Why::NoEngine {
+                smallest_bytes,
+                memory_bytes,
+            },
+            Lang::Es,
+        ) => format!(
             "su menor formato ocupa {}, el dispositivo tiene {} y nada que ejecute modelos de lenguaje",
-            shown(*smallest_bytes), shown(*memory_bytes)
+            shown(*smallest_bytes),
+            shown(*memory_bytes)
         ),
     };
     match lang {

@@ -26,14 +26,26 @@ fn quoted(word: &str) -> String {
 
 /// A name for files, of a model's.
 fn file_name(model: &str) -> String {
-    model.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect()
+    model
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect()
 }
 
 /// From the weights to an answer.
 pub fn steps(one: &Candidate, deadline_ms: f64, lang: Lang) -> Vec<Step> {
     let mut all = Vec::new();
     let mut add = |en: &str, es: &str, command: String| {
-        all.push(Step { what: lang.pick(en, es).to_owned(), command });
+        all.push(Step {
+            what: lang.pick(en, es).to_owned(),
+            command,
+        });
     };
     let name = file_name(&one.model);
     let gguf = match &one.file {
@@ -51,7 +63,9 @@ pub fn steps(one: &Candidate, deadline_ms: f64, lang: Lang) -> Vec<Step> {
             add(
                 "Convert (in a checkout of llama.cpp)",
                 "Convierta (en una copia de llama.cpp)",
-                format!("python convert_hf_to_gguf.py {name} --outtype f16 --outfile {name}-F16.gguf"),
+                format!(
+                    "python convert_hf_to_gguf.py {name} --outtype f16 --outfile {name}-F16.gguf"
+                ),
             );
             let made = format!("{name}-{}.gguf", one.format);
             if one.format != "F16" {
@@ -81,12 +95,16 @@ pub fn steps(one: &Candidate, deadline_ms: f64, lang: Lang) -> Vec<Step> {
             add(
                 "Measure its costs here and ask",
                 "Mida sus costes aquí y pregunte",
-                format!("edge_reasoner reason --model {bundle} --measure --question 'A wall is 0.3 m ahead.' --deadline-ms {deadline_ms}"),
+                format!(
+                    "edge_reasoner reason --model {bundle} --measure --question 'A wall is 0.3 m ahead.' --deadline-ms {deadline_ms}"
+                ),
             );
             add(
                 "Calibrate: answers with a truth beside, by this deadline (docs/language.md)",
                 "Calibre: respuestas con su verdad al lado, en este plazo (docs/language.md)",
-                format!("edge_reasoner reason --model {bundle} --file questions.jsonl --deadline-ms {deadline_ms} --out answers.jsonl"),
+                format!(
+                    "edge_reasoner reason --model {bundle} --file questions.jsonl --deadline-ms {deadline_ms} --out answers.jsonl"
+                ),
             );
         }
         Engine::LlamaCpp { threads } => {
@@ -98,7 +116,10 @@ pub fn steps(one: &Candidate, deadline_ms: f64, lang: Lang) -> Vec<Step> {
             add(
                 "Run",
                 "Ejecute",
-                format!("llama-server -m {gguf} -t {threads} -c {} -np 1", one.context),
+                format!(
+                    "llama-server -m {gguf} -t {threads} -c {} -np 1",
+                    one.context
+                ),
             );
         }
         Engine::LlamaCppGpu => {
@@ -121,10 +142,21 @@ pub fn steps(one: &Candidate, deadline_ms: f64, lang: Lang) -> Vec<Step> {
 ///
 /// # Errors
 /// Where yaml has no words for it.
-pub fn bundle(name: &str, licence: &str, weights: &Path, task: Option<&str>, question: &Question) -> Result<String, String> {
+pub fn bundle(
+    name: &str,
+    licence: &str,
+    weights: &Path,
+    task: Option<&str>,
+    question: &Question,
+) -> Result<String, String> {
     let name: String = file_name(name).replace('.', "-").to_ascii_lowercase();
-    let licence = if licence.is_empty() { "not stated" } else { licence };
-    let system = task.unwrap_or("A robot decides from its state what it does next: go, slow, stop or help.");
+    let licence = if licence.is_empty() {
+        "not stated"
+    } else {
+        licence
+    };
+    let system =
+        task.unwrap_or("A robot decides from its state what it does next: go, slow, stop or help.");
     let manifest = serde_json::json!({
         "format": FORMAT,
         "kind": "language",
