@@ -139,7 +139,6 @@ fn what_is_asked_wrongly_is_answered_with_what_was_expected() {
             &["--device", "x86-nuc", "--prompt-tokens", "-3"],
             &["--prompt-tokens"],
         ),
-        (&["--device", "here"], &["plan --measure"]),
         (
             &["--device", "x86-nuc", "--model", "nowhere.gguf"],
             &["nowhere.gguf", "No such file"],
@@ -245,6 +244,18 @@ fn a_classifier_is_planned_and_its_params_are_those_of_a_node() {
     );
     assert!(
         said(&output).contains("not edge_reasoner"),
+        "{}",
+        said(&output)
+    );
+    // A machine that was not measured is estimated, and the report says how to measure it.
+    let output = plan(
+        cache.path(),
+        &["--model", "models/terrain", "--deadline-ms", "5"],
+    );
+    assert!(output.status.success(), "{}", said(&output));
+    let output = plan(cache.path(), &["--deadline-ms", "60000"]);
+    assert!(
+        said(&output).contains("plan --measure"),
         "{}",
         said(&output)
     );

@@ -194,9 +194,14 @@ fn models(args: &Args) -> Result<(Vec<Model>, bool), Box<dyn std::error::Error>>
     let known = catalogue::all(catalogue::own().as_deref())?;
     let Some(name) = &args.model else {
         let mut all = known;
-        // What ships with weights that are here.
         if let Some(here) = shipped() {
-            all.push(here);
+            match all
+                .iter_mut()
+                .find(|model| model.shape == here.shape && model.file.is_none())
+            {
+                Some(same) => same.file = here.file,
+                None => all.push(here),
+            }
         }
         return Ok((all, false));
     };
@@ -224,7 +229,6 @@ fn shipped() -> Option<Model> {
     let bundle = LanguageBundle::load(&find_bundle("assistant-smollm2").ok()?).ok()?;
     let mut model = Model::of_file(&bundle.weights().ok()?).ok()?;
     model.licence = bundle.manifest.licence;
-    model.name = format!("{} (here)", bundle.manifest.name);
     Some(model)
 }
 

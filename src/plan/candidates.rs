@@ -60,6 +60,18 @@ pub struct Candidate {
     pub busy_w: Option<f64>,
     /// The same file, where it is here.
     pub file: Option<String>,
+    /// A file of the model in another format, where one is here.
+    pub other_file: Option<String>,
+    /// The same on other engines, where it is viable there.
+    pub others: Vec<OtherEngine>,
+}
+
+/// What all of it takes on another engine.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct OtherEngine {
+    pub engine: Engine,
+    pub expected_ms: f64,
+    pub bound_ms: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -181,17 +193,19 @@ fn least_demanding(mut all: Vec<WouldBe>) -> Option<WouldBe> {
     all.into_iter().next()
 }
 
-/// Which comes first. Products may use it; every thought fits; then of models the larger, of one
-/// model the format that loses least; then the faster.
+/// Which comes first. Products may use it; every thought fits; then of models the larger; of one
+/// model what keeps the deadline by itself, then the format that loses least, then the faster.
 fn order(a: &Candidate, b: &Candidate, of_one: bool) -> std::cmp::Ordering {
     let size = |c: &Candidate| if of_one { 0 } else { c.parameters };
     let forbidden = |c: &Candidate| c.products == Products::Forbidden;
+    let other = |c: &Candidate| c.engine != Engine::Ours;
     let keeps = |c: &Candidate| fineness(&c.format);
     forbidden(a)
         .cmp(&forbidden(b))
         .then(b.verdict.is_full().cmp(&a.verdict.is_full()))
         .then(size(b).cmp(&size(a)))
         .then(b.verdict.chunks.cmp(&a.verdict.chunks))
+        .then(other(a).cmp(&other(b)))
         .then(keeps(b).cmp(&keeps(a)))
         .then(a.verdict.bound_ms.total_cmp(&b.verdict.bound_ms))
 }
@@ -206,16 +220,27 @@ fn fineness(format: &str) -> usize {
 /// Of a model's options the one that goes on.
 fn best(mut options: Vec<Candidate>, of_one: bool) -> Vec<Candidate> {
     options.sort_by(|a, b| order(a, b, true));
-    if !of_one {
-        options.truncate(1);
+    // Of one format the best engine; what the others take stands beside.
+    for at in 0..options.len() {
+        let one = &options[at];
+        let same = |other: &&Candidate| other.format == one.format && other.engine != one.engine;
+        let others = options.iter().filter(same).map(|other| OtherEngine {
+            engine: other.engine,
+            expected_ms: other.verdict.sustained_ms,
+            bound_ms: other.verdict.bound_ms,
+        });
+        let others = others.collect();
+        options[at].others = others;
     }
-    // Of one format the best engine.
     let mut seen = Vec::new();
     options.retain(|option| {
         let new = !seen.contains(&option.format);
         seen.push(option.format.clone());
         new
     });
+    if !of_one {
+        options.truncate(1);
+    }
     options
 }
 
@@ -442,6 +467,11 @@ fn candidate(
         energy_j: above_idle.map(|watts| watts.max(0.0) * verdict.expected_ms / 1e3),
         busy_w: busy,
         file: file.map(|(path, _)| path.display().to_string()),
+        other_file: match (&model.file, file) {
+            (Some((path, _)), None) => Some(path.display().to_string()),
+            _ => None,
+        },
+        others: Vec::new(),
     }
 }
 

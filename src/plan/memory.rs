@@ -31,7 +31,7 @@ impl CacheType {
 pub struct MemoryNeed {
     /// The weights as they are multiplied.
     pub weights: u64,
-    /// The file, mapped: pages that the system may drop and read again.
+    /// Of the mapped file what is not read again: pages that the system may drop.
     pub mapped_file: u64,
     /// Keys and values of the whole context.
     pub cache: u64,
@@ -143,14 +143,17 @@ fn llama_cpp(
     cache: CacheType,
     gpu: bool,
 ) -> MemoryNeed {
-    let relaid = weights.body().filter(|tensor| {
-        let known = matches!(
-            tensor.kind,
+    let known = |kind| {
+        matches!(
+            kind,
             TensorType::Q4_0 | TensorType::Q4_K | TensorType::IQ4_NL
-        );
-        known && tensor.outputs.is_multiple_of(8)
-    });
-    let relaid: u64 = relaid.map(super::weights::Tensor::bytes).sum();
+        )
+    };
+    let relaid: u64 = weights
+        .body()
+        .filter(|tensor| known(tensor.kind) && tensor.outputs.is_multiple_of(8))
+        .map(super::weights::Tensor::bytes)
+        .sum();
     let room = context.next_multiple_of(256);
     let batch = UBATCH.min(room);
     let Shape {
@@ -164,8 +167,13 @@ fn llama_cpp(
     let floats =
         batch * (2 * ffn + 4 * width + 2 * heads * head) + batch * room / 2 + 2 * vocabulary;
     MemoryNeed {
-        weights: if gpu { weights.bytes() } else { relaid },
-        mapped_file: if gpu { 0 } else { weights.file_bytes() },
+        // What is not re-laid is multiplied where it is mapped.
+        weights: weights.bytes(),
+        mapped_file: if gpu {
+            0
+        } else {
+            relaid + weights.metadata_bytes
+        },
         cache: shape.kv_bytes(room, cache.of_32(), |window| {
             (window + UBATCH).next_multiple_of(256)
         }),

@@ -39,22 +39,16 @@ pub fn text(name: &str) -> Option<&'static str> {
         .map(|(_, text)| *text)
 }
 
-/// A device by name, by its file, or `here`: the file that `--measure` wrote for this machine.
+/// A device by name, by its file, or `here`: the file that `--measure` wrote for this machine; where
+/// there is none, what its instructions and clock let one expect.
 ///
 /// # Errors
 /// A name that is not known, with those that are near; a file that is wrong.
 pub fn find(name: &str) -> Result<Device, DeviceError> {
     if name == "here" {
-        let path = measure::place();
-        return match path.filter(|path| path.is_file()) {
+        return match measure::place().filter(|path| path.is_file()) {
             Some(path) => Device::load(&path),
-            None => Err(DeviceError::File {
-                path: PathBuf::from("here"),
-                what: String::from(
-                    "this machine was not measured yet; edge_reasoner plan --measure does it in about two \
-                     minutes (--quick in ten seconds)",
-                ),
-            }),
+            None => Ok(measure::described()),
         };
     }
     let path = Path::new(name);

@@ -156,6 +156,47 @@ pub fn measure(effort: Effort, storage: &Path, say: &dyn Fn(&str)) -> Result<Dev
     })
 }
 
+/// This machine as the system describes it, without a measurement.
+pub fn described() -> Device {
+    let machine = Machine::this();
+    let clock = clock_ghz();
+    let (l1_kib, l2_kib, l3_kib) = caches();
+    let from = String::from(
+        "what the system says of this machine; edge_reasoner plan --measure measures it",
+    );
+    Device {
+        format: FORMAT,
+        name: format!("here-{}", machine.key()),
+        title: format!("{machine}, not measured yet (edge_reasoner plan --measure)"),
+        runs: Runs::Linux,
+        cpu: Cpu {
+            how: How::Estimated,
+            from: from.clone(),
+            name: machine.cpu.clone(),
+            isa: isa(present()[0].name),
+            cores: machine.cores,
+            clock_ghz: clock,
+            // What small computers keep when they are warm.
+            sustained_clock_ghz: clock * 0.75,
+            l1_kib,
+            l2_kib,
+            l3_kib,
+        },
+        memory: Memory {
+            how: How::Estimated,
+            from,
+            total: format!("{}KiB", total_kib()),
+            read_gb_s: BTreeMap::from([(1, 6.0), (machine.cores.max(2), 9.0)]),
+        },
+        kernels: None,
+        llama_cpp: None,
+        gpu: None,
+        npu: None,
+        storage: None,
+        power: None,
+    }
+}
+
 fn two(x: f64) -> f64 {
     (x * 100.0).round().max(1.0) / 100.0
 }
@@ -451,6 +492,15 @@ mod tests {
     fn what_is_measured_is_a_device_file_that_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let device = measure(TINY, folder.path(), &|_| {}).unwrap();
+        let text = serde_yaml::to_string(&device).unwrap();
+        assert_eq!(Device::parse(&text), Ok(device), "{text}");
+    }
+
+    #[test]
+    fn a_machine_that_was_not_measured_is_described_and_says_so() {
+        let device = described();
+        assert_eq!(device.cpu.how, How::Estimated);
+        assert!(device.title.contains("not measured yet") && device.kernels.is_none());
         let text = serde_yaml::to_string(&device).unwrap();
         assert_eq!(Device::parse(&text), Ok(device), "{text}");
     }

@@ -113,10 +113,11 @@ pub fn markdown(plan: &Plan, device: &Device, lang: Lang) -> String {
         "{}",
         lang.pick(
             "Models that products may use come first, then those whose every thought fits the deadline by its bound, \
-             then the larger model; of one model the format that loses least (F16 last: it keeps next to nothing more \
-             than Q8_0), then the faster engine. A larger model is not always better at your task: measure.",
+             then the larger model; of one model what edge_reasoner runs, which keeps the deadline by itself, then the format \
+             that loses least (F16 last: it keeps next to nothing more than Q8_0), then the faster engine. A larger model is not always better at your task: measure.",
             "Primero los modelos que un producto puede usar, luego los que por su cota cumplen el plazo con todo el \
-             razonamiento, luego el modelo mayor; de un mismo modelo, el formato que menos pierde (F16 al final: apenas \
+             razonamiento, luego el modelo mayor; de un mismo modelo, lo que ejecuta edge_reasoner, que cumple el plazo por sí \
+             mismo, luego el formato que menos pierde (F16 al final: apenas \
              conserva más que Q8_0), luego el motor más rápido. Un modelo mayor no siempre hace mejor su tarea: mida.",
         )
     );
@@ -276,7 +277,7 @@ fn candidate(
         );
     }
     item(out, "Licence", "Licencia", licence(one, lang));
-    item(out, "Engine", "Motor", honest(one.engine, device, lang));
+    item(out, "Engine", "Motor", honest(one, device, lang));
     let _ = writeln!(out, "- {}:\n", lang.pick("Steps", "Pasos"));
     for (index, step) in steps(one, deadline_ms, lang).iter().enumerate() {
         let _ = writeln!(
@@ -346,25 +347,36 @@ fn licence(one: &Candidate, lang: Lang) -> String {
 }
 
 /// Which engine serves the device, said as it is.
-fn honest(engine: Engine, device: &Device, lang: Lang) -> String {
-    let mut words = String::from(match engine {
+fn honest(one: &Candidate, device: &Device, lang: Lang) -> String {
+    let mut words = String::from(match one.engine {
         Engine::Ours => lang.pick(
             "edge_reasoner runs it and keeps the deadline by itself",
             "edge_reasoner lo ejecuta y cumple el plazo por sí mismo",
         ),
-        Engine::LlamaCpp { .. } => lang.pick(
-            "llama.cpp serves this device better than edge_reasoner; it has no bound on time: ask for few tokens, and \
-             cancel by a clock of your own",
-            "llama.cpp sirve mejor a este dispositivo que edge_reasoner; no tiene cota de tiempo: pida pocos tokens y \
-             cancele con un reloj propio",
-        ),
-        Engine::LlamaCppGpu => lang.pick(
-            "llama.cpp on the GPU serves this device better than edge_reasoner, which runs language models on the \
-             processor; it has no bound on time: ask for few tokens, and cancel by a clock of your own",
-            "llama.cpp en la GPU sirve mejor a este dispositivo que edge_reasoner, que ejecuta los modelos de lenguaje \
-             en el procesador; no tiene cota de tiempo: pida pocos tokens y cancele con un reloj propio",
+        Engine::LlamaCpp { .. } | Engine::LlamaCppGpu => lang.pick(
+            "llama.cpp serves this device and deadline better than edge_reasoner, which runs language models on one \
+             thread of the processor; it has no bound on time: ask for few tokens, and cancel by a clock of your own",
+            "llama.cpp sirve mejor a este dispositivo y plazo que edge_reasoner, que ejecuta los modelos de lenguaje en \
+             un hilo del procesador; no tiene cota de tiempo: pida pocos tokens y cancele con un reloj propio",
         ),
     });
+    for other in &one.others {
+        let (name, expected, bound) = (
+            engine(other.engine, lang),
+            shown_ms(other.expected_ms),
+            shown_ms(other.bound_ms),
+        );
+        let _ = match lang {
+            Lang::En => write!(
+                words,
+                "; on {name} all of it is expected to take {expected}, at most {bound}"
+            ),
+            Lang::Es => write!(
+                words,
+                "; con {name} se espera que todo tarde {expected}, como mucho {bound}"
+            ),
+        };
+    }
     if let Some(npu) = &device.npu {
         let _ = match lang {
             Lang::En => write!(

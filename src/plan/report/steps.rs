@@ -50,6 +50,19 @@ pub fn steps(one: &Candidate, deadline_ms: f64, lang: Lang) -> Vec<Step> {
     let name = file_name(&one.model);
     let gguf = match &one.file {
         Some(path) => path.clone(),
+        None if one.other_file.is_some() => {
+            let from = quoted(one.other_file.as_deref().unwrap_or_default());
+            let made = format!("{name}-{}.gguf", one.format);
+            add(
+                "Quantize from the file that is here (llama.cpp); from an F16 file it loses less",
+                "Comprima desde el archivo que está aquí (llama.cpp); desde uno F16 pierde menos",
+                format!(
+                    "llama-quantize --allow-requantize {from} {made} {}",
+                    one.format
+                ),
+            );
+            made
+        }
         None => {
             let from = match one.repository.as_str() {
                 "" => name.clone(),
