@@ -183,7 +183,7 @@ pub fn windows(architecture: &str, layers: usize, window: usize) -> Vec<Option<u
     let of = |layer: usize| match (window, every) {
         (0, _) => None,
         (_, 0) => (architecture == "phi3").then_some(window),
-        _ => ((layer + 1) % every != 0).then_some(window),
+        _ => (!(layer + 1).is_multiple_of(every)).then_some(window),
     };
     (0..layers).map(of).collect()
 }

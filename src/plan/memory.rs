@@ -127,7 +127,7 @@ fn ours(shape: &Shape, weights: &Weights, context: usize) -> MemoryNeed {
         cache: shape.kv_bytes(room, CacheType::F16.of_32(), |_| usize::MAX),
         buffers: (4 * floats + activations(width) + activations(queries) + activations(ffn)) as u64,
         tokenizer: tokenizer(shape),
-        process: 4 * MIB,
+        process: 30 * MIB,
     }
 }
 

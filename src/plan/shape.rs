@@ -142,10 +142,10 @@ impl Shape {
                 "its sizes are {sizes:?}; expected positive ones of a model"
             ));
         }
-        if self.heads % self.kv_heads != 0
-            || self.width % 32 != 0
-            || self.ffn % 32 != 0
-            || self.head % 2 != 0
+        if !self.heads.is_multiple_of(self.kv_heads)
+            || !self.width.is_multiple_of(32)
+            || !self.ffn.is_multiple_of(32)
+            || !self.head.is_multiple_of(2)
         {
             return Some(format!(
                 "{} heads on {} key heads, widths {} and {}; expected a multiple of the key heads, and of 32",
