@@ -79,14 +79,15 @@ pub fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str
             let name_plain = plain(name);
             let part =
                 !asked.is_empty() && (name_plain.contains(&asked) || asked.contains(&name_plain));
-            let apart = if part {
-                1
-            } else {
-                distance(&asked, &name_plain)
+            // A name that goes on behind what was written counts as near as well.
+            let begins: String = name_plain.chars().take(asked.chars().count()).collect();
+            let apart = match part {
+                true => 1,
+                false => distance(&asked, &name_plain).min(1 + distance(&asked, &begins)),
             };
             (apart, name)
         })
-        .filter(|(apart, name)| *apart <= 1 + name.len() / 3)
+        .filter(|(apart, name)| *apart <= 1 + name.len().min(asked.len()) / 3)
         .collect();
     all.sort();
     all.into_iter().take(3).map(|(_, name)| name).collect()
@@ -155,5 +156,7 @@ mod tests {
         assert_eq!(near("RK3558"), ["rk3588"]);
         assert_eq!(near("orin")[0], "jetson-orin-nano");
         assert!(near("mainframe").is_empty());
+        let models = ["SmolLM2-135M-Instruct", "Phi-2"];
+        assert_eq!(super::near("smolm2-135m", models.into_iter())[0], models[0]);
     }
 }
