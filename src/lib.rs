@@ -21,6 +21,8 @@ pub mod learn;
 pub mod messages;
 pub mod model;
 pub mod params;
+#[allow(missing_docs, reason = "public for tests alone")]
+pub mod plan;
 mod plotting;
 pub mod profile;
 pub mod quantiles;

@@ -6,6 +6,7 @@ mod inspect;
 mod language;
 mod learn;
 mod parameters;
+mod plan;
 mod profile;
 mod reason;
 mod replay;
@@ -76,6 +77,13 @@ enum Verb {
         edge_reasoner profile --model models/assistant-smollm2 --deadline-ms 100,800"
     )]
     Profile(profile::Args),
+    /// Does a model fit a device: memory, time, energy, licence; without a network
+    #[command(
+        after_help = "Example:\n  edge_reasoner plan --device raspberry-pi-5 --ram-free 4GiB --deadline-ms 800 --thoughts 24\n  \
+        edge_reasoner plan --model models/terrain --deadline-ms 5\n  edge_reasoner plan --measure\n\n\
+        Exit code 1: nothing is viable; the report says with what it would be."
+    )]
+    Plan(Box<plan::Args>),
     /// Say what is in a bundle, a recording or a language model's file
     #[command(
         after_help = "Example:\n  edge_reasoner inspect models/clearance\n  edge_reasoner inspect run_01.mcap --json\n  edge_reasoner inspect model.gguf"
@@ -125,6 +133,7 @@ pub fn main() -> ExitCode {
         Verb::Eval(args) => learn::eval(*args),
         Verb::Compare(args) => language::compare(args),
         Verb::Profile(args) => profile::run(args),
+        Verb::Plan(args) => plan::run(*args),
         Verb::Inspect(args) => inspect::inspect(args),
         Verb::Reason(args) => reason::run(args),
         Verb::Fetch(args) => fetch::run(args),

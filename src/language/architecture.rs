@@ -130,18 +130,6 @@ impl Architecture {
         let original = &key("rope.scaling.original_context_length");
         let short_context = reader.size_or(original, context, 1, 1 << 24)?;
         let window = reader.size_or(&key("attention.sliding_window"), 0, 0, 1 << 24)?;
-        // Every n-th layer sees everything.
-        let every = match name.as_str() {
-            "gemma2" => 2,
-            "gemma3" => 6,
-            "phi3" => 0,
-            _ => 0,
-        };
-        let windows = (0..layers).map(|layer| match (window, every) {
-            (0, _) => None,
-            (_, 0) => (name == "phi3").then_some(window),
-            _ => ((layer + 1) % every != 0).then_some(window),
-        });
         let query_scale = match name.as_str() {
             // 27B alone differs: its queries are scaled by width / heads.
             "gemma2" | "gemma3" if layers == 46 || layers == 62 => width as f64 / heads as f64,
@@ -156,7 +144,7 @@ impl Architecture {
                 }),
                 _ => None,
             },
-            windows: windows.collect(),
+            windows: windows(&name, layers, window),
             feed_forward: match name.as_str() {
                 "phi2" => FeedForward::Gelu,
                 _ if gemma => FeedForward::GeGlu,
@@ -182,6 +170,22 @@ impl Architecture {
             name,
         })
     }
+}
+
+/// By layer, how many tokens it looks back where it has a window; `window` 0: none has.
+pub fn windows(architecture: &str, layers: usize, window: usize) -> Vec<Option<usize>> {
+    // Every n-th layer sees everything.
+    let every = match architecture {
+        "gemma2" => 2,
+        "gemma3" => 6,
+        _ => 0,
+    };
+    let of = |layer: usize| match (window, every) {
+        (0, _) => None,
+        (_, 0) => (architecture == "phi3").then_some(window),
+        _ => (!(layer + 1).is_multiple_of(every)).then_some(window),
+    };
+    (0..layers).map(of).collect()
 }
 
 struct Reader<'a> {
