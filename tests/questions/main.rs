@@ -90,11 +90,11 @@ fn fastest_stops_when_sure_or_when_thoughts_change_nothing() {
 
 #[test]
 fn a_part_that_takes_longer_than_its_bound_is_given_up_and_the_last_exit_stands() {
-    // The second part's layers take 4 ms each: at the third look the next could come too late.
-    let slow = vec![Some(MS), Some(MS), Some(MS), Some(4 * MS), Some(4 * MS)];
+    // At the third look of the second part the next could come too late.
+    let slow = vec![Some(MS), Some(MS), Some(MS), Some(4 * MS), Some(3500 * US)];
     let mut world = World::new(vec![Scripted::new(vec![])], slow);
     world.ask(at(0), "why", 12, Policy::Best).unwrap();
-    assert_eq!(only(&mut world), (at(11_000), Ok((1, 0))));
+    assert_eq!(only(&mut world), (at(10_500), Ok((1, 0))));
     // The mandatory part itself.
     let slow = vec![Some(MS), Some(4 * MS)];
     let mut world = World::new(vec![Scripted::new(vec![])], slow);
@@ -132,6 +132,29 @@ fn the_most_urgent_waits_shortest_and_thoughts_make_room_for_it() {
     // The first thinks while the others' mandatory parts still fit behind it, and no longer.
     assert_eq!(exits, [Ok((2, 0)), Ok((2, 0)), Ok((5, 0))], "{all:?}");
     assert!(all[1].0 <= at(14_600));
+}
+
+#[test]
+fn a_thought_is_given_up_within_a_layer_where_another_question_needs_the_engine() {
+    let mut world = calm();
+    let first = world.ask(at(0), "first", 200, Policy::Best).unwrap();
+    // Comes in the first layer of the second part, and must be begun by 4.5 ms.
+    world.ask(at(3500), "soon", 6, Policy::Best).unwrap();
+    let all = world.drain();
+    assert_eq!((all[0].0, all[0].1.ticket), (at(4000), first));
+    let exits: Vec<_> = all.iter().map(|(_, answered)| short(answered)).collect();
+    assert_eq!(exits, [Ok((1, 0)), Ok((1, 0))], "{all:?}");
+}
+
+#[test]
+fn a_part_that_takes_long_is_no_stall_while_its_layers_come_back() {
+    let mut world = with(vec![vec![], vec![]]);
+    // 53 layers, of a millisecond each.
+    world
+        .ask(at(0), &"w".repeat(400), 56, Policy::Best)
+        .unwrap();
+    assert_eq!(only(&mut world), (at(53_000), Ok((1, 0))));
+    assert_eq!(world.lane().counts().values.engine_changes, 0);
 }
 
 #[test]

@@ -184,7 +184,9 @@ fn a_new_engine_takes_over_from_a_lone_one_that_hangs_and_all_end_together() {
     let worker = QuestionWorker::new(Arc::clone(live.lane()), 0, Box::new(Scripted::new(vec![])));
     live.threads.replace(0, worker).unwrap();
     live.settle();
-    live.ask("second", 3000).unwrap();
+    sleep(20 * MS);
+    // Sooner than an idle worker looks up by itself.
+    live.ask("second", 1000).unwrap();
     live.settle();
     let answered = live.ear.0.lock().unwrap().clone();
     let by_model = |it: &Answered<Said>| matches!(it.outcome, Outcome::Model(_));
