@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::command_result::CommandResult;
+use crate::bundle_kind::BundleKind;
 use crate::configure::find_bundle;
 use crate::language::bundle::Bundle as LanguageBundle;
 use crate::model::Bundle;
@@ -212,7 +213,7 @@ fn models(args: &Args) -> Result<(Vec<Model>, bool), Box<dyn std::error::Error>>
         Model::of_config(path)?
     } else if let Some(folder) = find_bundle(name)
         .ok()
-        .filter(|folder| LanguageBundle::is(folder))
+        .filter(|folder| BundleKind::in_folder(folder) == BundleKind::Language)
     {
         let bundle = LanguageBundle::load(&folder)?;
         let mut model = Model::of_file(&bundle.weights()?)?;
@@ -239,7 +240,7 @@ fn classifier(args: &Args) -> Result<Option<Classifier>, Box<dyn std::error::Err
     };
     let found = find_bundle(name)
         .ok()
-        .filter(|folder| !LanguageBundle::is(folder));
+        .filter(|folder| BundleKind::in_folder(folder) != BundleKind::Language);
     let Some(folder) = found else {
         return Ok(None);
     };

@@ -162,11 +162,6 @@ impl Decoder {
         self.cache.filled = filled.min(self.cache.room);
     }
 
-    /// The path that it runs on.
-    pub fn path(&self) -> &'static str {
-        self.kernels.name
-    }
-
     /// Keys and values of the first positions, by layer and head, to [`Decoder::hold`] again.
     pub(super) fn cached(&self, positions: usize) -> Vec<u16> {
         let (part, whole) = self.of_head(positions.min(self.cache.filled));

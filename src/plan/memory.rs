@@ -123,7 +123,8 @@ fn ours(shape: &Shape, weights: &Weights, context: usize) -> MemoryNeed {
             })
             .map(super::weights::Tensor::packed_bytes)
             .sum(),
-        mapped_file: weights.file_bytes(),
+        // The file is let go once it is packed, but for an embedding that is not the head as well.
+        mapped_file: weights.separate_embedding_bytes(),
         cache: shape.kv_bytes(room, CacheType::F16.of_32(), |_| usize::MAX),
         buffers: (4 * floats + activations(width) + activations(queries) + activations(ffn)) as u64,
         tokenizer: tokenizer(shape),

@@ -131,6 +131,18 @@ impl Weights {
         named("output.weight").or_else(|| named(crate::language::weights::EMBEDDING))
     }
 
+    /// Of the embedding where it is not the head as well.
+    pub fn separate_embedding_bytes(&self) -> u64 {
+        let embedding = crate::language::weights::EMBEDDING;
+        match self.head() {
+            Some(head) if head.name != embedding => {
+                let found = self.tensors.iter().find(|tensor| tensor.name == embedding);
+                found.map_or(0, Tensor::bytes)
+            }
+            _ => 0,
+        }
+    }
+
     /// The first tensor that our kernels have no code for.
     pub fn does_not_run(&self) -> Option<&Tensor> {
         let matrices = self.tensors.iter().filter(|tensor| tensor.outputs > 1);
@@ -157,6 +169,7 @@ impl Weights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::buffer::Arena;
     use crate::language::blocks;
 
     #[test]
@@ -172,7 +185,8 @@ mod tests {
                 kind,
             };
             let bytes = vec![0u8; tensor.bytes() as usize];
-            let made = blocks::pack(kind, &bytes, 512, 40).unwrap();
+            let mut memory = Arena::default();
+            let made = blocks::pack(kind, &bytes, 512, 40, &mut memory).unwrap();
             assert_eq!(made.bytes() as u64, tensor.packed_bytes(), "{kind}");
             assert_eq!(Some(made.format), packed(kind), "{kind}");
         }

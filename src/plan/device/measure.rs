@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Cpu, Device, FORMAT, How, Isa, Kernels, Memory, Runs, Storage};
-use crate::kernels::buffer::Buffer;
+use crate::kernels::buffer::{Arena, Buffer};
 use crate::kernels::decode::activations::Activations;
 use crate::kernels::decode::attention::{Cached, Query};
 use crate::kernels::decode::matrix::{Format, Matrix};
@@ -253,9 +253,9 @@ fn read_rate(threads: usize, each: Duration) -> f64 {
 
 fn matrix(format: Format, bytes: usize) -> Matrix {
     let panel = INPUTS / 32 * format.stride();
-    Matrix::new(format, INPUTS, 16 * (bytes / panel).max(1), |_, _, _| {
-        (0.0, 0.0)
-    })
+    let outputs = 16 * (bytes / panel).max(1);
+    let mut memory = Arena::default();
+    Matrix::new(format, INPUTS, outputs, &mut memory, |_, _, _| (0, 0))
 }
 
 fn rows(count: usize) -> Activations {
@@ -327,7 +327,14 @@ fn attention(kernels: Path_, each: Duration) -> f64 {
 fn packing() -> f64 {
     let bytes = vec![0u8; INPUTS / 32 * 18 * 16_384];
     let since = Instant::now();
-    black_box(blocks::pack(TensorType::Q4_0, &bytes, INPUTS, 16_384));
+    let mut memory = Arena::default();
+    black_box(blocks::pack(
+        TensorType::Q4_0,
+        &bytes,
+        INPUTS,
+        16_384,
+        &mut memory,
+    ));
     bytes.len() as f64 / since.elapsed().as_secs_f64() / 1e9
 }
 
