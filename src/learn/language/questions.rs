@@ -96,7 +96,7 @@ mod tests {
         let kinds: Vec<&str> = questions.iter().map(|q| q.kind.as_str()).collect();
         assert_eq!(kinds, ["ways", "any", "ways", "any"]);
         std::fs::write(&file, format!("{good}\n{{\"question\": \"b\"}}\n{{\n")).unwrap();
-        let said = read(&[file.clone()]).unwrap_err().to_string();
+        let said = read(std::slice::from_ref(&file)).unwrap_err().to_string();
         assert!(said.contains("line 2") && said.contains("line 3"), "{said}");
         std::fs::write(&file, "{\n".repeat(20)).unwrap();
         let said = read(&[file]).unwrap_err().to_string();

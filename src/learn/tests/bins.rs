@@ -141,7 +141,11 @@ fn beside_the_bins_the_label_counts_whichever_of_its_bins_is_meant() {
         let labels = LabelsOfBins::new(&bins, 3, (&[1], &[2.0]), 0.0, &device);
         let logits = bins_of_row.map(|p| (p + 1e-6).ln()).to_vec();
         let logits = Tensor::<2>::from_data(TensorData::new(logits, [1, 5]), &device);
-        labels.loss(&logits).into_data().to_vec::<f32>().unwrap()[0]
+        labels
+            .loss(&logits)
+            .into_data()
+            .try_to_vec::<f32>()
+            .unwrap()[0]
     };
     let (even, first) = (
         loss([0.1, 0.1, 0.3, 0.3, 0.2]),
