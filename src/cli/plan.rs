@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long)]
     task: Option<String>,
     /// Memory that is free for it, with its unit: 4GiB, "4 GB", 4096M [default: half of the device's]
-    #[arg(long, value_parser = units::bytes)]
+    #[arg(long, value_parser = units::bytes, allow_hyphen_values = true)]
     ram_free: Option<u64>,
     /// Milliseconds from a question to its answer
     #[arg(long, value_parser = deadline, default_value = "1000")]

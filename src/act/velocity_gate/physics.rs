@@ -36,6 +36,9 @@ const PASSING_SPEEDS: u32 = 3;
 /// So much wider (m) is the gap through which a base goes on that physics stopped: of a lidar's
 /// noise, twice its usual size.
 const PASSING_RELEASE_M: f64 = 0.01;
+/// Nearer to a margin than this a thing lies within it, m: whether it begins there or ends there is
+/// decided by rounding, and a contact that rounding puts into the past would count as never.
+const TOUCHES_M: f64 = 1e-6;
 /// Slower than this (m/s) a base that is told to stand does so within a centimetre or two.
 const ROLLS_OUT: f64 = 0.05;
 /// How often a slower and so tighter arc is checked again before the whole motion is slowed.
@@ -301,12 +304,12 @@ impl Physics {
 
     fn passes_by(&self, motion: PlanarMotion, margin: f64, points: &[BasePoint]) -> bool {
         let horizon_s = self.braking.horizon_s(motion);
-        points
-            .iter()
-            .all(|&point| match self.outline.distance(point) > margin {
+        points.iter().all(
+            |&point| match self.outline.distance(point) > margin + TOUCHES_M {
                 true => self.outline.contact_s(margin, motion, point) >= horizon_s,
                 false => self.outline.approach(motion, point) <= 0.0,
-            })
+            },
+        )
     }
 
     /// With something nearer than the margin, at `gap` (m, 0 where it is inside the outline).

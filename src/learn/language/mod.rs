@@ -13,6 +13,7 @@ mod report;
 mod scores;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use baselines::{Baselines, Exact};
 pub use calibrate::FittedExit;

@@ -141,6 +141,23 @@ fn what_is_passed_by_may_be_nearer_the_slower_the_base_is() {
     assert!(way < 0.6, "the whole margin at a creep as well: {way}");
 }
 
+/// Ranges come in steps, so things do lie exactly there.
+#[test]
+fn what_lies_exactly_at_the_margin_of_a_creep_is_within_it() {
+    let mut physics = round(0.05);
+    physics.outline = Outline::from(&Footprint::Circle { radius: 0.22 });
+    for stopped in [false, true] {
+        let near = Environment {
+            points: &[[0.26, 0.0]],
+            free_way_m: None,
+            stopped,
+            speed: 0.0,
+        };
+        let cap = physics.cap(motion(0.15, 0.0, 1.0), near);
+        assert_eq!(cap.linear, 0.0, "{cap:?}");
+    }
+}
+
 #[test]
 fn what_the_way_leads_to_keeps_the_whole_margin() {
     let wall: Vec<BasePoint> = (-5..=5).map(|i| [0.275, f64::from(i) * 0.05]).collect();
