@@ -1,43 +1,10 @@
-//! The devices that ship, and those of a user.
+//! A device by its name or its file.
 
 use std::path::{Path, PathBuf};
 
+use super::shipped::{names, text};
 use super::{Device, DeviceError, measure};
 use crate::plan::units;
-
-macro_rules! devices {
-    ($($name:literal),+ $(,)?) => {
-        /// Name and text of each.
-        const SHIPPED: &[(&str, &str)] = &[
-            $(($name, include_str!(concat!("../../../devices/", $name, ".yaml")))),+
-        ];
-    };
-}
-
-devices![
-    "xeon-amx-server",
-    "raspberry-pi-4",
-    "raspberry-pi-5",
-    "jetson-orin-nano",
-    "jetson-orin-nx",
-    "rk3588",
-    "snapdragon-8-phone",
-    "x86-nuc",
-    "microcontroller-256k",
-];
-
-/// Names of the devices that ship.
-pub fn names() -> Vec<&'static str> {
-    SHIPPED.iter().map(|(name, _)| *name).collect()
-}
-
-/// The file of one that ships.
-pub fn text(name: &str) -> Option<&'static str> {
-    SHIPPED
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, text)| *text)
-}
 
 /// A device by name, by its file, or `here`: the file that `--measure` wrote for this machine; where
 /// there is none, what its instructions and clock let one expect.
@@ -68,5 +35,48 @@ pub fn find(name: &str) -> Result<Device, DeviceError> {
                 .collect(),
             known: names().into_iter().map(str::to_owned).collect(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_device_that_ships_is_read_and_names_its_sources() {
+        let all = names();
+        assert!(all.len() >= 9, "{all:?}");
+        for name in all {
+            let device = find(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(device.name, *name);
+            assert!(
+                device.cpu.from.len() > 8 && device.memory.from.len() > 8,
+                "{name}"
+            );
+            assert!(!device.cpu.from.contains("http"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_device_file_that_is_wrong_says_where_and_what_was_expected() {
+        let good = include_str!("../../../devices/raspberry-pi-5.yaml");
+        let wrong = |from: &str, to: &str| {
+            assert!(good.contains(from), "{from}");
+            Device::parse(&good.replace(from, to)).unwrap_err()
+        };
+        assert!(wrong("total: 8GiB", "total: 8").contains("memory.total"));
+        assert!(wrong("total: 8GiB", "total: -8GiB").contains("memory.total"));
+        assert!(wrong("cores: 4", "cores: 0").contains("cpu.cores"));
+        assert!(wrong("cores: 4", "cors: 4").contains("cors"));
+        assert!(wrong("isa: neon_dotprod", "isa: neon_dotprot").contains("neon_dotprot"));
+        assert!(wrong("clock_ghz: 2.4", "clock_ghz: .nan").contains("expected"));
+        assert!(wrong("format: 1", "format: 2").contains("format is 2"));
+        let error = find("raspbery-pi-5").unwrap_err().to_string();
+        assert!(
+            error.contains("did you mean raspberry-pi-5") && error.contains("--measure"),
+            "{error}"
+        );
+        let error = find("/nowhere/x.yaml").unwrap_err().to_string();
+        assert!(error.contains("/nowhere/x.yaml"), "{error}");
     }
 }

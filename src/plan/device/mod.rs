@@ -2,6 +2,7 @@
 
 mod list;
 pub mod measure;
+mod shipped;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::units;
-pub use list::{find, names};
+pub use list::find;
+pub use shipped::names;
 
 /// The only form this build reads.
 pub const FORMAT: u32 = 1;
@@ -338,48 +340,5 @@ impl Device {
     /// How much slower it is for hours than for seconds.
     pub fn sustained_share(&self) -> f64 {
         self.cpu.sustained_clock_ghz / self.cpu.clock_ghz
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_device_that_ships_is_read_and_names_its_sources() {
-        let all = names();
-        assert!(all.len() >= 9, "{all:?}");
-        for name in all {
-            let device = find(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(device.name, *name);
-            assert!(
-                device.cpu.from.len() > 8 && device.memory.from.len() > 8,
-                "{name}"
-            );
-            assert!(!device.cpu.from.contains("http"), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_device_file_that_is_wrong_says_where_and_what_was_expected() {
-        let good = list::text("raspberry-pi-5").unwrap();
-        let wrong = |from: &str, to: &str| {
-            assert!(good.contains(from), "{from}");
-            Device::parse(&good.replace(from, to)).unwrap_err()
-        };
-        assert!(wrong("total: 8GiB", "total: 8").contains("memory.total"));
-        assert!(wrong("total: 8GiB", "total: -8GiB").contains("memory.total"));
-        assert!(wrong("cores: 4", "cores: 0").contains("cpu.cores"));
-        assert!(wrong("cores: 4", "cors: 4").contains("cors"));
-        assert!(wrong("isa: neon_dotprod", "isa: neon_dotprot").contains("neon_dotprot"));
-        assert!(wrong("clock_ghz: 2.4", "clock_ghz: .nan").contains("expected"));
-        assert!(wrong("format: 1", "format: 2").contains("format is 2"));
-        let error = find("raspbery-pi-5").unwrap_err().to_string();
-        assert!(
-            error.contains("did you mean raspberry-pi-5") && error.contains("--measure"),
-            "{error}"
-        );
-        let error = find("/nowhere/x.yaml").unwrap_err().to_string();
-        assert!(error.contains("/nowhere/x.yaml"), "{error}");
     }
 }

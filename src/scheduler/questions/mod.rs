@@ -15,6 +15,7 @@
 
 mod board;
 mod engine;
+mod lane;
 mod open_question;
 mod question;
 mod state;

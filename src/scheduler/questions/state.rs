@@ -8,11 +8,8 @@ use super::board::Board;
 use super::engine::{Answer, QuestionReader, Reading, TooShort};
 use super::open_question::{OpenQuestion, WorkerId};
 use super::question::{Answered, FallbackReason, Outcome, Question, Refused, Ticket};
-use super::watchdog::QuestionWatchdog;
-use super::worker::QuestionWorker;
 use crate::scheduler::active_engine::ActiveEngine;
 use crate::scheduler::counters::{CounterValues, Counters};
-use crate::scheduler::lane::Lane;
 use crate::scheduler::lock::lock;
 use crate::time::{Clock, Mono};
 
@@ -313,47 +310,5 @@ impl<A: Answer> QuestionLane<A> {
             took,
             deadline,
         });
-    }
-}
-
-impl<A: Answer> Lane for QuestionLane<A> {
-    type Request = Question<A>;
-    type Offered = Result<Ticket, Refused>;
-    type Worker = QuestionWorker<A>;
-    type Watchdog = QuestionWatchdog<A>;
-
-    const WORKERS: &'static str = "language";
-    const WATCHDOG: &'static str = "question-dog";
-    const PULSE: Duration = Duration::from_secs(2);
-
-    fn watchdog(self: &Arc<Self>) -> QuestionWatchdog<A> {
-        QuestionWatchdog::new(Arc::clone(self))
-    }
-
-    fn now(&self) -> Mono {
-        self.now()
-    }
-
-    fn offer(&self, question: Question<A>) -> Result<Ticket, Refused> {
-        self.ask(question)
-    }
-
-    fn has_pending(&self) -> bool {
-        !lock(&self.board).waiting().is_empty()
-    }
-
-    fn active_engine(&self) -> usize {
-        self.active_engine()
-    }
-
-    fn horizon(&self) -> Duration {
-        let now = self.now();
-        let board = lock(&self.board);
-        let due = board.all().map(|question| now.until(question.due)).max();
-        due.unwrap_or_default() + self.config.margin + self.config.fault_time * 2
-    }
-
-    fn close(&self) {
-        self.close();
     }
 }
