@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long, value_parser = units::bytes, allow_hyphen_values = true)]
     ram_free: Option<u64>,
     /// Milliseconds from a question to its answer
-    #[arg(long, value_parser = deadline, default_value = "1000")]
+    #[arg(long, value_parser = deadline, default_value = "1000", allow_negative_numbers = true)]
     deadline_ms: f64,
     /// New tokens of a question
     #[arg(long, default_value_t = 200, allow_negative_numbers = true)]
