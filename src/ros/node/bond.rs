@@ -131,7 +131,7 @@ impl Heartbeat {
 pub fn keep(node: &mut Node, period: Duration, pulse: &Arc<Heartbeat>) -> Result<(), RunError> {
     if let Err(cause) = FOUND.load::<StatusC>("bond", "Status", FIELDS) {
         tracing::info!(
-            "no bond is kept with the lifecycle manager ({cause}); set its bond_timeout to 0.0, or \
+            "no bond is kept with the lifecycle manager ({cause}); set bond_timeout: 0.0 there, or \
              install the package bond"
         );
         return Ok(());
