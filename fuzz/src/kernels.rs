@@ -14,3 +14,6 @@ mod neon;
 #[cfg(target_arch = "x86_64")]
 #[path = "../../src/kernels/x86.rs"]
 mod x86;
+
+/// As in `src/kernels/paths.rs`.
+pub(crate) const FORCE: &str = "EDGE_REASONER_KERNELS";

@@ -19,7 +19,10 @@ sys.path += [str(ROOT / "demo")]
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 MOST_BYTES = 9000
-VERBS = {"run", "replay", "train", "compress", "eval", "profile", "inspect", "reason", "fetch", "parameters"}
+VERBS = {
+    *("run", "replay", "train", "compress", "eval", "compare", "profile", "plan", "inspect", "reason", "fetch"),
+    "parameters",
+}
 FOLDERS = sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
 # Made by a build or a run, or by the reader.
 MADE = {"install", "build", "target", "log"}
@@ -125,13 +128,14 @@ def node() -> str:
 @functools.cache
 def help_of(verb: str) -> str:
     """What `edge_reasoner VERB --help` says; empty where there is no such verb."""
-    command = [node(), *([verb] if verb else []), "--help"]
+    command = [node(), *verb.split(), "--help"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return done.stdout if done.returncode == 0 else ""
 
 
-def verbs() -> set[str]:
-    listed = help_of("").partition("Commands:")[2].partition("Options:")[0]
+def verbs(of: str = "") -> set[str]:
+    """The verbs, or those that stand behind one of them, such as `add` behind `plan`."""
+    listed = help_of(of).partition("Commands:")[2].partition("Options:")[0]
     return set(re.findall(r"^  ([a-z]+)  ", listed, re.MULTILINE))
 
 
@@ -155,6 +159,9 @@ def missing_flags(document: Path) -> Iterator[str]:
         if verb not in verbs():
             yield f"{document.name}: edge_reasoner {verb}: no such verb"
             continue
+        first = words.split()[:1]
+        if first and first[0] in verbs(verb):
+            verb = f"{verb} {first[0]}"
         # What stands behind --ros-args is ROS's.
         own = words.split("--ros-args")[0]
         for flag in FLAG.findall(re.sub(r'"[^"]*"', "", own)):
